@@ -1,0 +1,38 @@
+# Everything a newcomer needs: `make demo` and `make test`.
+SHELL := /bin/bash
+PY := .venv/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo test check fmt lock clean
+help:             ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## */\t/' | expand -t 12
+
+install: .venv/.installed  ## a virtual environment with the locked dependencies; then run .venv/bin/suture
+
+.venv/.installed: requirements.lock pyproject.toml
+	@lab/python-env.sh
+	@touch $@
+
+demo: install     ## the whole loop on real servers that this machine boots
+	@$(PY) -m lab.demo
+
+test: install     ## style, types, architecture, and every test, the lab included
+	@lab/debian-packages.sh
+	$(MAKE) check
+	$(PY) -m pytest -n 4 --dist loadgroup
+
+check: install    ## style, types and architecture only
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+fmt: install      ## put the code in its standard form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock:             ## resolve the dependencies anew (needs uv)
+	uv pip compile pyproject.toml --group dev --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade -o requirements.lock
+
+clean:            ## stop the lab's hosts, remove its mounts and roots
+	@$(PY) -m lab clean

@@ -1,0 +1,47 @@
+"""Findings: a vulnerability on a host. Derived from packages and advisories, never stored."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from suture.core.advisories import Severity
+from suture.core.documents import Document
+
+
+class FindingState(StrEnum):
+    """What would close it.
+
+    FIXABLE: a version that an enabled archive offers. FIXED_ELSEWHERE: a fixed version exists,
+    but no enabled archive has it. NO_FIX: none exists. RESTART: the fixed version is installed
+    and a running process still uses the old one; still open.
+    """
+
+    FIXABLE = "fixable"
+    FIXED_ELSEWHERE = "fixed-elsewhere"
+    NO_FIX = "no-fix"
+    RESTART = "restart"
+
+
+class Finding(Document):
+    """One CVE in one source package on one host.
+
+    ``package`` is the binary package that stands for the source on that host, ``packages`` all
+    of them. ``installed`` is ``package``'s version, ``fixed`` the first source version with the
+    fix. ``score`` orders findings, higher is more urgent; ``rank`` counts from 1 within the
+    listing. ``reasons`` say in words why it is open and why it ranks where it does.
+    """
+
+    cve: str
+    host: str
+    package: str
+    packages: tuple[str, ...]
+    source: str
+    installed: str
+    fixed: str | None
+    state: FindingState
+    severity: Severity = Severity.UNKNOWN
+    advisory: str = ""
+    publisher: str = ""
+    score: float = 0.0
+    rank: int = 0
+    reasons: tuple[str, ...] = ()

@@ -1,0 +1,93 @@
+"""Which available updates are taken, and the ledger that accounts for every one of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from suture.core.documents import Document
+
+
+class Reason(StrEnum):
+    """Why an available update is in or out. Each available update has exactly one."""
+
+    SELECTED = "selected"
+    REQUIRED = "required"  # not a security update itself, a selected one depends on it
+    HELD = "held"
+    PINNED = "pinned"
+    PHASED = "phased"
+    EXCLUDED = "excluded"
+    HELD_BACK = "held-back"  # failed a rehearsal or hurt a host
+    TOO_YOUNG = "too-young"
+    AGE_UNKNOWN = "age-unknown"
+    THIRD_PARTY = "third-party"
+    NOT_SECURITY = "not-security"
+    REMOVES = "removes"  # would remove a package
+    INSTALLS = "installs"  # would pull in a new package that the policy does not allow
+    BLOCKED = "blocked"  # its dependencies cannot be met
+    UNVERIFIED = "unverified"  # the index carries no SHA-256
+
+
+class LedgerEntry(Document):
+    """One available update (a binary package) and what became of it."""
+
+    package: str
+    arch: str
+    installed: str
+    available: str
+    reason: Reason
+    detail: str = ""
+
+
+class Ledger(Document):
+    """``available`` counts the updates that the host reported; the entries must add up to it."""
+
+    available: int
+    entries: tuple[LedgerEntry, ...]
+
+    @property
+    def reconciles(self) -> bool:
+        keys = {(entry.package, entry.arch) for entry in self.entries}
+        return len(self.entries) == self.available == len(keys)
+
+    def counts(self) -> dict[Reason, int]:
+        counted: dict[Reason, int] = {}
+        for entry in self.entries:
+            counted[entry.reason] = counted.get(entry.reason, 0) + 1
+        return counted
+
+
+class Action(StrEnum):
+    UPGRADE = "upgrade"
+    INSTALL = "install"  # newly pulled in
+
+
+class Change(Document):
+    """One binary package of the patch set: these exact bytes and no others.
+
+    ``before`` is the installed version, None where the package is new on the host.
+    """
+
+    package: str
+    arch: str
+    before: str | None
+    after: str
+    source: str
+    source_version: str
+    filename: str
+    size: int
+    sha256: str
+    origin: str
+    action: Action = Action.UPGRADE
+    reason: Reason = Reason.SELECTED
+    cves: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.package}:{self.arch}"
+
+
+class Selection(Document):
+    """The patch set for one host, with the ledger. ``changes`` is the whole closure."""
+
+    changes: tuple[Change, ...]
+    ledger: Ledger
