@@ -28,7 +28,7 @@ class FixState(StrEnum):
     UNDER_INVESTIGATION = "under-investigation"
 
 
-class Advisory(Document):
+class Advisory(Document, frozen=True):
     """One publisher's statement about one source package of one release.
 
     ``fixed`` is the source version that first has the fix, None unless ``state`` is FIXED.
@@ -48,7 +48,7 @@ class Advisory(Document):
     url: str = ""
 
 
-class Enrichment(Document):
+class Enrichment(Document, frozen=True):
     """What is known about a CVE apart from any package. None means not known, never zero.
 
     ``cvss`` is 0 to 10, ``epss`` a probability.

@@ -16,7 +16,7 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+class Document(msgspec.Struct, frozen=True):
     """Base of every type that is stored or served: frozen, compared by value."""
 
 

@@ -22,7 +22,7 @@ class FindingState(StrEnum):
     RESTART = "restart"
 
 
-class Finding(Document):
+class Finding(Document, frozen=True):
     """One CVE in one source package on one host.
 
     ``package`` is the binary package that stands for the source on that host, ``packages`` all

@@ -37,7 +37,7 @@ class HealthCheckKind(StrEnum):
     COMMAND = "command"
 
 
-class HealthCheck(Document):
+class HealthCheck(Document, frozen=True):
     """One question whose answer must be yes before and after a patch.
 
     ``target`` is a unit name, ``address:port``, a URL, or a shell command run as root on the
@@ -57,7 +57,7 @@ class HealthCheck(Document):
         return f"{self.kind.value} {self.target}"
 
 
-class Host(Document):
+class Host(Document, frozen=True):
     """A server as the operator enrolled it; ``name`` is unique in the fleet.
 
     ``user`` other than root needs ``sudo -n``. ``key`` is a path to a private key file, None for
@@ -78,7 +78,7 @@ class Host(Document):
     checks: tuple[HealthCheck, ...] = ()
 
 
-class Origin(Document):
+class Origin(Document, frozen=True):
     """Where a version can be had: the fields of an archive's signed Release file.
 
     ``archive`` is the suite (``oldstable-security``), ``codename`` its name
@@ -124,7 +124,7 @@ class PackageState(StrEnum):
         return self not in (PackageState.INSTALLED, PackageState.RESIDUAL)
 
 
-class Package(Document, order=True):
+class Package(Document, frozen=True, order=True):
     """One binary package that the package manager records. Versions are as it writes them."""
 
     name: str
@@ -139,7 +139,7 @@ class Package(Document, order=True):
         return f"{self.name}:{self.arch}"
 
 
-class PackageSet(Document):
+class PackageSet(Document, frozen=True):
     """A host's packages, sorted; hosts with the same packages have the same digest."""
 
     packages: tuple[Package, ...]
@@ -149,7 +149,7 @@ class PackageSet(Document):
         return digest(self.packages)
 
 
-class AvailableVersion(Document):
+class AvailableVersion(Document, frozen=True):
     """A version that an enabled archive offers, from the archive's signed index.
 
     ``sha256`` and ``size`` (bytes) are of the package file at ``filename`` in the archive.
@@ -185,7 +185,7 @@ class AvailableVersion(Document):
         return any(origin.is_security for origin in self.origins)
 
 
-class Update(Document):
+class Update(Document, frozen=True):
     """An installed package with something newer on offer.
 
     ``versions`` are all versions newer than the installed one, newest first. ``candidate`` is
@@ -206,7 +206,7 @@ class Update(Document):
         return f"{self.name}:{self.arch}"
 
 
-class OperatingSystem(Document):
+class OperatingSystem(Document, frozen=True):
     """From ``/etc/os-release``; ``id`` is ``debian``, ``version`` ``12``."""
 
     id: str
@@ -219,7 +219,7 @@ class OperatingSystem(Document):
         return f"{self.id}:{self.version}"
 
 
-class Kernel(Document):
+class Kernel(Document, frozen=True):
     """``running`` is ``uname -r``; ``installed`` the newest first. Empty inside a container."""
 
     running: str
@@ -227,7 +227,7 @@ class Kernel(Document):
     container: bool = False
 
 
-class StaleProcess(Document):
+class StaleProcess(Document, frozen=True):
     """A process that still maps a file which has been replaced or removed on disk.
 
     ``package`` owns ``path``; empty when the package manager does not know it.
@@ -240,7 +240,7 @@ class StaleProcess(Document):
     package: str = ""
 
 
-class Listener(Document):
+class Listener(Document, frozen=True):
     """A listening socket. ``unit`` is the systemd service of its process, if any."""
 
     protocol: str
@@ -250,7 +250,7 @@ class Listener(Document):
     unit: str = ""
 
 
-class Service(Document):
+class Service(Document, frozen=True):
     """A systemd service unit: ``active`` as in ``ActiveState``, ``enabled`` as in
     ``UnitFileState``."""
 
@@ -260,7 +260,7 @@ class Service(Document):
     enabled: str = ""
 
 
-class Disk(Document):
+class Disk(Document, frozen=True):
     """Free space of the file system that holds ``mount``, in bytes."""
 
     mount: str
@@ -269,7 +269,7 @@ class Disk(Document):
     free_inodes: int
 
 
-class Updater(Document):
+class Updater(Document, frozen=True):
     """Another automatic updater that may change packages behind our back."""
 
     name: str
@@ -277,7 +277,7 @@ class Updater(Document):
     enabled: bool
 
 
-class Clock(Document):
+class Clock(Document, frozen=True):
     """``skew_s`` is the host's clock minus ours, in seconds, within ``uncertainty_s``."""
 
     skew_s: float
@@ -285,7 +285,7 @@ class Clock(Document):
     synchronised: bool | None = None
 
 
-class Inventory(Document):
+class Inventory(Document, frozen=True):
     """All that one collection found out about a host.
 
     ``held``, ``automatic``, ``third_party`` and ``pinned`` are package keys (``name:arch``).

@@ -16,7 +16,7 @@ class RebootRule(StrEnum):
     ALWAYS = "always"
 
 
-class HostPlan(Document):
+class HostPlan(Document, frozen=True):
     """All that will be done to one host.
 
     ``package_set`` is the digest of the packages that the plan assumes: a host in another state
@@ -45,7 +45,7 @@ class HostPlan(Document):
     estimated_s: float
 
 
-class Wave(Document):
+class Wave(Document, frozen=True):
     """Hosts that may be worked on at the same time, at most ``parallel`` of them.
 
     A wave starts when the one before it is done, its gate passed and ``soak_s`` is over.
@@ -60,7 +60,7 @@ class Wave(Document):
     approval: bool
 
 
-class ServiceLimit(Document):
+class ServiceLimit(Document, frozen=True):
     """At most ``max_out`` hosts of ``service`` may be out at once."""
 
     service: str
@@ -68,14 +68,14 @@ class ServiceLimit(Document):
     max_out: int
 
 
-class LeftOut(Document):
+class LeftOut(Document, frozen=True):
     """A host that the plan does not touch, and why."""
 
     host: str
     reason: str
 
 
-class HeldBack(Document):
+class HeldBack(Document, frozen=True):
     """A source package version that must not be deployed, and the proof."""
 
     source: str
@@ -83,7 +83,7 @@ class HeldBack(Document):
     reason: str
 
 
-class Plan(Document):
+class Plan(Document, frozen=True):
     """Immutable; its ``id`` is derived from everything else in it.
 
     ``parent`` is the plan that this one corrects, for example after a failed rehearsal.

@@ -27,7 +27,7 @@ class Reason(StrEnum):
     UNVERIFIED = "unverified"  # the index carries no SHA-256
 
 
-class LedgerEntry(Document):
+class LedgerEntry(Document, frozen=True):
     """One available update (a binary package) and what became of it."""
 
     package: str
@@ -38,7 +38,7 @@ class LedgerEntry(Document):
     detail: str = ""
 
 
-class Ledger(Document):
+class Ledger(Document, frozen=True):
     """``available`` counts the updates that the host reported; the entries must add up to it."""
 
     available: int
@@ -61,7 +61,7 @@ class Action(StrEnum):
     INSTALL = "install"  # newly pulled in
 
 
-class Change(Document):
+class Change(Document, frozen=True):
     """One binary package of the patch set: these exact bytes and no others.
 
     ``before`` is the installed version, None where the package is new on the host.
@@ -86,7 +86,7 @@ class Change(Document):
         return f"{self.package}:{self.arch}"
 
 
-class Selection(Document):
+class Selection(Document, frozen=True):
     """The patch set for one host, with the ledger. ``changes`` is the whole closure."""
 
     changes: tuple[Change, ...]

@@ -1,0 +1,99 @@
+"""The rollout's state machine: (plan, state, now) → what to do next, and why the rest waits.
+
+Pure: the engine loads a state, asks :func:`next_actions`, and carries the answer out. Asking
+twice with the same state gives the same answer, so a crash between the two costs nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from suture.core.documents import Document
+
+
+class HostPhase(StrEnum):
+    WAITING = "waiting"  # not started
+    PATCHING = "patching"  # enqueued or at work
+    DONE = "done"  # patched and verified
+    SKIPPED = "skipped"  # left alone, nothing was changed
+    FAILED = "failed"  # changed, and not well: needs the way back
+    ROLLING_BACK = "rolling-back"
+    ROLLED_BACK = "rolled-back"
+    ROLLBACK_FAILED = "rollback-failed"
+    LOST = "lost"  # its state could not be established
+
+    @property
+    def is_at_work(self) -> bool:
+        return self in (HostPhase.PATCHING, HostPhase.ROLLING_BACK)
+
+    @property
+    def is_final(self) -> bool:
+        return self in (
+            HostPhase.DONE,
+            HostPhase.SKIPPED,
+            HostPhase.ROLLED_BACK,
+            HostPhase.ROLLBACK_FAILED,
+            HostPhase.LOST,
+        )
+
+
+class RolloutStatus(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"  # nothing new is started; a person decides
+    ABORTED = "aborted"  # nothing new is ever started
+    DONE = "done"
+
+
+class HostState(Document, frozen=True):
+    """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase."""
+
+    host: str
+    phase: HostPhase = HostPhase.WAITING
+    attempt: int = 0
+    since: datetime | None = None
+    reason: str = ""
+
+
+class RolloutState(Document, frozen=True):
+    """``closed`` maps a finished wave's index to the time it finished (the soak counts from
+    there); ``approved`` are the waves that a person let pass; ``reason`` says why it is paused
+    or aborted; ``tolerated`` is the number of failures that a person has accepted by resuming.
+    """
+
+    rollout: str
+    plan: str
+    status: RolloutStatus
+    hosts: tuple[HostState, ...]
+    closed: dict[int, datetime] = {}
+    approved: tuple[int, ...] = ()
+    reason: str = ""
+    tolerated: int = 0
+
+
+class Signal(StrEnum):
+    """What a person says to a running rollout."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    APPROVE = "approve"
+    ABORT = "abort"
+
+
+class ActionKind(StrEnum):
+    START_HOST = "start-host"
+    ROLL_BACK_HOST = "roll-back-host"
+    CLOSE_WAVE = "close-wave"
+    PAUSE = "pause"
+    FINISH = "finish"
+    WAIT = "wait"
+
+
+class NextAction(Document, frozen=True):
+    """``until`` is when a WAIT ends by itself, None where a person or a host must act."""
+
+    kind: ActionKind
+    reason: str
+    host: str = ""
+    wave: int | None = None
+    until: datetime | None = None
