@@ -55,9 +55,15 @@ class HostState(Document, frozen=True):
     reason: str = ""
 
 
+class ClosedWave(Document, frozen=True):
+    """A finished wave, and when it finished: the soak counts from there."""
+
+    index: int
+    at: datetime
+
+
 class RolloutState(Document, frozen=True):
-    """``closed`` maps a finished wave's index to the time it finished (the soak counts from
-    there); ``approved`` are the waves that a person let pass; ``reason`` says why it is paused
+    """``closed`` are the finished waves; ``approved`` are the waves that a person let pass; ``reason`` says why it is paused
     or aborted; ``tolerated`` is the number of failures that a person has accepted by resuming.
     """
 
@@ -65,7 +71,7 @@ class RolloutState(Document, frozen=True):
     plan: str
     status: RolloutStatus
     hosts: tuple[HostState, ...]
-    closed: dict[int, datetime] = {}
+    closed: tuple[ClosedWave, ...] = ()
     approved: tuple[int, ...] = ()
     reason: str = ""
     tolerated: int = 0
