@@ -63,8 +63,8 @@ class ClosedWave(Document, frozen=True):
 
 
 class RolloutState(Document, frozen=True):
-    """``closed`` are the finished waves; ``approved`` are the waves that a person let pass; ``reason`` says why it is paused
-    or aborted; ``tolerated`` is the number of failures that a person has accepted by resuming.
+    """``approved`` are the waves that a person let pass; ``reason`` says why it is paused or
+    aborted; ``tolerated`` is the number of failures that a person has accepted by resuming.
     """
 
     rollout: str
