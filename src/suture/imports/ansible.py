@@ -1,0 +1,300 @@
+"""Ansible inventories, INI and YAML, to hosts: groups become labels.
+
+Read: host ranges (``web[01:12]``), child groups, group and host variables for the connection
+(``ansible_host``, ``ansible_port``, ``ansible_user``, ``ansible_ssh_private_key_file``, a
+``ProxyJump`` in the ssh arguments), and Suture's own ``suture_service``, ``suture_criticality``,
+``suture_exposure``, ``suture_ring``. Passwords are never taken over; they are named in the
+warnings. Templates (``{{ … }}``) cannot be evaluated and are named as well.
+
+The format: https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+import yaml
+
+from suture.core.documents import Document
+from suture.core.inventory import Criticality, Exposure, Host
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_HOSTS = 200_000
+_BUILT_IN_GROUPS = {"all", "ungrouped"}
+_CONNECTION_ARGUMENTS = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
+_SECRETS = re.compile(r"pass(word)?$|secret|token", re.IGNORECASE)
+_RANGE = re.compile(r"\[(\w+):(\w+)(?::(\d+))?\]")
+_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,253}")
+_GROUP = re.compile(r"[\w.-]{1,128}")
+
+Variables = dict[str, str]
+EnumT = TypeVar("EnumT", bound=StrEnum)
+
+
+class InventoryFileError(Exception):
+    """The file cannot be read as an inventory; the message names file and line."""
+
+
+class ImportedHosts(Document, frozen=True):
+    """The hosts in the file's order, and what was left aside or could not be understood."""
+
+    hosts: tuple[Host, ...]
+    warnings: tuple[str, ...]
+
+
+class _Groups(msgspec.Struct):
+    """The inventory as declared: variables and parents of groups and hosts."""
+
+    host_variables: dict[str, Variables] = msgspec.field(default_factory=dict)
+    host_groups: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    group_variables: dict[str, Variables] = msgspec.field(default_factory=dict)
+    parents: dict[str, list[str]] = msgspec.field(default_factory=dict)
+
+    def add_host(self, name: str, group: str, variables: Mapping[str, str]) -> None:
+        self.host_variables.setdefault(name, {}).update(variables)
+        groups = self.host_groups.setdefault(name, [])
+        if group not in groups:
+            groups.append(group)
+        if len(self.host_variables) > MAX_HOSTS:
+            raise InventoryFileError(f"more than {MAX_HOSTS} hosts; split the file")
+
+    def add_child(self, parent: str, child: str) -> None:
+        parents = self.parents.setdefault(child, [])
+        if parent not in parents:
+            parents.append(parent)
+
+
+def parse(text: str, *, name: str) -> ImportedHosts:
+    """Read an inventory; ``name`` is the file's name, for messages and to tell YAML from INI.
+
+    A file that is neither named ``*.yml``/``*.yaml``/``*.json`` nor starts like YAML is INI.
+    Raises :class:`InventoryFileError`.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise InventoryFileError(f"{name}: larger than {MAX_BYTES // 1024 // 1024} MB")
+    if "\0" in text:
+        raise InventoryFileError(f"{name}: not a text file")
+    is_yaml = name.endswith((".yml", ".yaml", ".json")) or bool(
+        re.search(r"\A(\s*#.*\n|\s*\n)*(---|\w+:\s*$|\{)", text, re.MULTILINE)
+    )
+    groups = _read_yaml(text, name) if is_yaml else _read_ini(text, name)
+    return _to_hosts(groups, name)
+
+
+def _read_ini(text: str, name: str) -> _Groups:
+    groups = _Groups()
+    group, kind = "ungrouped", "hosts"
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line[0] in "#;":
+            continue
+        if line.startswith("["):
+            header = re.fullmatch(r"\[([\w.-]+)(?::(children|vars|hosts))?\]\s*([#;].*)?", line)
+            if not header:
+                raise InventoryFileError(
+                    f"{name}:{number}: not a group header: {line[:80]!r}; "
+                    "write [group], [group:children] or [group:vars]"
+                )
+            group, kind = header[1], header[2] or "hosts"
+            continue
+        try:
+            _read_ini_line(groups, group, kind, line)
+        except ValueError as error:
+            raise InventoryFileError(f"{name}:{number}: {error}") from None
+    return groups
+
+
+def _read_ini_line(groups: _Groups, group: str, kind: str, line: str) -> None:
+    if kind == "vars":
+        key, separator, value = line.partition("=")
+        if not separator:
+            raise ValueError(f"expected key=value, found {line[:80]!r}")
+        groups.group_variables.setdefault(group, {})[key.strip()] = value.strip().strip("'\"")
+        return
+    if kind == "children":
+        child = line.split("#")[0].strip()
+        if not _GROUP.fullmatch(child):
+            raise ValueError(f"not a group name: {child[:80]!r}")
+        groups.add_child(group, child)
+        return
+    words = shlex.split(line, comments=True)
+    if not words:
+        return
+    variables = {}
+    for word in words[1:]:
+        key, separator, value = word.partition("=")
+        if not separator:
+            raise ValueError(f"expected key=value after the host name, found {word[:80]!r}")
+        variables[key] = value
+    for host in _expand(words[0]):
+        groups.add_host(host, group, variables)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, and blind to vault secrets and other private tags: they are read as text."""
+
+
+_Loader.add_multi_constructor("!", lambda loader, suffix, node: f"{{{{ !{suffix} }}}}")
+
+
+def _read_yaml(text: str, name: str) -> _Groups:
+    if re.search(r"^[^#]*[\s:\[-]\*\w+\s*$", text, re.MULTILINE):
+        raise InventoryFileError(f"{name}: YAML aliases are not accepted in inventories")
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InventoryFileError(f"{name}: not readable as YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise InventoryFileError(f"{name}: expected groups at the top, for example `all:`")
+    groups = _Groups()
+    for group, body in document.items():
+        _read_yaml_group(groups, str(group), body, name, depth=0)
+    return groups
+
+
+def _read_yaml_group(groups: _Groups, group: str, body: object, name: str, depth: int) -> None:
+    if depth > 50:
+        raise InventoryFileError(f"{name}: groups nested deeper than 50: {group[:80]!r}")
+    if not _GROUP.fullmatch(group):
+        raise InventoryFileError(f"{name}: not a group name: {group[:80]!r}")
+    body = {} if body is None else body
+    if not isinstance(body, dict):
+        raise InventoryFileError(f"{name}: group {group!r}: expected hosts, children or vars")
+    for host, variables in _mapping(body.get("hosts"), name, f"{group}.hosts"):
+        try:
+            names = list(_expand(host))
+        except ValueError as error:
+            raise InventoryFileError(f"{name}: group {group!r}: {error}") from None
+        for each in names:
+            own = _mapping(variables, name, f"{group}.hosts.{host}")
+            groups.add_host(each, group, {key: str(value) for key, value in own})
+    for key, value in _mapping(body.get("vars"), name, f"{group}.vars"):
+        groups.group_variables.setdefault(group, {})[key] = str(value)
+    for child, child_body in _mapping(body.get("children"), name, f"{group}.children"):
+        groups.add_child(group, child)
+        _read_yaml_group(groups, child, child_body, name, depth + 1)
+
+
+def _mapping(value: object, name: str, where: str) -> list[tuple[str, object]]:
+    if value is None:
+        return []
+    if not isinstance(value, dict):
+        raise InventoryFileError(f"{name}: {where}: expected a mapping, found {value!r:.80}")
+    return [(str(key), item) for key, item in value.items()]
+
+
+def _expand(pattern: str) -> Iterator[str]:
+    """``web[01:03]`` → web01, web02, web03; ``db-[a:c]`` → db-a, db-b, db-c."""
+    found = _RANGE.search(pattern)
+    if not found:
+        if not _NAME.fullmatch(pattern):
+            raise ValueError(f"not a host name: {pattern[:80]!r}")
+        yield pattern
+        return
+    first, last, step = found[1], found[2], int(found[3] or 1)
+    if first.isdigit() and last.isdigit():
+        numbers = range(int(first), int(last) + 1, max(step, 1))
+        parts: list[str] = [str(number).zfill(len(first)) for number in numbers[: MAX_HOSTS + 1]]
+    elif len(first) == len(last) == 1 and first.isalpha() and last.isalpha():
+        parts = [chr(code) for code in range(ord(first), ord(last) + 1, max(step, 1))]
+    else:
+        raise ValueError(f"not a range: {found[0]}")
+    if not parts or len(parts) > MAX_HOSTS:
+        raise ValueError(f"empty or too large a range: {found[0]}")
+    for part in parts:
+        yield from _expand(pattern[: found.start()] + part + pattern[found.end() :])
+
+
+def _ancestors(groups: _Groups, direct: list[str]) -> list[str]:
+    """The direct groups and all groups above them, nearest first."""
+    ordered: list[str] = []
+    waiting = list(direct)
+    while waiting:
+        group = waiting.pop(0)
+        if group not in ordered:
+            ordered.append(group)
+            waiting.extend(groups.parents.get(group, []))
+    return ordered
+
+
+def _to_hosts(groups: _Groups, name: str) -> ImportedHosts:
+    hosts: list[Host] = []
+    warnings: list[str] = []
+    for host_name, own in groups.host_variables.items():
+        lineage = _ancestors(groups, groups.host_groups[host_name])
+        variables: Variables = dict(groups.group_variables.get("all", {}))
+        for group in reversed(lineage):
+            variables.update(groups.group_variables.get(group, {}))
+        variables.update(own)
+        labels = tuple(group for group in lineage if group not in _BUILT_IN_GROUPS)
+        secret = sorted(key for key in variables if _SECRETS.search(key))
+        if secret:
+            warnings.append(
+                f"{host_name}: {', '.join(secret)} not taken over; "
+                "use an SSH key, and sudo without a password"
+            )
+        host = _to_host(host_name, variables, labels, name, warnings)
+        if host:
+            hosts.append(host)
+    if not hosts and not warnings:
+        raise InventoryFileError(f"{name}: no hosts found")
+    return ImportedHosts(hosts=tuple(hosts), warnings=tuple(warnings))
+
+
+def _to_host(
+    name: str, variables: Variables, labels: tuple[str, ...], file: str, warnings: list[str]
+) -> Host | None:
+    def plain(key: str, default: str) -> str:
+        value = variables.get(key, default)
+        if "{{" in value:
+            warnings.append(f"{name}: {key} is a template and cannot be evaluated; ignored")
+            return default
+        return value
+
+    if variables.get("ansible_connection", "ssh") not in ("ssh", "paramiko", "smart"):
+        warnings.append(f"{name}: connection {variables['ansible_connection']!r} is not SSH; left")
+        return None
+    address = plain("ansible_host", name)
+    port = plain("ansible_port", "22")
+    for key in ("ansible_user", "suture_service", "suture_ring"):
+        if plain(key, "x") and not _GROUP.fullmatch(plain(key, "x")):
+            raise InventoryFileError(f"{file}: host {name!r}: {key}={variables[key]!r:.80}")
+    if not _NAME.fullmatch(address) or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InventoryFileError(f"{file}: host {name!r}: bad address {address!r}:{port!r}")
+    return Host(
+        name=name,
+        address=address,
+        port=int(port),
+        user=plain("ansible_user", "root"),
+        key=plain("ansible_ssh_private_key_file", "") or None,
+        jump=_jump(variables),
+        labels=labels,
+        service=plain("suture_service", "") or None,
+        criticality=_choice(name, variables, "suture_criticality", Criticality.MEDIUM, file),
+        exposure=_choice(name, variables, "suture_exposure", Exposure.INTERNAL, file),
+        ring=plain("suture_ring", "") or None,
+    )
+
+
+def _jump(variables: Variables) -> str | None:
+    arguments = " ".join(variables.get(key, "") for key in _CONNECTION_ARGUMENTS)
+    found = re.search(r"(?:-J\s*|ProxyJump[= ]\s*)([\w.@:-]+)", arguments)
+    return found[1] if found else None
+
+
+def _choice(host: str, variables: Variables, key: str, default: EnumT, file: str) -> EnumT:
+    value = variables.get(key)
+    if value is None:
+        return default
+    try:
+        return type(default)(value)
+    except ValueError:
+        choices = ", ".join(type(default))
+        raise InventoryFileError(
+            f"{file}: host {host!r}: {key}={value!r:.80}; expected one of {choices}"
+        ) from None

@@ -1,0 +1,114 @@
+"""Ansible inventories, as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suture.core.inventory import Criticality, Exposure
+from suture.imports.ansible import InventoryFileError, parse
+
+INI = """\
+bastion ansible_host=192.0.2.1
+# the shop
+[web]
+web[01:03].example.com  ansible_user=deploy suture_service=shop
+[db]
+db-[a:b] ansible_port=2222 suture_criticality=critical
+[production:children]
+web
+db
+[production:vars]
+ansible_ssh_common_args='-o ProxyJump=ops@bastion.example.com:2200'
+suture_exposure=public
+[db:vars]
+ansible_become_password=hunter2
+"""
+
+YAML = """\
+all:
+  hosts:
+    bastion: {ansible_host: 192.0.2.1}
+  children:
+    production:
+      vars:
+        suture_exposure: public
+      children:
+        web:
+          hosts:
+            web[01:02].example.com:
+              ansible_user: deploy
+        db:
+          hosts:
+            db-a:
+              ansible_port: 2222
+              ansible_password: !vault |
+                $ANSIBLE_VAULT;1.1;AES256
+                6238
+"""
+
+
+def test_ini_groups_become_labels_and_variables_come_from_the_nearest_group() -> None:
+    imported = parse(INI, name="hosts")
+    by_name = {host.name: host for host in imported.hosts}
+    assert list(by_name) == [
+        "bastion",
+        "web01.example.com",
+        "web02.example.com",
+        "web03.example.com",
+        "db-a",
+        "db-b",
+    ]
+    web = by_name["web02.example.com"]
+    assert web.labels == ("web", "production")
+    assert (web.user, web.service, web.exposure) == ("deploy", "shop", Exposure.PUBLIC)
+    assert web.jump == "ops@bastion.example.com:2200"
+    assert by_name["db-a"].port == 2222
+    assert by_name["db-a"].criticality is Criticality.CRITICAL
+    assert by_name["bastion"].address == "192.0.2.1"
+    assert by_name["bastion"].labels == ()
+
+
+def test_passwords_are_named_and_never_taken_over() -> None:
+    imported = parse(INI, name="hosts")
+    assert any("db-a: ansible_become_password not taken over" in line for line in imported.warnings)
+    assert "hunter2" not in repr(imported)
+
+
+def test_yaml_with_children_ranges_and_vault() -> None:
+    imported = parse(YAML, name="hosts.yml")
+    by_name = {host.name: host for host in imported.hosts}
+    assert by_name["web02.example.com"].labels == ("web", "production")
+    assert by_name["web02.example.com"].exposure is Exposure.PUBLIC
+    assert by_name["db-a"].port == 2222
+    assert any("ansible_password" in line for line in imported.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("[web\nfoo", "hosts", "hosts:1: not a group header"),
+        ("[web]\na b", "hosts", "hosts:2: expected key=value"),
+        ("[web]\na 'b", "hosts", "hosts:2: No closing quotation"),
+        ("[web]\n$(reboot)", "hosts", "hosts:2: not a host name"),
+        ("[web]\na[1:x]", "hosts", "hosts:2: not a range"),
+        ("a ansible_port=99999", "hosts", "bad address"),
+        ("a suture_exposure=everyone", "hosts", "expected one of isolated, internal, public"),
+        ("", "hosts", "no hosts found"),
+        ("all: [", "hosts.yml", "not readable as YAML"),
+        ("all: [a]", "hosts.yml", "expected hosts, children or vars"),
+        ("a: &a\n  hosts: *a", "hosts.yml", "aliases"),
+        ("a\0b", "hosts", "not a text file"),
+    ],
+)
+def test_errors_name_the_place(text: str, name: str, message: str) -> None:
+    with pytest.raises(InventoryFileError, match=message.replace("[", r"\[")):
+        parse(text, name=name)
+
+
+@given(st.text(max_size=400), st.sampled_from(["hosts", "hosts.yml"]))
+def test_garbage_is_refused_or_read_but_never_crashes(text: str, name: str) -> None:
+    try:
+        imported = parse(text, name=name)
+    except InventoryFileError:
+        return
+    assert len(imported.hosts) + len(imported.warnings) > 0
