@@ -1,0 +1,20 @@
+"""Questions to the person at the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+
+def confirm_host_key(host: str, algorithm: str, fingerprint: str) -> bool:
+    """Show a host's key at first sight; without a terminal the answer is no."""
+    if not sys.stdin.isatty():
+        return False
+    from suture.cli.output import console, plain
+
+    console(stderr=True).print(
+        plain(f"{host} is not known yet. Its {algorithm} key is\n  {fingerprint}\n")
+        + plain("Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there.", "dim")
+    )
+    sys.stderr.write("Pin this key? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,83 @@
+"""The ``suture`` command: parses, calls a service, renders.
+
+Exit codes, the same for every command: 0 done, or nothing found; 1 the answer is no (findings at
+or above ``--fail-on``, a failed rehearsal, verification, lint or evidence check, a rollout that
+took something back); 2 usage, configuration, or a thing that does not exist; 3 a host could not
+be reached or assessed; 4 paused, a person must decide; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from suture import __version__
+from suture.cli import evidence, findings, hosts, plans, policies, rollouts, scan
+
+app = typer.Typer(
+    name="suture",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Closes vulnerabilities on server fleets: find, rank, rehearse, roll out, prove, "
+    "take back. Start with: suture scan user@host",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"suture {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SUTURE_HOME",
+            help="Directory of this installation (default: ~/.local/share/suture).",
+        ),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    if home is not None:
+        os.environ["SUTURE_HOME"] = str(home)
+
+
+app.command("scan")(scan.scan)
+app.add_typer(hosts.app, name="hosts")
+app.command("findings")(findings.findings)
+app.command("explain")(findings.explain)
+app.add_typer(policies.app, name="policy")
+app.add_typer(plans.app, name="plan")
+app.command("rehearse")(plans.rehearse)
+app.add_typer(rollouts.app, name="rollout")
+app.command("verify")(rollouts.verify)
+app.command("rollback")(rollouts.rollback)
+app.add_typer(evidence.app, name="evidence")
+
+
+def main() -> None:
+    """Entry point; expected failures become a message with its remedy and an exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        from suture.cli.failures import report
+
+        code = report(error)
+        if code is None:
+            raise
+        sys.exit(code)

@@ -1,0 +1,157 @@
+"""How a plan looks: what will change where and when, the way back, and what is left out and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suture.cli.output import duration, plain, size, styled, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from suture.core.lint import Problem
+    from suture.core.planning import HostPlan, Plan, PlanDiff
+    from suture.core.selection import Ledger
+
+_TAKEN = ("selected", "required")
+
+
+def print_plan(out: Console, plan: Plan, *, ledgers: bool = True) -> None:
+    """The whole plan, most important first."""
+    cves = {cve for host in plan.hosts for cve in host.closes}
+    out.print(
+        plain(f"Plan {plan.id}", "bold")
+        + plain(
+            f"  {plan.created_at:%Y-%m-%d %H:%M} UTC · {len(plan.hosts)} hosts · "
+            f"{sum(len(host.changes) for host in plan.hosts)} packages · closes {len(cves)} CVEs"
+            + (f" · corrects plan {plan.parent}" if plan.parent else "")
+        )
+    )
+    _print_waves(out, plan)
+    for patch_set in _by_patch_set(plan.hosts):
+        _print_changes(out, patch_set)
+    if ledgers:
+        for host in plan.hosts:
+            print_ledger(out, host.ledger, host.host)
+    _print_left_out(out, plan)
+
+
+def _print_waves(out: Console, plan: Plan) -> None:
+    made = table("Wave", "Ring", "Hosts", "At once", "About", "Then", title="Order")
+    for wave in plan.waves:
+        gate = f"soak {duration(wave.soak_s)}" + (", then approval" if wave.approval else "")
+        longest = max((plan.host(name).estimated_s for name in wave.hosts), default=0.0)
+        rounds = -(-len(wave.hosts) // max(wave.parallel, 1))
+        made.add_row(
+            plain(wave.index + 1),
+            plain(wave.ring),
+            plain(", ".join(wave.hosts), limit=2000),
+            plain(wave.parallel),
+            plain(duration(longest * rounds)),
+            plain(gate + f"; stops after {wave.max_failures} failures"),
+        )
+    out.print(made)
+    for limit in plan.services:
+        out.print(
+            plain(
+                f"Service {limit.service}: at most {limit.max_out} of {len(limit.members)} out "
+                f"at once ({', '.join(limit.members)})",
+                limit=2000,
+            )
+        )
+
+
+def _by_patch_set(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:
+    """Hosts that get the same packages are shown once."""
+    groups: dict[str, list[HostPlan]] = {}
+    for host in hosts:
+        groups.setdefault(host.patch_set + ",".join(host.restarts), []).append(host)
+    return list(groups.values())
+
+
+def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
+    first = hosts[0]
+    names = ", ".join(host.host for host in hosts)
+    made = table("Package", "From", "To", "CVEs closed", "Why", title="")
+    for change in first.changes:
+        made.add_row(
+            plain(change.key),
+            plain(change.before or "(new)", "" if change.before else "yellow"),
+            plain(change.after),
+            plain(_shorten(change.cves)),
+            plain(change.reason.value if change.before else "newly pulled in"),
+        )
+    out.print()
+    out.print(plain(f"{names}", "bold", limit=2000))
+    out.print(made)
+    out.print(
+        plain(
+            f"  download {size(first.download_bytes)} · patch set {first.patch_set[:12]} · "
+            f"restarts: {', '.join(first.restarts) or 'none expected'} · "
+            f"reboot: {first.reboot.value}{' (expected)' if first.reboot_expected else ''}",
+            limit=2000,
+        )
+    )
+    out.print(
+        plain(
+            "  way back: the old packages, configuration and service states are on the host "
+            "before it is touched"
+        )
+    )
+    checks = [check.name + (" (proposed)" if check.proposed else "") for check in first.checks]
+    out.print(plain(f"  health checks: {', '.join(checks) or 'none'}", limit=2000))
+
+
+def _shorten(cves: tuple[str, ...]) -> str:
+    return ", ".join(cves[:3]) + (f" and {len(cves) - 3} more" if len(cves) > 3 else "")
+
+
+def print_ledger(out: Console, ledger: Ledger, host: str) -> None:
+    """The sum in one line, and every update that is left out with its reason."""
+    counts = ledger.counts()
+    total = " + ".join(f"{count} {reason.value}" for reason, count in counts.items())
+    out.print(
+        plain(f"{host}: ", "bold") + plain(f"{ledger.available} updates available = {total or 0}")
+    )
+    if not ledger.reconciles:
+        out.print(plain("  The ledger does not add up; do not trust this plan.", "bold red"))
+    left = [entry for entry in ledger.entries if entry.reason.value not in _TAKEN]
+    if not left:
+        return
+    made = table("Left out", "From", "To", "Reason")
+    for entry in left:
+        made.add_row(
+            plain(f"{entry.package}:{entry.arch}"),
+            plain(entry.installed),
+            plain(entry.available),
+            plain(entry.reason.value + (f": {entry.detail}" if entry.detail else "")),
+        )
+    out.print(made)
+
+
+def _print_left_out(out: Console, plan: Plan) -> None:
+    if plan.left_out:
+        made = table("Host left out", "Why")
+        for host in plan.left_out:
+            made.add_row(plain(host.host), plain(host.reason, limit=1000))
+        out.print(made)
+    if plan.held_back:
+        made = table("Held back", "Version", "Why")
+        for one in plan.held_back:
+            made.add_row(plain(one.source), plain(one.version), plain(one.reason, limit=1000))
+        out.print(made)
+
+
+def print_problems(out: Console, problems: tuple[Problem, ...]) -> None:
+    if not problems:
+        out.print(plain("No problems found.", "green"))
+        return
+    made = table("", "Where", "Problem", "Remedy")
+    for problem in problems:
+        made.add_row(
+            styled(problem.severity),
+            plain(problem.where),
+            plain(problem.message),
+            plain(problem.remedy),
+        )
+    out.print(made)
