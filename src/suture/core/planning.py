@@ -23,7 +23,8 @@ class HostPlan(Document, frozen=True):
     is left alone. ``changed`` are the same packages' versions for a readable comparison.
     ``class_id`` names the group of hosts that one twin stands for. ``restarts`` are the units
     expected to need a restart, for the reader; what is really stale is restarted.
-    ``patch_set`` is the digest of ``changes``.
+    ``patch_set`` is the digest of ``changes``. ``jump`` is the host on the way to it, whose
+    connections are limited.
     """
 
     host: str
@@ -43,6 +44,7 @@ class HostPlan(Document, frozen=True):
     reboot_expected: bool
     download_bytes: int
     estimated_s: float
+    jump: str | None = None
 
 
 class Wave(Document, frozen=True):
@@ -69,10 +71,15 @@ class ServiceLimit(Document, frozen=True):
 
 
 class LeftOut(Document, frozen=True):
-    """A host that the plan does not touch, and why."""
+    """A host that the plan does not touch, and why.
+
+    ``unknown`` tells that its present state could not be established: it may be down, so it
+    counts as out of its service.
+    """
 
     host: str
     reason: str
+    unknown: bool = False
 
 
 class HeldBack(Document, frozen=True):

@@ -64,7 +64,8 @@ class ClosedWave(Document, frozen=True):
 
 class RolloutState(Document, frozen=True):
     """``approved`` are the waves that a person let pass; ``reason`` says why it is paused or
-    aborted; ``tolerated`` is the number of failures that a person has accepted by resuming.
+    aborted; ``tolerated`` are the hosts of the current wave whose failure or skip a person has
+    accepted by resuming.
     """
 
     rollout: str
@@ -74,7 +75,7 @@ class RolloutState(Document, frozen=True):
     closed: tuple[ClosedWave, ...] = ()
     approved: tuple[int, ...] = ()
     reason: str = ""
-    tolerated: int = 0
+    tolerated: tuple[str, ...] = ()
 
 
 class Signal(StrEnum):
