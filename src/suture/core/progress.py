@@ -6,10 +6,12 @@ twice with the same state gives the same answer, so a crash between the two cost
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from suture.core.documents import Document
+from suture.core.limits import Room
+from suture.core.planning import Plan, Wave
 
 
 class HostPhase(StrEnum):
@@ -33,6 +35,26 @@ class HostPhase(StrEnum):
             HostPhase.DONE,
             HostPhase.SKIPPED,
             HostPhase.ROLLED_BACK,
+            HostPhase.ROLLBACK_FAILED,
+            HostPhase.LOST,
+        )
+
+    @property
+    def is_failure(self) -> bool:
+        """A host that was taken back has failed as well: the patch did not do there."""
+        return self in (
+            HostPhase.FAILED,
+            HostPhase.ROLLING_BACK,
+            HostPhase.ROLLED_BACK,
+            HostPhase.ROLLBACK_FAILED,
+            HostPhase.LOST,
+        )
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it has to be counted as not serving; unknown counts."""
+        return self.is_at_work or self in (
+            HostPhase.FAILED,
             HostPhase.ROLLBACK_FAILED,
             HostPhase.LOST,
         )
@@ -64,8 +86,8 @@ class ClosedWave(Document, frozen=True):
 
 class RolloutState(Document, frozen=True):
     """``approved`` are the waves that a person let pass; ``reason`` says why it is paused or
-    aborted; ``tolerated`` are the hosts of the current wave whose failure or skip a person has
-    accepted by resuming.
+    aborted; ``tolerated`` are the hosts whose failure or skip a person has accepted by
+    resuming.
     """
 
     rollout: str
@@ -104,3 +126,159 @@ class NextAction(Document, frozen=True):
     host: str = ""
     wave: int | None = None
     until: datetime | None = None
+
+
+def current_wave(plan: Plan, state: RolloutState) -> Wave | None:
+    """The first wave that is not closed, None when all are."""
+    closed = {wave.index for wave in state.closed}
+    return next((wave for wave in plan.waves if wave.index not in closed), None)
+
+
+def failures(state: RolloutState) -> tuple[HostState, ...]:
+    """The hosts that failed, taken back or not, in the order of the waves."""
+    return tuple(host for host in state.hosts if host.phase.is_failure)
+
+
+def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAction, ...]:
+    """What to do now. At least one action while the rollout is not done.
+
+    Ways back come first and are given while paused and after an abort as well. A wave starts when
+    the one before it is closed, its soak is over, and, where asked, a person approved. It closes
+    when each of its hosts has come to an end and not more than half were skipped: a wave that
+    mostly did not happen has shown nothing. After FINISH there is nothing left to ask.
+    """
+    if state.status is RolloutStatus.DONE:
+        return ()
+    tick = Tick(plan, state, now)
+    ways_back = tick.ways_back()
+    if state.status is RolloutStatus.RUNNING:
+        return (*ways_back, *tick.advance(bool(ways_back)))
+    if state.status is RolloutStatus.PAUSED:
+        return (*ways_back, _wait(f"paused: {state.reason}"))
+    if tick.at_work or tick.to_take_back:
+        return (*ways_back, _wait("aborted; waiting for the hosts at work"))
+    return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}"),)
+
+
+class Tick:
+    """One look at the rollout. The plan is indexed once; places are taken as actions are given."""
+
+    def __init__(self, plan: Plan, state: RolloutState, now: datetime) -> None:
+        self.plan = plan
+        self.state = state
+        self.now = now
+        self.by_name = {host.host: host for host in state.hosts}
+        self.tolerated = frozenset(state.tolerated)
+        self.wave = current_wave(plan, state)
+        self.at_work = [host.host for host in state.hosts if host.phase.is_at_work]
+        self.to_take_back = [
+            host.host
+            for host in state.hosts
+            if host.phase is HostPhase.FAILED and plan.rollback_on_failure
+        ]
+        self.room = Room(plan, self.wave.parallel if self.wave else 0)
+        for host in state.hosts:
+            if host.phase.is_out:
+                self.room.take(host.host, at_work=host.phase.is_at_work)
+
+    def ways_back(self) -> tuple[NextAction, ...]:
+        actions = []
+        for host in self.to_take_back:
+            if not self.room.jump_refusal(host):
+                self.room.go_to_work(host)
+                reason = self.by_name[host].reason
+                actions.append(NextAction(ActionKind.ROLL_BACK_HOST, reason, host=host))
+        return tuple(actions)
+
+    def advance(self, way_back_given: bool) -> tuple[NextAction, ...]:
+        """The way forward of a running rollout."""
+        trouble = self._trouble()
+        if trouble:
+            return (NextAction(ActionKind.PAUSE, trouble),)
+        busy = bool(self.at_work or self.to_take_back)
+        if self.wave is None:
+            finish = NextAction(ActionKind.FINISH, "every wave is closed")
+            return (_wait(f"{len(self.at_work)} at work") if busy else finish,)
+        gate = self._gate(self.wave)
+        if gate is not None:
+            return (gate,)
+        starts, refused = self._starts(self.wave)
+        if starts:
+            return starts
+        if busy:
+            why = "; ".join(sorted(set(refused.values()))[:3])
+            return () if way_back_given else (_wait(why or f"{len(self.at_work)} at work"),)
+        return (self._stuck_or_done(self.wave, refused),)
+
+    def stuck(self) -> dict[str, str]:
+        """The hosts that wait for room which nothing at work will make, and why."""
+        if self.wave is None or self.at_work or self.to_take_back or self._gate(self.wave):
+            return {}
+        starts, refused = self._starts(self.wave)
+        return {} if starts else refused
+
+    def _trouble(self) -> str:
+        """Why the rollout has to stop, empty where it need not."""
+        for wave in self.plan.waves:
+            failed = [
+                self.by_name[host]
+                for host in wave.hosts
+                if self.by_name[host].phase.is_failure and host not in self.tolerated
+            ]
+            limit = wave.max_failures if self.plan.rollback_on_failure else 0
+            if len(failed) > limit:
+                causes = "; ".join(f"{h.host} {h.phase}: {h.reason}" for h in failed[:3])
+                return f"{len(failed)} failed in {wave.ring}, {limit} may: {causes}"
+            if wave is self.wave:
+                break
+        return ""
+
+    def _gate(self, wave: Wave) -> NextAction | None:
+        """The WAIT before the wave may start, None when it may."""
+        position = self.plan.waves.index(wave)
+        if position > 0:
+            before = self.plan.waves[position - 1]
+            closed_at = next(c.at for c in self.state.closed if c.index == before.index)
+            until = closed_at + timedelta(seconds=before.soak_s)
+            if self.now < until:
+                return _wait(f"{before.ring} soaks before {wave.ring}", wave.index, until)
+        if wave.approval and wave.index not in self.state.approved:
+            return _wait(f"{wave.ring} waits for approval", wave.index)
+        return None
+
+    def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str]]:
+        """The hosts to start now, and for the others that wait, why not yet."""
+        starts: list[NextAction] = []
+        refused: dict[str, str] = {}
+        for host in wave.hosts:
+            if self.by_name[host].phase is not HostPhase.WAITING:
+                continue
+            why = self.room.refusal(host)
+            if why:
+                refused[host] = why
+                continue
+            self.room.take(host, at_work=True)
+            starts.append(NextAction(ActionKind.START_HOST, wave.ring, host=host, wave=wave.index))
+        return tuple(starts), refused
+
+    def _stuck_or_done(self, wave: Wave, refused: dict[str, str]) -> NextAction:
+        """Nothing is at work: the wave is at its end, or cannot come to it."""
+        if refused:
+            why = "; ".join(sorted(set(refused.values()))[:3])
+            problem = f"no room for {len(refused)} hosts of {wave.ring} ({why}): "
+            remedy = "bring those back, or resume to leave these out"
+            return NextAction(ActionKind.PAUSE, problem + remedy, wave=wave.index)
+        skipped = [
+            self.by_name[host]
+            for host in wave.hosts
+            if self.by_name[host].phase is HostPhase.SKIPPED and host not in self.tolerated
+        ]
+        if 2 * len(skipped) > len(wave.hosts):
+            causes = "; ".join(f"{host.host}: {host.reason}" for host in skipped[:3])
+            problem = f"{wave.ring} is inconclusive, {len(skipped)} of {len(wave.hosts)} skipped"
+            return NextAction(ActionKind.PAUSE, f"{problem}: {causes}", wave=wave.index)
+        return NextAction(ActionKind.CLOSE_WAVE, f"{wave.ring} is through", wave=wave.index)
+
+
+def _wait(reason: str, wave: int | None = None, until: datetime | None = None) -> NextAction:
+    return NextAction(ActionKind.WAIT, reason, wave=wave, until=until)

@@ -7,6 +7,20 @@ from enum import StrEnum
 from suture.core.documents import Document
 
 
+class SelectionRules(Document, frozen=True):
+    """What an organisation takes. ``exclude`` are patterns of package or source names;
+    ``trusted_origins`` and ``security_origins`` are patterns of an origin as it is shown
+    (``Debian-Security:bookworm-security/main``), on top of the distribution's own.
+    """
+
+    security_only: bool = True
+    exclude: tuple[str, ...] = ()
+    min_age_days: int = 0
+    trusted_origins: tuple[str, ...] = ()
+    security_origins: tuple[str, ...] = ()
+    allow_new_packages: bool = False
+
+
 class Reason(StrEnum):
     """Why an available update is in or out. Each available update has exactly one."""
 

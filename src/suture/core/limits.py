@@ -1,0 +1,69 @@
+"""How much room is left in a rollout: hosts at work, out of their service, behind a jump host."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from suture.core.planning import Plan, ServiceLimit
+
+
+class Room:
+    """Counts the places taken while one tick decides; made anew for each.
+
+    A host that is *at work* takes a place among the ``parallel`` ones, one behind its jump host,
+    and one in each of its services. A host that is only *out* (not well, or of unknown state)
+    takes the place in its services alone.
+    """
+
+    def __init__(self, plan: Plan, parallel: int) -> None:
+        self._parallel = parallel
+        self._working = 0
+        self._jump_of = {host.host: host.jump for host in plan.hosts if host.jump}
+        self._jump_limits = dict(plan.jump_limits)
+        self._behind: Counter[str] = Counter()
+        self._services_of: dict[str, list[ServiceLimit]] = {}
+        for limit in plan.services:
+            for member in limit.members:
+                self._services_of.setdefault(member, []).append(limit)
+        self._out: dict[str, list[str]] = {limit.service: [] for limit in plan.services}
+        for left_out in plan.left_out:
+            if left_out.unknown:
+                self.take(left_out.host, at_work=False)
+
+    def take(self, host: str, *, at_work: bool) -> None:
+        for limit in self._services_of.get(host, ()):
+            self._out[limit.service].append(host)
+        if at_work:
+            self._working += 1
+            self._behind[self._jump_of.get(host, "")] += 1
+
+    def go_to_work(self, host: str) -> None:
+        """A host that is out already is worked on: its service knows it as out."""
+        self._working += 1
+        self._behind[self._jump_of.get(host, "")] += 1
+
+    def refusal(self, host: str) -> str:
+        """Why ``host`` may not be started now, empty where it may."""
+        if self._working >= self._parallel:
+            return f"{self._working} of {self._parallel} at work"
+        for limit in self._services_of.get(host, ()):
+            out = self._out[limit.service]
+            if len(out) >= limit.max_out:
+                return f"service {limit.service}: {_names(out)} out, {limit.max_out} may be"
+        return self.jump_refusal(host)
+
+    def jump_refusal(self, host: str) -> str:
+        """Why the jump host has no connection left for ``host``, empty where it has.
+
+        A limit below one is taken as one: a way back must always be possible.
+        """
+        jump = self._jump_of.get(host)
+        if jump is None or jump not in self._jump_limits:
+            return ""
+        limit = max(1, self._jump_limits[jump])
+        return f"jump host {jump}: {limit} at work" if self._behind[jump] >= limit else ""
+
+
+def _names(hosts: list[str]) -> str:
+    shown = ", ".join(hosts[:3])
+    return shown + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")

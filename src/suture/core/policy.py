@@ -1,0 +1,245 @@
+"""The policy document: what an organisation wants, as one YAML file that people review.
+
+Every field has a default that is safe on a fleet nobody has described yet, so an empty file is a
+policy. Durations and shares stay in the words of the file (``10m``, ``25%``); :func:`seconds` and
+:func:`share_of` read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from suture.core.documents import Document
+from suture.core.inventory import HealthCheck, HealthCheckKind, Host
+from suture.core.planning import RebootRule
+from suture.core.selection import SelectionRules
+from suture.core.yaml_reading import DocumentError, read_yaml
+
+PolicyError = DocumentError
+
+Duration = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,6}[smhd]$", description="a duration such as 30s, 10m, 2h or 1d")
+]
+Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number of at least 1")]
+Tally = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number of at least 0")]
+Percent = Annotated[str, Meta(pattern=r"^([1-9][0-9]?|100)%$", description="a percentage")]
+Share = Annotated[Count | Percent, Meta(description='a count of hosts, or a share such as "25%"')]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="a name (letters, digits, `.`, `_`, `-`; at most 64)",
+    ),
+]
+Pattern = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x20\x7f]{1,255}$",
+        description="a host, label or service name, or a pattern such as web-*",
+    ),
+]
+Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,4096}$", description="one line of text")]
+AbsolutePath = Annotated[
+    str, Meta(pattern=r"^/[^\x00-\x1f\x7f]{0,4095}$", description="a path that begins with /")
+]
+HttpStatus = Annotated[int, Meta(ge=100, le=599, description="an HTTP status, 100 to 599")]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+# Without these a twin has no packages to patch.
+_TWIN_NEEDS = ("/", "/etc", "/etc/apt", "/usr", "/var", "/var/lib", "/var/lib/apt", "/var/lib/dpkg")
+
+
+class OnFailure(StrEnum):
+    """What becomes of a host that was changed and is not well."""
+
+    ROLL_BACK_HOST = "roll-back-host"
+    PAUSE = "pause"
+
+
+class RingPolicy(Document, frozen=True, kw_only=True):
+    """One ring. It takes ``hosts`` by pattern, a ``share`` of the fleet, or, with neither, the
+    rest. ``soak`` is the time to watch it before the next ring; ``approval`` asks a person before
+    this ring starts; more than ``max_failures`` failures pause the rollout.
+    """
+
+    name: Name
+    hosts: tuple[Pattern, ...] = ()
+    share: Share | None = None
+    parallel: Count = 10
+    soak: Duration = "0s"
+    max_failures: Tally = 0
+    approval: bool = False
+
+    def __post_init__(self) -> None:
+        if self.hosts and self.share is not None:
+            raise ValueError(f"ring `{self.name}` has both hosts and share; keep one of them")
+
+    @property
+    def takes_rest(self) -> bool:
+        return not self.hosts and self.share is None
+
+
+class CheckPolicy(Document, frozen=True, kw_only=True):
+    """A health check as a person writes it; ``status`` and ``body`` apply to HTTP alone."""
+
+    kind: HealthCheckKind
+    target: Text
+    status: HttpStatus = 200
+    body: Annotated[str, Meta(max_length=4096, description="text")] = ""
+    timeout: Duration = "10s"
+
+    @property
+    def check(self) -> HealthCheck:
+        return HealthCheck(
+            kind=self.kind,
+            target=self.target,
+            status=self.status,
+            body=self.body,
+            timeout_s=seconds(self.timeout),
+        )
+
+
+class HostCheckPolicy(CheckPolicy, frozen=True, kw_only=True):
+    """A health check for the hosts that ``on`` matches: a host, label or service pattern."""
+
+    on: Pattern
+
+
+class ServicePolicy(Document, frozen=True, kw_only=True):
+    """Hosts that do one job together: how many may be out at once, and what proves it well."""
+
+    max_out: Share = 1
+    checks: tuple[CheckPolicy, ...] = ()
+
+
+class Concurrency(Document, frozen=True, kw_only=True):
+    """Hosts at work at once: in all, and behind one jump host."""
+
+    total: Count = 50
+    per_jump: Count = 10
+
+
+class TwinPolicy(Document, frozen=True, kw_only=True):
+    """``exclude`` are absolute paths or shell patterns whose content is never cloned: data,
+    secrets, and what only costs time. What the package manager keeps has to stay.
+    """
+
+    exclude: tuple[AbsolutePath, ...] = (
+        "/var/lib/mysql",
+        "/var/lib/postgresql",
+        "/var/lib/mongodb",
+        "/var/lib/redis",
+        "/var/lib/elasticsearch",
+        "/var/lib/ldap",
+        "/var/lib/docker",
+        "/var/lib/containerd",
+        "/var/lib/libvirt/images",
+        "/var/lib/suture",
+        "/var/backups",
+        "/var/cache/apt/archives",
+        "/var/log",
+        "/var/mail",
+        "/var/spool",
+        "/var/tmp",  # noqa: S108
+        "/tmp",  # noqa: S108
+        "/home",
+        "/srv",
+        "/root/.ssh",
+        "/root/.gnupg",
+        "/root/.*_history",
+        "/etc/apt/auth.conf",
+        "/etc/apt/auth.conf.d",
+        "/etc/krb5.keytab",
+        "/etc/letsencrypt",
+        "/etc/ssh/ssh_host_*",
+        "/etc/ssl/private",
+    )
+
+    def __post_init__(self) -> None:
+        for pattern in self.exclude:
+            for path in _TWIN_NEEDS:
+                if fnmatchcase(path, pattern.rstrip("/") or "/"):
+                    raise ValueError(f"`{pattern}` takes {path} from the twin; it needs it")
+
+
+class PreflightPolicy(Document, frozen=True, kw_only=True):
+    """What must hold before a host is planned or touched. ``min_free_mb`` is by mount point, in
+    MiB on top of what the patches need; ``max_indexes_age`` bounds the age of the host's package
+    lists, ``max_inventory_age`` that of what is known about the host.
+    """
+
+    min_free_mb: Mapping[AbsolutePath, Tally] = field(
+        default_factory=lambda: {"/": 200, "/boot": 50, "/var": 200}
+    )
+    max_clock_skew_s: Tally = 300
+    lock_wait_s: Tally = 300
+    pause_updaters: bool = True
+    max_inventory_age: Duration = "24h"
+    max_indexes_age: Duration = "7d"
+
+
+class Policy(Document, frozen=True, kw_only=True):
+    """The whole policy; field by field explained in the text of ``EXAMPLE``."""
+
+    select: SelectionRules = SelectionRules()
+    rings: tuple[RingPolicy, ...] = (
+        RingPolicy(name="canary", share="5%", parallel=5, soak="10m"),
+        RingPolicy(name="early", share="25%", parallel=20, soak="30m"),
+        RingPolicy(name="broad", parallel=50),
+    )
+    services: Mapping[Name, ServicePolicy] = field(default_factory=dict)
+    checks: tuple[HostCheckPolicy, ...] = ()
+    propose_checks: bool = True
+    reboot: RebootRule = RebootRule.IF_NEEDED
+    on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
+    concurrency: Concurrency = Concurrency()
+    preflight: PreflightPolicy = PreflightPolicy()
+    twin: TwinPolicy = TwinPolicy()
+
+    def __post_init__(self) -> None:
+        names = [ring.name for ring in self.rings]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if not names:
+            raise ValueError("rings: there is no ring; add one, or leave `rings` out")
+        if twice:
+            raise ValueError(f"rings: two rings are called `{twice[0]}`; rename one")
+        rest = [ring.name for ring in self.rings if ring.takes_rest]
+        if len(rest) > 1:
+            both = f"`{rest[0]}` and `{rest[1]}`"
+            raise ValueError(f"rings: {both} would both take the rest; give one hosts or a share")
+
+    def service(self, name: str) -> ServicePolicy:
+        """The service's own rules, or the default ones."""
+        return self.services.get(name) or ServicePolicy()
+
+
+def parse(text: str, *, name: str) -> Policy:
+    """Read a policy; ``name`` is the file's name, for messages.
+
+    Raises :class:`PolicyError`, whose message names file, line, key and what is expected.
+    """
+    return read_yaml(text, Policy, name=name)
+
+
+def seconds(duration: str) -> float:
+    """``10m`` → 600.0"""
+    return float(int(duration[:-1]) * _UNITS[duration[-1]])
+
+
+def share_of(share: int | str, total: int) -> int:
+    """How many of ``total`` a share is: rounded down, and at least one."""
+    if isinstance(share, int):
+        return share
+    return max(1, total * int(share.removesuffix("%")) // 100)
+
+
+def matches(host: Host, pattern: str) -> bool:
+    """Whether the host's name, service or one of its labels matches a shell pattern."""
+    words = (host.name, *host.labels, *((host.service,) if host.service else ()))
+    return any(fnmatchcase(word, pattern) for word in words)
