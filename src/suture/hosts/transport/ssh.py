@@ -12,7 +12,7 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import asyncssh
 import stamina
@@ -314,8 +314,13 @@ def _host_key_failure(host: Host, message: str) -> HostError:
     )
 
 
-def _has_errno(error: Exception) -> TypeGuard[OSError]:
-    return isinstance(error, OSError) and error.errno is not None and error.errno > 0
+def _reason(error: Exception) -> str:
+    """What went wrong without an address or number: negative ones are not the system's."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _connect_failure(host: Host, error: Exception, settings: SshSettings) -> HostError:
@@ -350,10 +355,9 @@ def _connect_failure(host: Host, error: Exception, settings: SshSettings) -> Hos
             f"{where} does not speak SSH as expected: {clean(str(error))}",
             "Check that an OpenSSH server listens there, and its log.",
         )
-    reason = os.strerror(error.errno) if _has_errno(error) else str(error)
     return _failure(
         host,
         FailureKind.UNREACHABLE,
-        f"cannot connect to {where}: {clean(reason)}",
+        f"cannot connect to {where}: {clean(_reason(error))}",
         "Check the address, the port, and that the SSH server runs.",
     )

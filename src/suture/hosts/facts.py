@@ -1,0 +1,250 @@
+"""What a host is, in one round trip: one script, sections out of its output, an inventory.
+
+The script reads; it writes nothing on the host, not even a temporary file. What it could not
+read is said in the inventory's notes.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from datetime import datetime
+
+from suture.core.inventory import (
+    Clock,
+    Disk,
+    Host,
+    Inventory,
+    Kernel,
+    OperatingSystem,
+    PackageSet,
+    PackageState,
+)
+from suture.hosts.managers import apt
+from suture.hosts.processes import read_processes
+from suture.hosts.sections import MalformedError, Reading, check_nonce, read_sections
+from suture.hosts.shell import program
+from suture.hosts.text import clean
+from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
+
+TIMEOUT_S = 300.0
+UNLIMITED_INODES = 2**63 - 1
+
+_BOOT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KERNEL_PACKAGE = re.compile(r"linux-image-(?:unsigned-)?(?P<release>\d[A-Za-z0-9.+~-]*)")
+_KERNEL = re.compile(r"[A-Za-z0-9.+~_-]{1,100}")
+_PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
+
+
+def script(nonce: str) -> str:
+    """The script that prints everything about a host, packed where the host can pack."""
+    parts = ("collect", "collect_system", *apt.SCRIPTS, "collect_processes", "collect_end")
+    body = program(*parts, nonce=check_nonce(nonce))
+    return f"{{\n{body}}} | {{ gzip -1c 2>/dev/null || cat; }}\n"
+
+
+async def collect(
+    transport: Transport, host: Host, *, now: Callable[[], datetime], nonce: str
+) -> Inventory:
+    """Everything about ``host`` now. ``nonce`` is random hexadecimal, fresh for each run.
+
+    Raises :class:`HostError`: UNSUPPORTED for a system that is not handled, PRIVILEGE without
+    root, MALFORMED for output that no honest host prints, and what the transport raises.
+    """
+    started = now()
+    result = await transport.run(script(nonce), timeout_s=TIMEOUT_S)
+    return read_inventory(host, result.stdout, nonce=nonce, started=started, ended=now())
+
+
+def read_inventory(
+    host: Host, output: bytes, *, nonce: str, started: datetime, ended: datetime
+) -> Inventory:
+    """The inventory in the script's output; ``started`` and ``ended`` are our own clock's.
+
+    Raises :class:`HostError` of kind UNSUPPORTED, PRIVILEGE or MALFORMED, and nothing else.
+    """
+    try:
+        reading = read_sections(output, nonce)
+        system = _system(host, reading)
+        return _inventory(host, reading, system, started, ended)
+    except MalformedError as error:
+        raise _failure(
+            host,
+            FailureKind.MALFORMED,
+            f"the host's answer makes no sense: {clean(str(error))}",
+            "Nothing of it was used. Look on the host for a full disk, a damaged package "
+            "database, or a login shell that prints or runs other things; then try again.",
+        ) from None
+
+
+def _inventory(
+    host: Host, reading: Reading, system: OperatingSystem, started: datetime, ended: datetime
+) -> Inventory:
+    facts = apt.read_apt(reading, system.id)
+    running = read_processes(reading)
+    kernel = _kernel(reading, facts.packages)
+    clock = _clock(reading, started, ended)
+    disks = tuple(reading.each("disks", _disk))
+    required, because = _reboot(reading, kernel)
+    boot_id = reading.first("boot")
+    if not _BOOT_ID.fullmatch(boot_id):
+        raise MalformedError("there is no boot id")
+    return Inventory(
+        host=host.name,
+        collected_at=ended,
+        os=system,
+        arch=facts.arch,
+        foreign_archs=facts.foreign_archs,
+        kernel=kernel,
+        boot_id=boot_id,
+        package_manager="apt",
+        packages=facts.packages,
+        held=facts.held,
+        automatic=facts.automatic,
+        third_party=facts.third_party,
+        pinned=facts.pinned,
+        updates=facts.updates,
+        installable=facts.installable,
+        archives=facts.archives,
+        reboot_required=required,
+        reboot_packages=because,
+        stale=running.stale,
+        listeners=running.listeners,
+        services=running.services,
+        disks=disks,
+        updaters=running.updaters,
+        clock=clock,
+        indexes_age_s=facts.indexes_age_s,
+        notes=tuple(reading.notes),
+    )
+
+
+def _system(host: Host, reading: Reading) -> OperatingSystem:
+    """The operating system, where it is one that is handled."""
+    name = clean(reading.first("uname"), 40)
+    system = _os_release(reading)
+    if name != "Linux":
+        raise _failure(
+            host,
+            FailureKind.UNSUPPORTED,
+            f"the host runs {name or 'an unknown system'}, not Linux",
+            "Suture handles Debian and Ubuntu, and what derives from them.",
+        )
+    if "unsupported" in reading.sections:
+        raise _failure(
+            host,
+            FailureKind.UNSUPPORTED,
+            f"{system.pretty or system.id} has no package manager that is handled",
+            "Suture handles apt and dpkg (Debian, Ubuntu, and what derives from them).",
+        )
+    uid = reading.lines("uname")[2:3]
+    if uid != ("0",):
+        raise _failure(
+            host,
+            FailureKind.PRIVILEGE,
+            "the script did not run as root",
+            "Log in as root, or as a user who may use sudo without a password.",
+        )
+    return system
+
+
+def _os_release(reading: Reading) -> OperatingSystem:
+    """``/etc/os-release``: shell assignments, unquoted here and never run."""
+    fields: dict[str, str] = {}
+    for line in reading.lines("os"):
+        key, _, value = line.partition("=")
+        try:
+            fields[key] = clean("".join(shlex.split(value)[:1]), 100)
+        except ValueError:
+            reading.refuse("os", [line])
+    return OperatingSystem(
+        id=fields.get("ID", "linux"),
+        version=fields.get("VERSION_ID", ""),
+        codename=fields.get("VERSION_CODENAME", ""),
+        pretty=fields.get("PRETTY_NAME", ""),
+    )
+
+
+def _kernel(reading: Reading, packages: PackageSet) -> Kernel:
+    running = (reading.lines("uname")[1:2] or ("",))[0]
+    if not _KERNEL.fullmatch(running):
+        raise MalformedError("there is no kernel release")
+    if reading.first("container") not in ("none", ""):
+        return Kernel(running=running, container=True)
+    installed = {
+        found["release"]
+        for package in packages.packages
+        if package.state is not PackageState.RESIDUAL
+        and (found := _KERNEL_PACKAGE.fullmatch(package.name))
+        and not package.name.endswith("-dbg")
+    }
+    return Kernel(running=running, installed=tuple(sorted(installed, key=_natural, reverse=True)))
+
+
+def _natural(release: str) -> list[tuple[int, str]]:
+    """Numbers by value, the rest by letter: kernel releases in the order of their making."""
+    return [
+        (int(part[:18]), "") if part.isdigit() else (-1, part)
+        for part in re.findall(r"[0-9]+|[^0-9]+", release)
+    ]
+
+
+def _reboot(reading: Reading, kernel: Kernel) -> tuple[bool, tuple[str, ...]]:
+    """Whether the host asks for it, or a newer kernel of the running flavour is installed."""
+    first, *rest = reading.lines("reboot") or ("",)
+    asked = first == "required"
+    names = {name.strip() for name in (rest if asked else ())}
+    because = {name for name in names if _PACKAGE_NAME.fullmatch(name) and len(name) <= 200}
+    flavour = kernel.running.rsplit("-", 1)[-1]
+    newer = [
+        release
+        for release in kernel.installed
+        if release.rsplit("-", 1)[-1] == flavour and _natural(release) > _natural(kernel.running)
+    ]
+    because |= {f"linux-image-{release}" for release in newer[:1]}
+    return asked or bool(newer), tuple(sorted(because))
+
+
+def _disk(line: str) -> Disk | None:
+    mount, total, free, inodes = line.split()
+    if mount == "File":
+        return None
+    if mount not in ("/", "/boot", "/var"):
+        raise ValueError("not asked for")
+    return Disk(
+        mount=mount,
+        total=_bytes(total),
+        free=_bytes(free),
+        free_inodes=UNLIMITED_INODES if inodes == "-" else _bytes(inodes),
+    )
+
+
+def _bytes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ValueError("not a number of bytes")
+    return int(text)
+
+
+def _clock(reading: Reading, started: datetime, ended: datetime) -> Clock:
+    """The host read its clock after we started and before we ended: two bounds on the skew."""
+    try:
+        first, last = (_time(reading.first(name)) for name in ("clock", "clock-end"))
+    except ValueError:
+        raise MalformedError("the host's clock cannot be read") from None
+    most, least = first - started.timestamp(), last - ended.timestamp()
+    return Clock(
+        skew_s=round((most + least) / 2, 3),
+        uncertainty_s=round(abs(most - least) / 2, 3),
+        synchronised={"yes": True, "no": False}.get(reading.first("ntp")),
+    )
+
+
+def _time(text: str) -> float:
+    if not re.fullmatch(r"\d{1,12}\.\d{1,9}", text, re.ASCII):
+        raise ValueError("not a time")
+    return float(text)
+
+
+def _failure(host: Host, kind: FailureKind, message: str, remedy: str) -> HostError:
+    return HostError(HostFailure(host=host.name, kind=kind, message=message, remedy=remedy))

@@ -1,0 +1,60 @@
+section archs
+dpkg --print-architecture
+dpkg --print-foreign-architectures
+section packages
+packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\n')
+printf '%s\n' "$packages"
+section automatic
+if [ -r /var/lib/apt/extended_states ]; then
+  awk '$1 == "Package:" { name = $2 } $1 == "Architecture:" { arch = $2 }
+    $1 == "Auto-Installed:" && $2 == 1 { print name ":" arch }' /var/lib/apt/extended_states
+else note 'apt has no record of automatically installed packages'; fi
+section archives
+apt-cache policy || note 'apt-cache policy failed'
+section policy
+# For each installed package: P name candidate installed sources, with a line N for each newer
+# version; sources are numbers into the lines S.
+reduce_policy='
+  function flush(   i) {
+    if (name == "" ) return
+    printf "P\t%s\t%s\t%s\t%s\n", name, candidate, installed, other
+    for (i = 1; i <= newer; i++) printf "N\t%s\t%s\t%s\t%s\n", name, version[i], phased[i], from[i]
+  }
+  /^[^ ]/ { flush(); name = substr($1, 1, length($1) - 1)
+    candidate = installed = other = ""; newer = 0; where = "newer"; next }
+  /^  Candidate: / { candidate = $2; next }
+  /^ \*\*\* / { where = "installed"; next }
+  /^     [^ ]/ { if (where == "newer") { newer++; version[newer] = $1; from[newer] = ""
+      phased[newer] = match($0, /phased [0-9]+%/) ? substr($0, RSTART + 7, RLENGTH - 8) : "" }
+    else where = "older"; next }
+  /^       +-?[0-9]+ / { line = $0; sub(/^ +-?[0-9]+ /, "", line)
+    if (!(line in known)) { known[line] = ++sources; text[sources] = line }
+    if (where == "newer") from[newer] = from[newer] " " known[line]
+    else if (where == "installed") installed = installed " " known[line]
+    if (where != "installed" && index(other " ", " " known[line] " ") == 0) other = other " " known[line]; next }
+  END { flush(); for (i = 1; i <= sources; i++) printf "S\t%d\t%s\n", i, text[i] }'
+policy=$(printf '%s\n' "$packages" | awk -F '\t' '$7 != "config-files" && $7 != "not-installed" { print $1 ":" $2 }' |
+  xargs -r apt-cache policy | awk "$reduce_policy")
+printf '%s\n' "$policy"
+section upgrade
+upgrade=$(apt-get --print-uris --assume-no -V dist-upgrade | awk '
+  /^[^ ]/ { what = "" }
+  /^The following NEW packages will be installed:/ { what = "new"; next }
+  /^The following packages will be REMOVED:/ { what = "removed"; next }
+  /phasing:$/ { what = "phased"; next }
+  what != "" && /^ +[^ ]/ { gsub(/[()]/, ""); sub(/\*$/, "", $1); print what "\t" $1 "\t" $2 }
+  /^[0-9]+ upgraded, / { print "done\t\t" }')
+printf '%s\n' "$upgrade"
+section policy-new
+new=$(printf '%s\n' "$upgrade" | sed -n 's/^new\t\([^\t]*\)\t.*/\1/p')
+[ -z "$new" ] || printf '%s\n' "$new" | xargs apt-cache policy | awk "$reduce_policy"
+section available
+wanted=$(printf '%s\n%s\n' "$policy" "$upgrade" | awk -F '\t' '
+  $1 == "N" { print $2 "=" $3 } $1 == "new" { print $2 "=" $3 }')
+[ -z "$wanted" ] || printf '%s\n' "$wanted" | xargs apt-cache show | awk '
+  /^$/ { print ""; next }
+  /^(Package|Version|Architecture|Source|Depends|Pre-Depends|Breaks|Conflicts|Provides|Replaces|Essential|Filename|Size|Installed-Size|SHA256|Phased-Update-Percentage): /'
+section indexes
+date '+now %s'
+find /var/lib/apt/lists -maxdepth 1 -type f \( -name '*Release' -o -name '*_Packages*' \) -printf 'list %Ts\n' | sort | tail -n 1
+stat -c 'refreshed %Y' /var/lib/apt/periodic/update-success-stamp /var/lib/suture/indexes

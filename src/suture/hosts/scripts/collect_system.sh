@@ -1,0 +1,24 @@
+section uname
+uname -s; uname -r; id -u
+section os
+cat /etc/os-release || cat /usr/lib/os-release || note 'there is no os-release file'
+if ! [ "$(uname -s)" = Linux ] || ! has dpkg-query || ! has apt-get; then
+  section unsupported
+  section end
+  exit 0
+fi
+section boot
+cat /proc/sys/kernel/random/boot_id || note 'the boot id could not be read'
+section container
+if has systemd-detect-virt; then systemd-detect-virt -c
+elif [ -e /run/.containerenv ] || [ -e /.dockerenv ]; then echo container
+else echo none; fi
+section ntp
+if [ -d /run/systemd/system ] && has timedatectl; then
+  timeout 10 timedatectl show -p NTPSynchronized --value || note 'whether the clock is synchronised could not be asked'
+else note 'there is no timedatectl to say whether the clock is synchronised'; fi
+section disks
+df -B1 --output=file,size,avail,iavail / /var $([ ! -d /boot ] || echo /boot) || note "not all file systems could be measured"
+section reboot
+[ ! -e /run/reboot-required ] || echo required
+[ ! -e /run/reboot-required.pkgs ] || head -c 65536 /run/reboot-required.pkgs
