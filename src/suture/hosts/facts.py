@@ -39,8 +39,8 @@ _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 
 def script(nonce: str) -> str:
     """The script that prints everything about a host, packed where the host can pack."""
-    parts = ("collect", "collect_system", *apt.SCRIPTS, "collect_processes", "collect_end")
-    body = program(*parts, nonce=check_nonce(nonce))
+    parts = ("sections", "collect", "collect-system", *apt.SCRIPTS, "collect-processes")
+    body = program(*parts, "collect-end", "sections-end", nonce=check_nonce(nonce))
     return f"{{\n{body}}} | {{ gzip -1c 2>/dev/null || cat; }}\n"
 
 

@@ -34,7 +34,12 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
     def lines(self, name: str) -> tuple[str, ...]:
-        return self.sections.get(name, ())
+        """The section's lines but blank ones."""
+        return tuple(line for line in self.sections.get(name, ()) if line.strip())
+
+    def text(self, name: str) -> str:
+        """The section as it is."""
+        return "\n".join(self.sections.get(name, ())).rstrip("\n")
 
     def first(self, name: str) -> str:
         """The section's first line, empty where there is none."""
@@ -76,15 +81,14 @@ def read_sections(output: bytes, nonce: str) -> Reading:
     notes: list[str] = []
     for part in ("\n" + _unpack(output).decode("utf-8", "replace")).split("\n" + mark)[1:]:
         name, *lines = part.split("\n")
-        kept = tuple(line for line in lines if line.strip())
-        if any(len(line) > _LINE_LIMIT for line in kept):
+        if any(len(line) > _LINE_LIMIT for line in lines):
             raise MalformedError(f"a line of section {clean(name, 40)} is too long")
         if name == NOTE:
-            notes.extend(clean(line) for line in kept)
+            notes.extend(clean(line) for line in lines if line.strip())
         elif name in sections:
             raise MalformedError(f"section {clean(name, 40)} came twice")
         else:
-            sections[name] = kept
+            sections[name] = tuple(lines)
     if "end" not in sections:
         raise MalformedError("the output is cut short")
     return Reading(sections, notes)

@@ -1,6 +1,6 @@
 """apt and dpkg: what the collection's apt sections say, read strictly.
 
-Line formats are those that ``scripts/collect_apt.sh`` prints. Names, versions and digests that
+Line formats are those that ``scripts/collect-apt.sh`` prints. Names, versions and digests that
 do not look like what Debian's policy allows are left out with a note, never passed on.
 """
 
@@ -23,7 +23,7 @@ from suture.core.inventory import (
 from suture.hosts.sections import MalformedError, Reading
 from suture.hosts.text import clean
 
-SCRIPTS = ("collect_apt",)
+SCRIPTS = ("collect-apt",)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{1,200}")
 _VERSION = re.compile(r"[A-Za-z0-9.+:~-]{1,200}")
@@ -83,7 +83,7 @@ class _Table:
 
 def read_apt(reading: Reading, os_id: str) -> AptFacts:
     """All of it; raises :class:`MalformedError` without an architecture or any package."""
-    archs = reading.each("archs", _arch)
+    archs = reading.each("archs", check_arch)
     if not archs:
         raise MalformedError("dpkg names no architecture")
     rows = reading.each("packages", _package)
@@ -136,8 +136,8 @@ def _checked(pattern: re.Pattern[str], text: str) -> str:
     return text
 
 
-def _arch(line: str) -> str:
-    return _checked(_ARCH, line)
+def check_arch(text: str) -> str:
+    return _checked(_ARCH, text)
 
 
 def _as_apt_says(name: str, arch: str, native: str) -> str:
@@ -155,7 +155,7 @@ def _package(line: str) -> tuple[Package, bool] | None:
         state = PackageState.HALF_INSTALLED
     package = Package(
         name=check_name(name),
-        arch=_arch(arch),
+        arch=check_arch(arch),
         version=check_version(version),
         source=check_name(source),
         source_version=check_version(source_version),
@@ -333,7 +333,7 @@ def _available_version(stanza: Mapping[str, str]) -> AvailableVersion:
         raise ValueError("not a source")
     return AvailableVersion(
         name=name,
-        arch=_arch(stanza["Architecture"]),
+        arch=check_arch(stanza["Architecture"]),
         version=version,
         source=check_name(source["name"]),
         source_version=check_version(source["version"] or version),

@@ -1,3 +1,2 @@
 section clock-end
 date +%s.%N
-section end
