@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from suture.core.documents import Document
-from suture.hosts.managers.apt import check_arch, check_name, check_version
+from suture.hosts.managers.fields import check_arch, check_name, check_version
 from suture.hosts.sections import MalformedError, read_sections
 from suture.hosts.shell import printable, program
 from suture.hosts.text import clean

@@ -198,8 +198,9 @@ def _hex_address(text: str) -> str:
 
 def _services(reading: Reading) -> tuple[tuple[Service, ...], tuple[Updater, ...]]:
     services, updaters, refused = [], [], []
-    for unit in _units(reading.lines("services")):
-        name = unit.get("Id", "")
+    # Named and matched by the pattern, too, a unit comes twice.
+    units = {unit.get("Id", ""): unit for unit in _units(reading.lines("services"))}
+    for name, unit in units.items():
         if not _UNIT.fullmatch(name):
             refused.append(name)
             continue

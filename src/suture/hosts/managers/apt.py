@@ -20,18 +20,13 @@ from suture.core.inventory import (
     PackageState,
     Update,
 )
+from suture.hosts.managers.apt_offers import Offers, pick, read_offers
+from suture.hosts.managers.fields import check_arch, check_name, check_version, percent
 from suture.hosts.sections import MalformedError, Reading
 from suture.hosts.text import clean
 
 SCRIPTS = ("collect-apt",)
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{1,200}")
-_VERSION = re.compile(r"[A-Za-z0-9.+:~-]{1,200}")
-_ARCH = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_FILENAME = re.compile(r"(?!/)(?!.*\.\.)[A-Za-z0-9.+:~_%/@=^,-]{1,1000}")
-_RELATIONS = re.compile(r"[A-Za-z0-9.+:~<>=|,()\[\]!${}/ -]*")
-_SOURCE = re.compile(r"(?P<name>\S+)(?: \((?P<version>\S+)\))?")
 _INDEX = re.compile(r" *-?\d+ (?P<key>\S.*)")
 _PIN = re.compile(r" +(?P<name>\S+) -> ")
 
@@ -97,7 +92,7 @@ def read_apt(reading: Reading, os_id: str) -> AptFacts:
     }
     origins, pins = _archives(reading)
     tables = _tables(reading, "policy", origins)
-    available = _available(reading)
+    available = read_offers(reading)
     actions = _upgrade(reading)
     return AptFacts(
         arch=archs[0],
@@ -120,24 +115,6 @@ def read_apt(reading: Reading, os_id: str) -> AptFacts:
         archives=tuple(sorted(set(origins.values()), key=str)),
         indexes_age_s=_age(reading),
     )
-
-
-def check_name(text: str) -> str:
-    return _checked(_NAME, text)
-
-
-def check_version(text: str) -> str:
-    return _checked(_VERSION, text)
-
-
-def _checked(pattern: re.Pattern[str], text: str) -> str:
-    if not pattern.fullmatch(text):
-        raise ValueError(f"not allowed: {clean(text, 60)!r}")
-    return text
-
-
-def check_arch(text: str) -> str:
-    return _checked(_ARCH, text)
 
 
 def _as_apt_says(name: str, arch: str, native: str) -> str:
@@ -189,7 +166,7 @@ def _archives(reading: Reading) -> tuple[dict[str, Origin], tuple[str, ...]]:
         if not line.startswith(" "):
             pinning = line.startswith("Pinned")
         elif pinning:
-            if (found := _PIN.match(line)) and _NAME.fullmatch(found["name"].split(":")[0]):
+            if found := _PIN.match(line):
                 pins.append(found["name"])
         elif line.startswith("     release "):
             release = line.strip()
@@ -239,21 +216,11 @@ def _tables(reading: Reading, section: str, origins: Mapping[str, Origin]) -> di
                 _, name, version, phased, numbers = row
                 tables[name].newer.append((check_version(version), named(numbers)))
                 if phased:
-                    tables[name].phased[version] = _percent(phased)
+                    tables[name].phased[version] = percent(phased)
         except (ValueError, KeyError):
             refused.append(" ".join(row))
     reading.refuse(section, refused)
     return tables
-
-
-def _percent(text: str) -> int:
-    return min(_number(text), 100)
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 15):
-        raise ValueError(f"not a number: {clean(text, 40)!r}")
-    return int(text)
 
 
 def _third_party(
@@ -295,69 +262,11 @@ def _upgrade(reading: Reading) -> dict[str, list[tuple[str, str]]]:
     return found
 
 
-def _available(reading: Reading) -> dict[tuple[str, str], list[AvailableVersion]]:
-    """Versions on offer, without origins, by (name, version): one for each architecture."""
-    found: dict[tuple[str, str], list[AvailableVersion]] = {}
-    refused = []
-    for stanza in _stanzas(reading.lines("available")):
-        try:
-            one = _available_version(stanza)
-        except (ValueError, KeyError):
-            refused.append(stanza.get("Package", "a stanza without a name"))
-            continue
-        found.setdefault((one.name, one.version), []).append(one)
-    reading.refuse("available", refused)
-    return found
-
-
-def _stanzas(lines: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Every stanza starts with its package's name."""
-    stanza: dict[str, str] = {}
-    for line in lines:
-        key, _, value = line.partition(": ")
-        if key == "Package" and stanza:
-            yield stanza
-            stanza = {}
-        stanza.setdefault(key, value)
-    if stanza:
-        yield stanza
-
-
-def _available_version(stanza: Mapping[str, str]) -> AvailableVersion:
-    def relation(key: str) -> str:
-        return _checked(_RELATIONS, stanza.get(key, ""))
-
-    name, version = check_name(stanza["Package"]), check_version(stanza["Version"])
-    source = _SOURCE.fullmatch(stanza.get("Source", name))
-    if source is None:
-        raise ValueError("not a source")
-    return AvailableVersion(
-        name=name,
-        arch=check_arch(stanza["Architecture"]),
-        version=version,
-        source=check_name(source["name"]),
-        source_version=check_version(source["version"] or version),
-        origins=(),
-        filename=_checked(_FILENAME, stanza["Filename"].removeprefix("./")),
-        size=_number(stanza["Size"]),
-        installed_size_kib=_number(stanza.get("Installed-Size", "0")),
-        sha256=_checked(_SHA256, stanza["SHA256"]),
-        depends=relation("Depends"),
-        pre_depends=relation("Pre-Depends"),
-        breaks=relation("Breaks"),
-        conflicts=relation("Conflicts"),
-        provides=relation("Provides"),
-        replaces=relation("Replaces"),
-        essential=stanza.get("Essential", "no") == "yes",
-        phased_percent=_percent(stanza.get("Phased-Update-Percentage", "100")),
-    )
-
-
 def _updates(
     reading: Reading,
     installed: Mapping[str, Package],
     tables: Mapping[str, _Table],
-    available: Mapping[tuple[str, str], list[AvailableVersion]],
+    available: Offers,
     phased: Iterable[tuple[str, str]],
 ) -> Iterator[Update]:
     deferred = {name for name, _ in phased}
@@ -371,7 +280,7 @@ def _updates(
             continue
         versions = []
         for version, origins in table.newer:
-            one = _pick(available, package.name, version, package.arch)
+            one = pick(available, package.name, version, package.arch)
             if one is None:
                 undescribed.append(f"{package.key} {version}")
                 continue
@@ -394,25 +303,17 @@ def _candidate(table: _Table) -> str | None:
     return table.candidate if table.candidate in dict(table.newer) else None
 
 
-def _pick(
-    available: Mapping[tuple[str, str], list[AvailableVersion]], name: str, version: str, arch: str
-) -> AvailableVersion | None:
-    """The one of this architecture; a package may change between it and ``all``."""
-    found = {one.arch: one for one in reversed(available.get((name, version), ()))}
-    return found.get(arch) or found.get("all") or (next(iter(found.values()), None))
-
-
 def _installable(
     reading: Reading,
     new: Iterable[tuple[str, str]],
     tables: Mapping[str, _Table],
-    available: Mapping[tuple[str, str], list[AvailableVersion]],
+    available: Offers,
     native: str,
 ) -> Iterator[AvailableVersion]:
     undescribed = []
     for full, version in new:
         name, _, arch = full.partition(":")
-        one = _pick(available, name, version, arch or native)
+        one = pick(available, name, version, arch or native)
         if one is None:
             undescribed.append(f"{full} {version}")
             continue
