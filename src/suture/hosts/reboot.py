@@ -1,0 +1,75 @@
+"""Rebooting a host, proved by another boot id."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.core.planning import RebootRule
+from suture.hosts.results import parse_results
+from suture.hosts.session import PatchSession
+from suture.hosts.shell import program
+from suture.hosts.steps import Outcome, perform, settle
+from suture.hosts.transport import HostError
+
+_KERNEL = re.compile(r"linux-image-.*\d")
+_ASK = (
+    "[ ! -e /run/reboot-required ] && [ ! -e /var/run/reboot-required ] "
+    '|| printf "required\\t/run/reboot-required is there\\n" >&3\n'
+    'stale_processes | while read -r pid unit path; do restartable "$unit" '
+    '|| printf "required\\t%s still runs replaced code\\n" "$unit" >&3; done\n'
+)
+
+
+async def reboot(session: PatchSession) -> StepReport:
+    """Reboot where the plan's rule says so, and wait until the host is back under a new boot id."""
+
+    async def body() -> Outcome:
+        why = await _why(session)
+        if session.plan.reboot is RebootRule.NEVER or not why:
+            detail = f"pending, and the policy forbids it: {why}" if why else "not needed"
+            return Outcome(Verdict.PASS, checks=(Check("reboot", Verdict.PASS, detail),))
+        receipt = await session.transact(Step.REBOOT, program("common", "reboot"))
+        _, failed = settle(receipt)
+        if failed and not receipt.rebooted:
+            return failed
+        return await _wait_for_new_boot(session, receipt.boot_then, why)
+
+    return await perform(session, Step.REBOOT, body, transaction=True, mutates=True)
+
+
+async def _why(session: PatchSession) -> str:
+    """The reason for a reboot in words, empty where there is none."""
+    if session.plan.reboot is RebootRule.ALWAYS:
+        return "the policy asks for it after every patch"
+    kernels = [c.package for c in session.plan.changes if _KERNEL.match(c.package)]
+    if kernels:
+        return f"a new kernel: {kernels[0]}"
+    result = await session.query(program("common", "query", "stale", "restart") + _ASK)
+    return ", ".join(sorted({why for (why,) in parse_results(result.stdout).of("required", 1)}))
+
+
+async def _wait_for_new_boot(session: PatchSession, before: str, why: str) -> Outcome:
+    """Ask for the boot id until it is another one; a host that is down is expected here."""
+    began = time.monotonic()
+    while time.monotonic() - began < session.settings.reboot_s:
+        try:
+            result = await session.query("cat /proc/sys/kernel/random/boot_id", timeout_s=15)
+        except HostError:
+            result = None
+        now = result.stdout.decode("ascii", "replace").strip() if result else ""
+        if len(now) == 36 and now != before:
+            await session.close()
+            took = f"{why}; new boot id {now} after {time.monotonic() - began:.0f} s"
+            return Outcome(
+                Verdict.PASS, changed_host=True, checks=(Check("reboot", Verdict.PASS, took),)
+            )
+        await session.close()
+        await asyncio.sleep(1.0)
+    return Outcome(
+        Verdict.INCONCLUSIVE,
+        f"no new boot within {session.settings.reboot_s:g} s; look at the host's console",
+        changed_host=True,
+    )

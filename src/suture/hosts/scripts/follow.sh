@@ -1,0 +1,50 @@
+# Reports transaction $TX: its state, and what it printed from $OFFSET on. Waits up to $WAIT_S
+# seconds for its end; new output is handed over after a second, so that it can be watched.
+tx=$root/tx/$TX
+refused=${refused:-}
+
+size_of() { stat -c %s "$1" 2>/dev/null || echo 0; }
+
+# Either its runner lives or, where somebody killed that one alone, what it had started does.
+is_alive() {
+    ! flock -n "$tx/alive" true || { [ -e "$tx/work" ] && ! flock -n "$tx/work" true; }
+}
+
+state() {
+    if [ ! -e "$tx/script" ]; then echo absent
+    elif [ -e "$tx/exit" ]; then echo done
+    elif [ ! -e "$tx/started" ]; then echo prepared
+    elif [ "$(cat "$tx/boot_id" 2>/dev/null)" = "$boot_now" ] && is_alive; then echo running
+    elif [ -e "$tx/exit" ]; then echo done
+    else echo interrupted
+    fi
+}
+
+boot_now=$(cat /proc/sys/kernel/random/boot_id)
+ticks=$((WAIT_S * 5))
+[ -z "$refused" ] && [ -e "$tx/script" ] || ticks=0
+while [ "$ticks" -gt 0 ] && [ ! -e "$tx/exit" ]; do
+    sleep 0.2
+    ticks=$((ticks - 1))
+    if [ $((ticks % 5)) = 0 ]; then
+        [ "$(size_of "$tx/log")" -gt "$OFFSET" ] && break
+        [ "$(state)" = interrupted ] && break
+    fi
+done
+now=$(state)
+[ -z "$refused" ] || now=refused
+result_size=$(size_of "$tx/result")
+log_size=$(size_of "$tx/log")
+[ "$result_size" -le 262144 ] || result_size=262144
+chunk=$((log_size - OFFSET))
+[ "$chunk" -ge 0 ] || chunk=0
+[ "$chunk" -le 262144 ] || chunk=262144
+printf 'suture-receipt 1\nid %s\nstate %s\nfence %s\nexit %s\nstarted %s\nended %s\n' \
+    "$TX" "$now" "${refused:-$(cat "$root/fence" 2>/dev/null || echo 0)}" \
+    "$(cat "$tx/exit" 2>/dev/null)" "$(cat "$tx/started" 2>/dev/null)" "$(cat "$tx/ended" 2>/dev/null)"
+printf 'boot_then %s\nboot_now %s\nscript %s\nresult %s\nlog %s\n\n' \
+    "$(cat "$tx/boot_id" 2>/dev/null)" "$boot_now" \
+    "$(sha256sum "$tx/script" 2>/dev/null | cut -c1-64)" "$result_size" "$chunk"
+[ "$result_size" = 0 ] || head -c "$result_size" "$tx/result"
+[ "$chunk" = 0 ] || tail -c "+$((OFFSET + 1))" "$tx/log" | head -c "$chunk"
+exit 0

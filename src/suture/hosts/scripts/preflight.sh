@@ -1,0 +1,72 @@
+# Whether the host may be patched now; changes nothing.
+printf 'clock\t%s\n' "$(date +%s.%N)" >&3
+
+audit=$(dpkg --audit 2>&1 | head -c 600)
+[ -z "$audit" ] && check "package database" pass "dpkg --audit has nothing to say" ||
+    check "package database" fail "dpkg --audit: $audit; repair it (dpkg --configure -a, apt-get -f install) and try again"
+
+# holder FILE: the process that holds dpkg's or apt's lock, "pid command", empty where it is free
+holder() {
+    [ -e "$1" ] || return 0
+    pid=$(perl -MFcntl -e '
+        open my $f, "+<", $ARGV[0] or exit;
+        my $lock = pack "s s x![q] q q i x16", F_WRLCK, 0, 0, 0, 0;
+        fcntl $f, F_GETLK, $lock or exit;
+        my ($type, undef, undef, undef, $pid) = unpack "s s x![q] q q i", $lock;
+        print $pid unless $type == F_UNLCK;' "$1")
+    [ -z "$pid" ] || printf '%s %s' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut -c1-80)"
+}
+
+locked_by() {
+    for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/cache/apt/archives/lock; do
+        held=$(holder "$file")
+        [ -z "$held" ] || { printf '%s by process %s' "$file" "$held"; return; }
+    done
+}
+
+left=$LOCK_WAIT_S
+while held=$(locked_by) && [ -n "$held" ] && [ "$left" -gt 0 ]; do
+    sleep 1
+    left=$((left - 1))
+done
+[ -z "$held" ] && check "locks" pass "nobody else is at work" ||
+    check "locks" fail "still held after $LOCK_WAIT_S s: $held; wait for it to finish and try again"
+
+if [ -z "$held" ]; then
+    broken=$(apt-get check -q -q 2>&1) && check "dependencies" pass "apt-get check has nothing to say" ||
+        check "dependencies" fail "apt-get check: $(printf '%s' "$broken" | tail -n 5); repair it (apt-get -f install) and try again"
+fi
+
+busy=$(running_updaters)
+[ -z "$busy" ] && check "other updaters" pass "none is at work" ||
+    check "other updaters" inconclusive "$busy is at work; it will be waited for"
+
+packages | awk '{ print "installed\t" $1 "\t" $2 "\t" $3 " " $4 }' >"$TX_DIR/installed"
+printf '%s\n' "$PLAN" | awk -F '[ \t]' '
+    NR == FNR { line[$2] = $0; next }
+    { key = $1 ":" $2; if (key in line) print line[key] }' "$TX_DIR/installed" - >&3
+
+files=
+while read -r name arch before after sha256 size action; do
+    file=$cache/$(deb_name "$name" "$after" "$arch")
+    if [ -f "$file" ]; then
+        files="$files $file"
+    else
+        printf 'missing\t%s\n' "$name" >&3
+    fi
+    new=$(dpkg-deb -f "$file" Installed-Size 2>/dev/null)
+    old=$(dpkg-query -W -f '${Installed-Size}' "$name:$arch" 2>/dev/null)
+    printf 'size\t%s\t%s\t%s\n' "$name" "${new:-0}" "${old:-0}" >&3
+done <<EOF
+$PLAN
+EOF
+for path in / /usr /var /boot "$root"; do
+    [ ! -d "$path" ] || df -Pk "$path" | awk -v path="$path" 'NR == 2 { print "disk\t" path "\t" $6 "\t" $4 }' >&3
+done
+printf 'configuration\t%s\n' "$(du -sk /etc | cut -f1)" >&3
+
+# shellcheck disable=SC2086
+[ -z "$files" ] || apt_install -s --no-install-recommends $files 2>&1 |
+    awk '$1 == "Inst" || $1 == "Remv" || $1 == "Purg" || $1 == "E:" { print "simulated\t" $0 }' | head -n 2000 >&3
+printf 'end\n' >&3
+exit 0

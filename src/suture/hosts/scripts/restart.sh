@@ -1,0 +1,33 @@
+# Restarts what still runs replaced code. Some units hold up everything else: those are left for a
+# reboot, and so is whatever does not come back with new code.
+keep="^(dbus|dbus-broker|systemd-logind|systemd-user-sessions|user@.*|user-runtime-dir@.*|getty@.*|serial-getty@.*|console-getty|container-getty@.*|autovt@.*|display-manager|gdm3?|lightdm|sddm|xdm|NetworkManager|wpa_supplicant|networking|ifup@.*|ModemManager|docker|containerd|libvirtd|virtqemud|lxc|lxd|suture-.*|unattended-upgrades|apt-daily.*|packagekit)[.]service$"
+
+restartable() {
+    case $1 in
+    *.service) ! printf '%s\n' "$1" | grep -Eq "$keep" ;;
+    *) false ;;
+    esac
+}
+
+restart_stale() {
+    stale_processes >"$TX_DIR/stale"
+    [ -s "$TX_DIR/stale" ] || return 0
+    if grep -q '^1 ' "$TX_DIR/stale"; then
+        systemctl daemon-reexec 3>&- && note reexecuted "systemd (PID 1)"
+    fi
+    cut -d' ' -f2 "$TX_DIR/stale" | sort -u | while read -r unit; do
+        restartable "$unit" || continue
+        if systemctl restart "$unit" 3>&-; then
+            note restarted "$unit"
+        else
+            check "restart $unit" fail "systemctl restart ended with status $?"
+            printf 'failed-unit\t%s\n' "$unit" >&3
+        fi
+    done
+}
+
+report_stale() {
+    stale_processes | while read -r pid unit path; do
+        printf 'stale\t%s\t%s\t%s\n' "$pid" "$unit" "$path" >&3
+    done
+}

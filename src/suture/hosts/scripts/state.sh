@@ -1,0 +1,48 @@
+# What of a host's configuration and services is recorded before a patch and put back after.
+# Beside /etc: what maintainer scripts keep about it elsewhere, and conffiles of $PLAN outside /etc.
+config_roots() {
+    for path in /etc /var/lib/ucf /var/lib/dpkg/alternatives \
+        /var/lib/systemd/deb-systemd-helper-enabled /var/lib/systemd/deb-systemd-helper-masked \
+        $(conffiles_elsewhere); do
+        [ ! -e "$path" ] || printf '%s\n' "$path"
+    done
+}
+
+conffiles_elsewhere() {
+    # shellcheck disable=SC2046
+    dpkg-query -W -f '${Conffiles}\n' $(plan_keys) 2>/dev/null |
+        awk '$1 ~ "^/" && $1 !~ "^/etc/" { print $1 }'
+}
+
+plan_keys() { printf '%s\n' "$PLAN" | awk '{ print $1 ":" $2 }'; }
+
+# config_manifest ROOTS-FILE: type:mode:uid:gid:content, a tab, the path; sorted. Content is the
+# sha256 of a file, the target of a link. Names with a tab or a line end are left out.
+config_manifest() {
+    tr '\n' '\0' <"$1" | xargs -0 sh -c 'find "$@" -type f -print0' sh 2>/dev/null |
+        xargs -0 -r sha256sum >"$TX_DIR/hashes" 2>/dev/null
+    tr '\n' '\0' <"$1" |
+        xargs -0 sh -c 'find "$@" ! -name "*[[:cntrl:]]*" -printf "%y:%m:%U:%G\t%l\t%p\n"' sh |
+        awk -F '\t' '
+            NR == FNR { at = index($0, " "); sum[substr($0, at + 2)] = substr($0, 1, at - 1); next }
+            { print $1 ":" ($1 ~ /^f/ ? sum[$3] : $2) "\t" $3 }' "$TX_DIR/hashes" - |
+        sort -t "$(printf '\t')" -k 2
+    rm -f "$TX_DIR/hashes"
+}
+
+unit_files() {
+    has_systemd || return 0
+    systemctl list-unit-files --no-legend --plain --type=service,socket,timer,path |
+        awk '{ print $1, $2 }' | sort
+}
+
+active_units() {
+    has_systemd || return 0
+    systemctl list-units --no-legend --plain --type=service,socket,timer,path --state=active |
+        awk '$1 !~ /^(suture-|user@|session-|systemd-|run-)/ { print $1 }' | sort
+}
+
+failed_units() {
+    has_systemd || return 0
+    systemctl list-units --no-legend --plain --state=failed | awk '{ print $1 }' | sort
+}

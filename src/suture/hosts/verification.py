@@ -1,0 +1,178 @@
+"""Proof that a patch took, and that a way back led back: from the host's own records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.core.planning import HostPlan
+from suture.core.selection import Change
+from suture.hosts.health import health_functions, judge_health
+from suture.hosts.results import Results
+from suture.hosts.services import RUNNING_CODE, left_running
+from suture.hosts.session import PatchSession
+from suture.hosts.shell import program
+from suture.hosts.steps import Outcome, conclude, perform, plan_table, read_query, sources_of
+
+_Packages = set[tuple[str, str, str]]
+
+
+async def verify(session: PatchSession) -> StepReport:
+    """Package database, the package manager's logs, files, units, processes, health checks."""
+
+    async def body() -> Outcome:
+        result = await session.query(_script(session, "verify"), timeout_s=300)
+        results, failed = read_query(result)
+        if failed:
+            return failed
+        return judge_verification(session.plan, results)
+
+    return await perform(session, Step.VERIFY, body, transaction=False, mutates=True)
+
+
+async def verify_roll_back(session: PatchSession) -> StepReport:
+    """Exactly the versions, configuration, marks and services from before, and healthy."""
+
+    async def body() -> Outcome:
+        result = await session.query(
+            _script(session, "decisions", "verify-rollback"), timeout_s=300
+        )
+        results, failed = read_query(result)
+        if failed:
+            return failed
+        return judge_rollback(session.plan, results)
+
+    return await perform(session, Step.VERIFY_ROLL_BACK, body, transaction=False, mutates=True)
+
+
+def judge_verification(plan: HostPlan, results: Results) -> Outcome:
+    """What the host's answers after a patch mean."""
+    health = judge_health(plan.checks, results)
+    units = list(results.of("failed-unit", 2))
+    altered = [line for (line,) in results.of("altered", 1)]
+    checks = (
+        *results.checks,
+        _versions(plan.changes, results),
+        _logged(plan.changes, results),
+        _empty("package files", altered, "as the packages brought them", "differ from the package"),
+        _empty(
+            "failed units", [u for u, _ in units], "no more than before", "failed since the patch"
+        ),
+        *health,
+        left_running(results),
+        *_new_configuration(results),
+    )
+    verdict, reason = conclude([c for c in checks if c.name != RUNNING_CODE])
+    suspects = {owner for _, owner in units if owner}
+    return Outcome(
+        verdict,
+        reason,
+        changed_host=results.has("package"),
+        suspects=sources_of(suspects, plan.changes),
+        checks=checks,
+    )
+
+
+def judge_rollback(plan: HostPlan, results: Results) -> Outcome:
+    """What the host's answers after a way back mean."""
+    differing = sorted({key for _, key, _, _ in results.of("package", 4)})
+    decisions = list(results.of("config", 2))
+    off = [path for what, path in decisions if what in ("restore", "remove")]
+    marks = [f"{name} ({mark})" for mark, name in results.of("mark", 2)]
+    checks = (
+        *results.checks,
+        _empty("versions", differing, "exactly as before", "differ from before"),
+        _empty("configuration", off, "exactly as before", "differ from before"),
+        *_foreign_configuration(decisions),
+        _empty("marks", marks, "exactly as before", "differ from before"),
+        _empty(
+            "failed units",
+            [u for u, _ in results.of("failed-unit", 2)],
+            "no more than before",
+            "failed",
+        ),
+        _empty(
+            "active units",
+            [u for (u,) in results.of("inactive", 1)],
+            "as before",
+            "do not run any more",
+        ),
+        *judge_health(plan.checks, results),
+        left_running(results),
+    )
+    verdict, reason = conclude([c for c in checks if c.name != RUNNING_CODE])
+    return Outcome(verdict, reason, changed_host=bool(differing or off), checks=checks)
+
+
+def _script(session: PatchSession, *names: str) -> str:
+    head = program(
+        "common",
+        "query",
+        "state",
+        "stale",
+        "restart",
+        "health",
+        PLAN=plan_table(session.plan.changes),
+        RETURN_ID=session.bundle_id,
+        APPLY_ID=session.transaction_id(Step.APPLY),
+        HEALTH_WAIT_S=session.settings.health_wait_s,
+    )
+    return head + health_functions(session.plan.checks) + program(*names)
+
+
+def _versions(changes: Iterable[Change], results: Results) -> Check:
+    """Before and after differ by exactly the plan."""
+    gone: _Packages = set()
+    there: _Packages = set()
+    for sign, key, version, state in results.of("package", 4):
+        (gone if sign == "-" else there).add((key, version, state))
+    planned = {(c.key, c.after, "installed ok") for c in changes}
+    replaced = {(c.key, c.before, "installed ok") for c in changes if c.before is not None}
+    lost = [f"{key} {version} is not installed" for key, version, _ in sorted(planned - there)]
+    more = [f"{key} is {version} ({state})" for key, version, state in sorted(there - planned)]
+    removed = [
+        f"{key} {version} was removed"
+        for key, version, _ in sorted(gone - replaced)
+        if key not in {known for known, _, _ in there}
+    ]
+    wrong = [*lost, *more, *removed]
+    if wrong:
+        return Check("versions", Verdict.FAIL, "; ".join(wrong[:6]))
+    return Check("versions", Verdict.PASS, f"exactly the {len(planned)} planned changes")
+
+
+def _logged(changes: Iterable[Change], results: Results) -> Check:
+    logged = set(results.of("logged", 2))
+    silent = [c.key for c in changes if (c.key, c.after) not in logged]
+    errors = [line for (line,) in results.of("apt-error", 1)]
+    if errors:
+        return Check("package manager's log", Verdict.FAIL, "; ".join(errors[:3]))
+    return _empty("package manager's log", silent, "names every change", "are not in it")
+
+
+def _new_configuration(results: Results) -> Iterable[Check]:
+    for (path,) in results.of("new-config", 1):
+        yield Check(
+            "configuration kept",
+            Verdict.PASS,
+            f"the package's new version is in {path}; merge it by hand",
+        )
+
+
+def _foreign_configuration(decisions: Iterable[tuple[str, ...]]) -> Iterable[Check]:
+    for what, path in decisions:
+        if what == "kept":
+            yield Check("configuration kept", Verdict.PASS, f"{path} was changed by somebody else")
+        if what == "conflict":
+            yield Check(
+                "configuration kept",
+                Verdict.INCONCLUSIVE,
+                f"{path} was changed by the patch and by somebody else since; compare it by hand",
+            )
+
+
+def _empty(name: str, found: list[str], well: str, ill: str) -> Check:
+    if not found:
+        return Check(name, Verdict.PASS, well)
+    more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+    return Check(name, Verdict.FAIL, f"{', '.join(found[:6])}{more} {ill}")
