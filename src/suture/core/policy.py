@@ -17,6 +17,7 @@ from msgspec import Meta, field
 from suture.core.documents import Document
 from suture.core.inventory import HealthCheck, HealthCheckKind, Host
 from suture.core.planning import RebootRule
+from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.selection import SelectionRules
 from suture.core.yaml_reading import DocumentError, read_yaml
 

@@ -1,0 +1,105 @@
+"""The commented policy that a person starts from. It says the defaults; a test holds it to them."""
+
+EXAMPLE = """\
+# A Suture policy. Everything here is the default: keep what you change, drop the rest.
+# Durations: 30s, 10m, 2h, 1d. Shares of hosts: a count (2) or a percentage ("25%").
+# Patterns match a host's name, its labels and its service: web-*, production, db.
+
+# Which available updates are taken. All others stay in the ledger with their reason.
+select:
+  security_only: true        # only versions that a security archive offers
+  exclude: []                # packages or sources never taken: [docker-*, mariadb]
+  min_age_days: 0            # leave a new version alone for so many days
+  trusted_origins: []        # archives besides the distribution's own to take from
+  security_origins: []       # archives besides the declared ones that count as security
+  allow_new_packages: false  # whether an update may pull in a package that is not there
+
+# Rings, in the order of the rollout. A ring takes hosts by pattern (hosts: [canary, web-1]), by
+# share of the fleet, or, with neither, the rest. No share takes the whole of a service.
+rings:
+  - name: canary
+    share: 5%
+    parallel: 5              # hosts at work at once
+    soak: 10m                # watch it for so long before the next ring starts
+    max_failures: 0          # one more pauses the rollout
+    approval: false          # true: a person has to let this ring start
+  - name: early
+    share: 25%
+    parallel: 20
+    soak: 30m
+  - name: broad
+    parallel: 50
+
+# Hosts that do one job together. At most max_out of them (default 1) are ever out at once.
+#   web:
+#     max_out: 25%
+#     checks:
+#       - {kind: http, target: "http://127.0.0.1/health", status: 200, body: ok}
+services: {}
+
+# What must hold before and after a patch. Kinds: unit (nginx.service), port (127.0.0.1:80),
+# http (a URL, with status and body), command (run as root on the host; exit status 0 is a pass).
+#   - on: production
+#     kind: unit
+#     target: nginx.service
+#     timeout: 10s
+checks: []
+
+# Also check what was listening before: the unit is active, the port open.
+propose_checks: true
+
+# never, if-needed or always
+reboot: if-needed
+
+# A host that was changed and is not well: roll-back-host, or pause and leave it to a person.
+on_failure: roll-back-host
+
+concurrency:
+  total: 50                  # hosts at work at once, whatever the rings say
+  per_jump: 10               # of these behind one jump host
+
+# What must hold before a host is planned or touched; a host that fails is left alone.
+preflight:
+  min_free_mb:               # MiB to be left free, besides what the patches need
+    /: 200
+    /boot: 50
+    /var: 200
+  max_clock_skew_s: 300
+  lock_wait_s: 300           # wait so long for another run of the package manager
+  pause_updaters: true       # pause unattended-upgrades and the like, and put them back
+  max_inventory_age: 24h     # of what we know about the host
+  max_indexes_age: 7d        # of the host's own package lists
+
+# What is never cloned to a twin: data, secrets, and what only costs time. This list replaces the
+# default one.
+twin:
+  exclude:
+    - /var/lib/mysql
+    - /var/lib/postgresql
+    - /var/lib/mongodb
+    - /var/lib/redis
+    - /var/lib/elasticsearch
+    - /var/lib/ldap
+    - /var/lib/docker
+    - /var/lib/containerd
+    - /var/lib/libvirt/images
+    - /var/lib/suture
+    - /var/backups
+    - /var/cache/apt/archives
+    - /var/log
+    - /var/mail
+    - /var/spool
+    - /var/tmp
+    - /tmp
+    - /home
+    - /srv
+    - /root/.ssh
+    - /root/.gnupg
+    - /root/.*_history
+    - /etc/apt/auth.conf
+    - /etc/apt/auth.conf.d
+    - /etc/krb5.keytab
+    - /etc/letsencrypt
+    - /etc/ssh/ssh_host_*
+    - /etc/ssl/private
+"""

@@ -1,0 +1,226 @@
+"""Rollouts at random: plans, outcomes, crashes and people, against the promises.
+
+The machine plays the engine as badly as it may: it carries out only some of the actions it is
+given, reloads the state from its bytes at any time, and reports ends in any order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from suture.core.documents import decode, encode
+from suture.core.planning import LeftOut, Plan
+from suture.core.progress import (
+    ActionKind,
+    HostPhase,
+    RolloutState,
+    RolloutStatus,
+    Signal,
+    next_actions,
+)
+from suture.core.transitions import (
+    RefusedError,
+    apply_signal,
+    close_wave,
+    finish,
+    host_finished,
+    host_started,
+    pause,
+    start,
+)
+from tests.unit.core.builders import NOW, plan, wave
+
+STARTS = {
+    ActionKind.START_HOST: HostPhase.PATCHING,
+    ActionKind.ROLL_BACK_HOST: HostPhase.ROLLING_BACK,
+}
+ENDS = {
+    HostPhase.PATCHING: [HostPhase.DONE, HostPhase.SKIPPED, HostPhase.FAILED, HostPhase.LOST],
+    HostPhase.ROLLING_BACK: [HostPhase.ROLLED_BACK, HostPhase.ROLLBACK_FAILED, HostPhase.LOST],
+}
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    names = [f"h{n}" for n in range(draw(st.integers(1, 12)))]
+    cuts = sorted(draw(st.sets(st.integers(1, len(names)), max_size=2)) | {0, len(names)})
+    waves = [
+        wave(
+            index,
+            names[begin:end],
+            parallel=draw(st.integers(1, 4)),
+            max_failures=draw(st.integers(0, 2)),
+            soak_s=draw(st.sampled_from([0.0, 60.0])),
+            approval=draw(st.booleans()),
+        )
+        for index, (begin, end) in enumerate(pairwise(cuts))
+    ]
+    services = {
+        service: (names[offset::3], draw(st.integers(1, 2)))
+        for offset, service in enumerate(("web", "db"))
+        if names[offset::3]
+    }
+    unknown = tuple(LeftOut(n, "unreachable", unknown=True) for n in draw(st.sets(st.just("gone"))))
+    if unknown and "web" in services:
+        services["web"] = ([*services["web"][0], "gone"], services["web"][1])
+    jumps = {name: "jump" for name in names if draw(st.booleans())}
+    return plan(
+        waves,
+        services,
+        left_out=unknown,
+        jumps=jumps,
+        jump_limits=(("jump", draw(st.integers(1, 3))),),
+        rollback_on_failure=draw(st.booleans()),
+    )
+
+
+class Rollout(RuleBasedStateMachine):
+    plan: Plan
+    state: RolloutState
+
+    @initialize(whole=plans())
+    def begin(self, whole: Plan) -> None:
+        self.plan = whole
+        self.state = start(whole, "r")
+        self.now = NOW
+        self.starts: Counter[str] = Counter()
+        self.failed: set[str] = set()
+
+    def phases(self) -> dict[str, HostPhase]:
+        return {host.host: host.phase for host in self.state.hosts}
+
+    def at_work(self) -> list[str]:
+        return [name for name, phase in self.phases().items() if phase.is_at_work]
+
+    def tick(self, carried_out: int) -> None:
+        """Ask, and carry out the first so many answers."""
+        before = self.state
+        for action in next_actions(self.plan, self.state, self.now)[:carried_out]:
+            if action.kind in STARTS:
+                phase = STARTS[action.kind]
+                if phase is HostPhase.PATCHING:
+                    assert before.status is RolloutStatus.RUNNING
+                    self.starts[action.host] += 1
+                self.state = host_started(self.state, action.host, phase, "", self.now)
+            elif action.kind is ActionKind.CLOSE_WAVE:
+                assert action.wave is not None
+                self.state = close_wave(self.state, action.wave, self.now)
+            elif action.kind is ActionKind.PAUSE:
+                self.state = pause(self.state, action.reason)
+            elif action.kind is ActionKind.FINISH:
+                self.state = finish(self.state)
+
+    def end(self, host: str, phase: HostPhase) -> None:
+        self.state = host_finished(self.state, host, phase, "so it ended", self.now)
+        if phase is HostPhase.FAILED:
+            self.failed.add(host)
+
+    @rule(carried_out=st.integers(0, 20))
+    def look(self, carried_out: int) -> None:
+        self.tick(carried_out)
+
+    @precondition(lambda self: self.at_work())
+    @rule(data=st.data())
+    def host_ends(self, data: st.DataObject) -> None:
+        host = data.draw(st.sampled_from(self.at_work()))
+        self.end(host, data.draw(st.sampled_from(ENDS[self.phases()[host]])))
+
+    @precondition(lambda self: HostPhase.LOST in self.phases().values())
+    @rule()
+    def lost_host_is_found(self) -> None:
+        lost = next(name for name, phase in self.phases().items() if phase is HostPhase.LOST)
+        self.end(lost, HostPhase.DONE)
+
+    @rule(
+        signal=st.sampled_from([Signal.PAUSE, Signal.RESUME, Signal.APPROVE] * 3 + [Signal.ABORT])
+    )
+    def person(self, signal: Signal) -> None:
+        try:
+            self.state = apply_signal(self.plan, self.state, signal, self.now)
+        except RefusedError as refused:
+            assert str(refused)
+
+    @rule(minutes=st.integers(0, 3))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule()
+    def crash(self) -> None:
+        self.state = decode(encode(self.state), RolloutState)
+        self.plan = decode(encode(self.plan), Plan)
+
+    @invariant()
+    def limits_hold(self) -> None:
+        phases = self.phases()
+        working = self.at_work()
+        most = max(w.parallel for w in self.plan.waves)
+        for jump, limit in self.plan.jump_limits:
+            assert sum(self.plan.host(name).jump == jump for name in working) <= limit
+        assert len(working) <= most
+        gone = {entry.host for entry in self.plan.left_out if entry.unknown}
+        for limit_ in self.plan.services:
+            out = [m for m in limit_.members if m in gone or phases[m].is_out]
+            patching = [m for m in limit_.members if phases.get(m) is HostPhase.PATCHING]
+            assert not patching or len(out) <= limit_.max_out
+
+    @invariant()
+    def waves_go_in_order(self) -> None:
+        closed = {closed.index: closed.at for closed in self.state.closed}
+        phases = self.phases()
+        for before, after in pairwise(self.plan.waves):
+            begun = any(phases[name] is not HostPhase.WAITING for name in after.hosts)
+            if begun:
+                assert self.now >= closed[before.index] + timedelta(seconds=before.soak_s)
+                assert not after.approval or after.index in self.state.approved
+            if before.index in closed:
+                assert all(phases[name] is not HostPhase.WAITING for name in before.hosts)
+
+    @invariant()
+    def no_host_is_started_twice(self) -> None:
+        assert all(times == 1 for times in self.starts.values())
+
+    @invariant()
+    def there_is_always_an_answer_until_the_end(self) -> None:
+        actions = next_actions(self.plan, self.state, self.now)
+        assert bool(actions) == (self.state.status is not RolloutStatus.DONE)
+
+    def teardown(self) -> None:
+        """From wherever it is, it ends when hosts finish, pauses are resumed and waves approved."""
+        if not hasattr(self, "plan"):
+            return
+        for _ in range(300):
+            actions = next_actions(self.plan, self.state, self.now)
+            if not actions or (
+                self.state.status is RolloutStatus.ABORTED and actions[0].kind is ActionKind.FINISH
+            ):
+                break
+            self.tick(len(actions))
+            self.limits_hold()
+            for host in self.at_work():
+                self.end(host, ENDS[self.phases()[host]][0])
+            for signal in (Signal.RESUME, Signal.APPROVE):
+                self.person(signal)
+            self.now += timedelta(minutes=1)
+        else:
+            raise AssertionError(f"does not end: {actions}")
+        self.every_failed_host_has_its_way_back_or_is_reported()
+
+    def every_failed_host_has_its_way_back_or_is_reported(self) -> None:
+        phases = self.phases()
+        for host in self.failed:
+            if self.plan.rollback_on_failure:
+                assert phases[host] is not HostPhase.FAILED
+            else:
+                assert phases[host].is_failure or phases[host] is HostPhase.DONE
+        if self.state.status is RolloutStatus.DONE:
+            assert HostPhase.WAITING not in phases.values()
+
+
+TestRollout = Rollout.TestCase
+TestRollout.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
