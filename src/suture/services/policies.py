@@ -1,0 +1,33 @@
+"""The policy in force: a file, or the defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from suture.core.policy import Policy, parse
+from suture.services.errors import NotFoundError, ServiceError
+from suture.services.workspace import Workspace
+
+
+def load(workspace: Workspace, path: Path | None = None) -> tuple[Policy, str]:
+    """The policy and where it came from.
+
+    ``path``, else ``policy.yaml`` in the workspace, else the defaults. Raises
+    :class:`suture.core.policy.PolicyError` with file, line and key, or :class:`NotFoundError`.
+    """
+    chosen = path or workspace.policy
+    try:
+        data = chosen.read_bytes()
+    except FileNotFoundError:
+        if path is not None:
+            raise NotFoundError(
+                f"no policy file {path}", "Write one: suture policy example > policy.yaml"
+            ) from None
+        return Policy(), "the built-in defaults"
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise ServiceError(
+            f"{chosen}: not UTF-8 text (byte {error.start})", "Save the policy as UTF-8."
+        ) from None
+    return parse(text, name=str(chosen)), str(chosen)

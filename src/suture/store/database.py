@@ -1,0 +1,164 @@
+"""Opening the database: SQLite by default, PostgreSQL by its URL, migrated at the door."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+BUSY_TIMEOUT_S = 30
+
+
+class StoreError(Exception):
+    """The database cannot be used; ``remedy`` says what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class Store:
+    """An open database. ``begin()`` is a transaction that takes the write lock at once, so that
+    what it reads cannot change before it writes; ``read()`` only reads."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        with _explained(self.engine), self.engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        with _explained(self.engine), self.engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str) -> Store:
+    """Open, create or upgrade the database at ``url``; raises :class:`StoreError`."""
+    engine = make_engine(url)
+    store = Store(engine)
+    try:
+        with _explained(engine), _migration_lock(engine):
+            _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return store
+
+
+def make_engine(url: str) -> sa.Engine:
+    """An engine with the settings that durability needs: WAL and ``synchronous=FULL``."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise StoreError(
+            "SUTURE_DATABASE is not a database URL",
+            "Write sqlite:////path/file.sqlite or postgresql+psycopg://user@host/name.",
+        ) from None
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed, pool_pre_ping=True)
+    if parsed.database:
+        _private_file(Path(parsed.database))
+    engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _private_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}",
+            "Choose another directory with --home, or mend its owner and mode.",
+        ) from None
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    # Transactions begin where this program says so, not where the driver guesses.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_S * 1000}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextmanager
+def _explained(engine: sa.Engine) -> Iterator[None]:
+    """Driver errors in an operator's words."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.DatabaseError) as error:
+        if isinstance(error, sa.exc.IntegrityError):
+            raise
+        place = engine.url.render_as_string(hide_password=True)
+        raise StoreError(
+            f"the database {place} refused: {error.orig}",
+            "Check that it is there, not damaged, not locked, and that its disk has space.",
+        ) from error
+
+
+@contextmanager
+def _migration_lock(engine: sa.Engine) -> Iterator[None]:
+    """Two processes that start at once migrate one after the other."""
+    if engine.dialect.name != "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_lock(727473)")
+            try:
+                yield
+            finally:
+                connection.exec_driver_sql("SELECT pg_advisory_unlock(727473)")
+        return
+    if not engine.url.database:
+        yield
+        return
+    lock = os.open(f"{engine.url.database}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _migrate(engine: sa.Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current == scripts.get_current_head():
+            return
+        if current is not None and current not in {
+            one.revision for one in scripts.walk_revisions()
+        }:
+            raise StoreError(
+                f"the database was written by a newer Suture (schema {current})",
+                "Install that version again, or use another --home.",
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

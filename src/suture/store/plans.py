@@ -1,0 +1,79 @@
+"""Plans and their rehearsals. A plan is never changed; a correction is a plan of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from suture.core.documents import decode, encode
+from suture.core.evidence import Verdict
+from suture.core.planning import Plan
+from suture.store.tables import plans, rehearsals
+
+
+def save(connection: sa.Connection, plan: Plan) -> None:
+    """Keep a plan; the same plan again changes nothing."""
+    if get(connection, plan.id) is None:
+        connection.execute(
+            sa.insert(plans).values(
+                id=plan.id, parent=plan.parent, created_at=plan.created_at, document=encode(plan)
+            )
+        )
+
+
+def get(connection: sa.Connection, plan_id: str) -> Plan | None:
+    row = connection.execute(sa.select(plans.c.document).where(plans.c.id == plan_id)).one_or_none()
+    return decode(row.document, Plan) if row else None
+
+
+def find(connection: sa.Connection, prefix: str) -> tuple[str, ...]:
+    """Ids that begin with ``prefix``."""
+    rows = connection.execute(
+        sa.select(plans.c.id).where(plans.c.id.startswith(prefix, autoescape=True))
+    )
+    return tuple(row.id for row in rows)
+
+
+def listing(connection: sa.Connection) -> tuple[Plan, ...]:
+    """All plans, newest first."""
+    rows = connection.execute(sa.select(plans.c.document).order_by(plans.c.created_at.desc()))
+    return tuple(decode(row.document, Plan) for row in rows)
+
+
+def save_rehearsal(
+    connection: sa.Connection,
+    *,
+    plan: str,
+    class_id: str,
+    verdict: Verdict,
+    ended_at: datetime,
+    document: bytes,
+) -> None:
+    connection.execute(
+        sa.insert(rehearsals).values(
+            plan=plan,
+            class_id=class_id,
+            verdict=verdict.value,
+            ended_at=ended_at,
+            document=document,
+        )
+    )
+
+
+def rehearsal_documents(connection: sa.Connection, plan: str) -> tuple[bytes, ...]:
+    """The plan's rehearsals, oldest first, as canonical JSON."""
+    rows = connection.execute(
+        sa.select(rehearsals.c.document).where(rehearsals.c.plan == plan).order_by(rehearsals.c.id)
+    )
+    return tuple(bytes(row.document) for row in rows)
+
+
+def verdicts(connection: sa.Connection, plan: str) -> dict[str, Verdict]:
+    """The newest verdict for each class of the plan's hosts."""
+    rows = connection.execute(
+        sa.select(rehearsals.c.class_id, rehearsals.c.verdict)
+        .where(rehearsals.c.plan == plan)
+        .order_by(rehearsals.c.id)
+    )
+    return {row.class_id: Verdict(row.verdict) for row in rows}

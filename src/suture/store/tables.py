@@ -1,0 +1,183 @@
+"""The tables. Documents are canonical JSON; columns beside them are what queries ask for.
+
+Findings have no table: they are derived from packages and advisories, so a corrected advisory
+corrects the past.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in, UTC on disk, aware datetimes out; a naive one is a defect."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        stamp: datetime = value
+        return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
+
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+    Column("enrolled_at", UtcDateTime, nullable=False),
+)
+
+package_sets = Table(
+    "package_sets",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)
+
+# A host's history: one row for as long as its packages stayed the same.
+observations = Table(
+    "observations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("package_set", String(64), ForeignKey("package_sets.digest"), nullable=False),
+    Column("seen_from", UtcDateTime, nullable=False),
+    Column("seen_until", UtcDateTime, nullable=False),
+    Column("inventory", LargeBinary, nullable=False),
+    Index("ix_observations_host_seen_until", "host", "seen_until"),
+)
+
+changelogs = Table(
+    "changelogs",
+    metadata,
+    Column("source", String(255), primary_key=True),
+    Column("version", String(255), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("fetched_at", UtcDateTime, nullable=False),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("parent", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+rehearsals = Table(
+    "rehearsals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("plan", String(64), ForeignKey("plans.id"), nullable=False, index=True),
+    Column("class_id", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("ended_at", UtcDateTime, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("plan", String(64), ForeignKey("plans.id"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("without_rehearsal", Boolean, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rollout", String(64), ForeignKey("rollouts.id"), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("step", String(32), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("uq_reports_step", "rollout", "host", "attempt", "step", unique=True),
+)
+
+signals = Table(
+    "signals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rollout", String(64), ForeignKey("rollouts.id"), nullable=False, index=True),
+    Column("signal", String(16), nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    Column("answer", Text),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("machine", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("heartbeat", Float, nullable=False),
+)
+
+fences = Table(
+    "fences",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("fence", Integer, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("subject", String(255), nullable=False, index=True),
+    Column("host", String(255), nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+)

@@ -1,0 +1,75 @@
+"""Opening, migrating and refusing databases."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from suture.store.database import Store, StoreError, open_store
+from suture.store.tables import metadata
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_names(store: Store) -> None:
+    with store.read() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert differences == []
+
+
+def test_sqlite_is_durable_and_private(store: Store, tmp_path: Path) -> None:
+    with store.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    assert stat.S_IMODE((tmp_path / "store.sqlite").stat().st_mode) == 0o600
+
+
+def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def opening() -> None:
+        try:
+            open_store(f"sqlite:///{tmp_path}/new.sqlite").close()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=opening) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO fences VALUES ('web1', 7)")
+        raise RuntimeError
+    with store.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM fences").scalar() == 0
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    opened = open_store(url)
+    with opened.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    opened.close()
+    with pytest.raises(StoreError, match="newer Suture") as caught:
+        open_store(url)
+    assert "--home" in caught.value.remedy
+
+
+def test_a_damaged_file_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="not a database"):
+        open_store(f"sqlite:///{tmp_path}/store.sqlite")
+
+
+def test_nonsense_as_url_is_explained_without_repeating_it() -> None:
+    with pytest.raises(StoreError) as caught:
+        open_store("secret-password")
+    assert "secret" not in caught.value.message

@@ -1,0 +1,70 @@
+"""The event log cannot be changed without telling."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy.exc import IntegrityError
+
+from suture.core import chain
+from suture.store import events
+from suture.store.database import Store
+
+NOW = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)
+
+
+def _append(store: Store, kind: str = "step.finished") -> None:
+    with store.begin() as connection:
+        events.append(connection, at=NOW, kind=kind, subject="r1", host="web1", data={"a": 1})
+
+
+def test_events_read_back_are_a_whole_chain(store: Store) -> None:
+    for _ in range(5):
+        _append(store)
+    with store.read() as connection:
+        read = list(events.stream(connection))
+    verdict = chain.verify(read)
+    assert (verdict.events, verdict.broken_at, verdict.head) == (5, None, read[-1].hash)
+
+
+def test_the_database_refuses_changes(store: Store) -> None:
+    _append(store)
+    for statement in ("UPDATE events SET kind = 'x'", "DELETE FROM events"):
+        with pytest.raises(IntegrityError, match="append-only"), store.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+
+def test_a_change_behind_the_triggers_breaks_the_chain(store: Store) -> None:
+    for _ in range(3):
+        _append(store)
+    with store.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER events_no_update")
+        connection.exec_driver_sql("UPDATE events SET host = 'web2' WHERE seq = 2")
+    with store.read() as connection:
+        assert chain.verify(events.stream(connection)).broken_at == 2
+
+
+def test_two_writers_at_once_do_not_fork_the_chain(store: Store) -> None:
+    def writing() -> None:
+        for _ in range(20):
+            _append(store)
+
+    threads = [threading.Thread(target=writing) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as connection:
+        verdict = chain.verify(events.stream(connection))
+    assert (verdict.events, verdict.broken_at) == (80, None)
+
+
+def test_events_of_one_subject(store: Store) -> None:
+    _append(store)
+    with store.begin() as connection:
+        events.append(connection, at=NOW, kind="plan.created", subject="p1")
+    with store.read() as connection:
+        found = list(events.stream(connection, subject="p1"))
+    assert [event.kind for event in found] == ["plan.created"]
+    assert replace(found[0], data="") != found[0]

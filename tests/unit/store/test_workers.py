@@ -1,0 +1,34 @@
+"""Heartbeats and fences."""
+
+import threading
+
+from suture.store import workers
+from suture.store.database import Store
+from suture.store.workers import Worker
+
+
+def test_a_dismissed_worker_learns_it_from_its_next_heartbeat(store: Store) -> None:
+    worker = Worker(id="w1", machine="control", pid=7, heartbeat=1.0)
+    with store.begin() as connection:
+        workers.enlist(connection, worker)
+        assert workers.beat(connection, worker)
+        assert workers.dismiss(connection, "w1")
+        assert not workers.dismiss(connection, "w1")
+        assert not workers.beat(connection, worker)
+        assert workers.listing(connection) == ()
+
+
+def test_fences_grow_and_no_two_are_alike(store: Store) -> None:
+    given: list[int] = []
+
+    def taking() -> None:
+        for _ in range(10):
+            with store.begin() as connection:
+                given.append(workers.next_fence(connection, "web1"))
+
+    threads = [threading.Thread(target=taking) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(given) == list(range(1, 41))
