@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,12 +122,12 @@ def wave(index: int, hosts: Sequence[str], **fields: Any) -> Wave:
         "max_failures": 0,
         "approval": False,
     }
-    return Wave(**{"index": index, "hosts": tuple(hosts)} | defaults | fields)
+    return Wave(**defaults | {"index": index, "hosts": tuple(hosts)} | fields)
 
 
 def plan(
     waves: Sequence[Wave],
-    services: dict[str, tuple[Sequence[str], int]] | None = None,
+    services: Mapping[str, tuple[Sequence[str], int]] | None = None,
     **fields: Any,
 ) -> Plan:
     """``services`` is name → (members, how many may be out). ``jumps`` is host → jump host."""

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from suture.core.planning import LeftOut, Plan
 from suture.core.progress import (
     ActionKind,
@@ -98,6 +100,31 @@ def test_a_failed_host_gets_its_way_back_and_the_rollout_pauses() -> None:
     assert (back.kind, back.host) == (ActionKind.ROLL_BACK_HOST, "a")
     assert stop.kind is ActionKind.PAUSE
     assert stop.reason == "1 failed in ring-0, 0 may: a failed: nginx.service is failed"
+
+
+def test_ways_back_keep_the_limit_of_the_jump_host_and_go_first() -> None:
+    whole = plan(
+        [wave(0, ["a", "b", "c"], max_failures=3)],
+        jumps={"a": "j", "b": "j", "c": "j"},
+        jump_limits=(("j", 2),),
+    )
+    state = start(whole, "r")
+    for name in ("a", "b"):
+        state = host_started(state, name, HostPhase.PATCHING, "", NOW)
+    for name in ("a", "b"):
+        state = host_finished(state, name, HostPhase.FAILED, "", NOW)
+    assert [(action.kind, action.host) for action in next_actions(whole, state, NOW)] == [
+        (ActionKind.ROLL_BACK_HOST, "a"),
+        (ActionKind.ROLL_BACK_HOST, "b"),
+    ]
+    narrow = replace(whole, jump_limits=(("j", 1),))
+    assert [action.host for action in next_actions(narrow, state, NOW)] == ["a"]
+
+
+def test_a_paused_rollout_starts_nothing() -> None:
+    whole = plan([wave(0, ["a"])])
+    (wait,) = next_actions(whole, pause(start(whole, "r"), "lunch"), NOW)
+    assert (wait.kind, wait.reason) == (ActionKind.WAIT, "paused: lunch")
 
 
 def test_the_way_back_is_given_while_paused_and_after_an_abort() -> None:
