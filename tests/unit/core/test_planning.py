@@ -1,6 +1,6 @@
 """What changed from one plan to the next."""
 
-from suture.core.plan_diff import HostDiff, Replaced, diff
+from suture.core.planning import HostDiff, Replaced, diff
 from tests.unit.core.builders import change, plan, wave, with_host
 
 OLD = plan([wave(0, ["a", "b"])])
