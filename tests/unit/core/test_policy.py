@@ -62,6 +62,10 @@ preflight: {min_free_mb: {/opt: 5}}
         ("rings:\n- name: a\n  share: 0", "p:3: rings[0].share: expected a count of hosts"),
         ("rings:\n- name: a\n  share: 101%", "p:3: rings[0].share: expected a count of hosts"),
         ("rings:\n- name: a\n  soak: 10", "p:3: rings[0].soak: expected a duration such as 30s"),
+        (
+            'rings:\n- name: a\n  soak: "10m\\n"',
+            "p:3: rings[0].soak: expected a duration such as 30s",
+        ),
         ("rings:\n- soak: 10m", "p:2: rings[0]: `name` is missing; add it"),
         ("rings:\n- name: a b", "p:2: rings[0].name: expected a name"),
         ("rings: []", "there is no ring"),
