@@ -21,10 +21,10 @@ SCHEMA = 1
 
 SUPPORTED_MANAGERS = ("apt",)
 
-# A host's time: a fixed part (connecting, preflight, bundle, checks), then per byte and package.
-FIXED_S = 20.0
-BYTES_PER_S = 10_000_000
-PACKAGE_S = 1.5
+# A Debian 12 host on two shared cores fetched 23 packages (20 MB) in 1.2 s and installed them in
+# 19.3 s. Expectation enough to order a night's work by; restarts, checks and reboots come on top.
+BYTES_PER_S = 17_000_000
+PACKAGE_S = 0.84
 
 
 def make_plan(
@@ -125,7 +125,7 @@ def _host_plan(
         reboot=policy.reboot,
         reboot_expected=expectations.expects_reboot(inventory, changes, policy.reboot),
         download_bytes=size,
-        estimated_s=round(FIXED_S + size / BYTES_PER_S + PACKAGE_S * len(changes), 1),
+        estimated_s=round(size / BYTES_PER_S + PACKAGE_S * len(changes), 1),
         jump=host.jump,
     )
 

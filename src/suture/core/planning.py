@@ -24,7 +24,7 @@ class HostPlan(Document, frozen=True):
     ``class_id`` names the group of hosts that one twin stands for. ``restarts`` are the units
     expected to need a restart, for the reader; what is really stale is restarted.
     ``patch_set`` is the digest of ``changes``. ``jump`` is the host on the way to it, whose
-    connections are limited.
+    connections are limited. ``estimated_s`` is the time to fetch and install, in seconds.
     """
 
     host: str

@@ -56,6 +56,7 @@ def test_a_plan_says_what_happens_on_a_host() -> None:
     assert (only.host, only.ring, only.service, only.jump) == ("a", "canary", "web", "ops@j")
     assert only.changes == chosen.changes
     assert only.download_bytes == 5_001_000
+    assert only.estimated_s == pytest.approx(5_001_000 / 17e6 + 2 * 0.84, abs=0.1)
     assert only.closes == ("CVE-2026-0001",)
     assert made.waves[0].hosts == ("a",)
     assert made.services == (ServiceLimit("web", ("a",), 1),)
