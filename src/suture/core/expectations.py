@@ -28,9 +28,9 @@ _FIRST_EPHEMERAL_PORT = 32768
 _MOST_PROPOSED_UNITS = 16
 
 
-def class_id(inventory: Inventory, patch_set: str) -> str:
+def class_id(inventory: Inventory, package_set: str, patch_set: str) -> str:
     """The group of hosts that one twin stands for: the same release, architecture, packages,
-    services and patches. 12 hex digits."""
+    services and patches. 12 hex digits. The sets are given by their digests."""
     units = {
         service.unit
         for service in inventory.services
@@ -42,7 +42,7 @@ def class_id(inventory: Inventory, patch_set: str) -> str:
             inventory.os.release,
             inventory.arch,
             inventory.foreign_archs,
-            inventory.packages.digest,
+            package_set,
             sorted(units),
             patch_set,
         )

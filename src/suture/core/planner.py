@@ -106,14 +106,14 @@ def _host_plan(
     ring: str,
 ) -> HostPlan:
     changes = selection.changes
-    patch_set = digest(changes)
+    package_set, patch_set = inventory.packages.digest, digest(changes)
     size = sum(change.size for change in changes)
     return HostPlan(
         host=host.name,
         release=inventory.os.release,
         arch=inventory.arch,
-        package_set=inventory.packages.digest,
-        class_id=expectations.class_id(inventory, patch_set),
+        package_set=package_set,
+        class_id=expectations.class_id(inventory, package_set, patch_set),
         patch_set=patch_set,
         changes=changes,
         ledger=selection.ledger,

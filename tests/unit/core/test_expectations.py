@@ -12,7 +12,7 @@ from suture.core.expectations import (
     health_checks,
     proposed_checks,
 )
-from suture.core.inventory import HealthCheck, HealthCheckKind, Kernel, Listener, Service
+from suture.core.inventory import HealthCheck, HealthCheckKind, Inventory, Kernel, Listener, Service
 from suture.core.planning import RebootRule
 from suture.core.policy import CheckPolicy, HostCheckPolicy, Policy, ServicePolicy
 from tests.unit.core.builders import change, host, inventory, package
@@ -20,18 +20,22 @@ from tests.unit.core.builders import change, host, inventory, package
 UNIT, PORT = HealthCheckKind.UNIT, HealthCheckKind.PORT
 
 
+def of(seen: Inventory, patch_set: str = "p") -> str:
+    return class_id(seen, seen.packages.digest, patch_set)
+
+
 def test_hosts_alike_are_one_class() -> None:
     running = (Service("nginx.service", "active", "running", "enabled"),)
     one = inventory("a", services=running)
-    assert class_id(one, "p") == class_id(inventory("b", services=running), "p")
+    assert of(one) == of(inventory("b", services=running))
     others = [
         inventory("c"),
         inventory("c", [package(version="2")], services=running),
         inventory("c", arch="arm64", services=running),
         inventory("c", services=running, listeners=(Listener("tcp", "::", 1, unit="x.service"),)),
     ]
-    assert class_id(one, "p") not in {class_id(other, "p") for other in others}
-    assert class_id(one, "p") != class_id(one, "another patch set")
+    assert of(one) not in {of(other) for other in others}
+    assert of(one) != of(one, "another patch set")
 
 
 def test_units_that_come_and_go_do_not_make_a_class() -> None:
@@ -39,7 +43,7 @@ def test_units_that_come_and_go_do_not_make_a_class() -> None:
         Service("apt-daily.service", "active", "running", "static"),
         Service("user@0.service", "active", "running", "static"),
     )
-    assert class_id(inventory("a", services=passing), "p") == class_id(inventory("a"), "p")
+    assert of(inventory("a", services=passing)) == of(inventory("a"))
 
 
 @pytest.mark.parametrize(
