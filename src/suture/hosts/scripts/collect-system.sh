@@ -15,7 +15,7 @@ elif [ -e /run/.containerenv ] || [ -e /.dockerenv ]; then echo container
 else echo none; fi
 section ntp
 if [ -d /run/systemd/system ] && has timedatectl; then
-  timeout 10 timedatectl show -p NTPSynchronized --value || note 'whether the clock is synchronised could not be asked'
+  timeout 2 timedatectl show -p NTPSynchronized --value || note 'whether the clock is synchronised could not be asked'
 else note 'there is no timedatectl to say whether the clock is synchronised'; fi
 section disks
 df -B1 --output=file,size,avail,iavail / /var $([ ! -d /boot ] || echo /boot) || note "not all file systems could be measured"

@@ -1,0 +1,218 @@
+"""Inventories read from what real hosts printed, and from what no honest host prints."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from suture.core.inventory import Host, Inventory, PackageState
+from suture.hosts import facts
+from suture.hosts.transport import FailureKind, HostError
+from tests.recorded import record
+
+HOST = Host(name="recorded", address="192.0.2.1")
+
+
+def read(output: bytes, name: str = "bookworm") -> Inventory:
+    _, recording = record.load(name)
+    return facts.read_inventory(
+        HOST, output, nonce=record.NONCE, started=recording.started, ended=recording.ended
+    )
+
+
+def recorded(name: str = "bookworm") -> bytes:
+    return record.load(name)[0]
+
+
+@pytest.mark.parametrize("name", record.names())
+def test_recorded_hosts_read_as_expected(name: str) -> None:
+    output, recording = record.load(name)
+    summary = msgspec.json.decode(msgspec.json.encode(record.summary(read(output, name))))
+    assert summary == recording.expected
+
+
+def test_packed_output_reads_the_same() -> None:
+    assert read(gzip.compress(recorded())) == read(recorded())
+
+
+def test_available_versions_carry_what_a_plan_needs() -> None:
+    update = next(one for one in read(recorded()).updates if one.name == "perl-base")
+    version = update.versions[0]
+    assert version.is_security
+    assert version.source == "perl"
+    assert version.essential
+    assert re.fullmatch(r"pool/.*/perl-base_.*_amd64\.deb", version.filename)
+    assert version.size > 10**6
+    assert "libc6 (>= " in version.pre_depends
+    assert version.phased_percent == 100
+
+
+def test_skew_is_bounded_by_the_round_trip() -> None:
+    output, recording = record.load("bookworm")
+    late = timedelta(minutes=3)
+    inventory = facts.read_inventory(
+        HOST,
+        output,
+        nonce=record.NONCE,
+        started=recording.started - late,
+        ended=recording.ended - late,
+    )
+    took = (recording.ended - recording.started).total_seconds()
+    assert abs(inventory.clock.skew_s - 180) <= inventory.clock.uncertainty_s + 0.01
+    assert inventory.clock.uncertainty_s <= took / 2
+
+
+def replaced(output: bytes, old: str, new: str) -> bytes:
+    assert old.encode() in output
+    return output.replace(old.encode(), new.encode())
+
+
+def test_another_kernel_than_the_newest_installed_needs_a_reboot() -> None:
+    output = replaced(recorded("trixie"), "systemd-nspawn\n", "none\n")
+    running = read(output, "trixie").kernel.running
+    flavour = running.rsplit("-", 1)[-1]
+    row = "\tall\t1\tlinux\t1\tinstall\tinstalled\tok\n"
+    kernels = f"linux-image-99.9-{flavour}{row}linux-image-1.2.3-9-{flavour}{row}"
+    inventory = read(replaced(output, "adduser\tall", kernels + "adduser\tall"), "trixie")
+    assert inventory.kernel.installed == (f"99.9-{flavour}", f"1.2.3-9-{flavour}")
+    assert inventory.reboot_required
+    assert inventory.reboot_packages == (f"linux-image-99.9-{flavour}",)
+
+
+def test_broken_packages_are_told_from_installed_ones() -> None:
+    row = "adduser\tall\t3.134\tadduser\t3.134\tinstall\t"
+    half = read(replaced(recorded(), f"{row}installed\tok", f"{row}half-configured\tok"))
+    assert half.packages.packages[2].state is PackageState.HALF_CONFIGURED
+    reinstall = read(replaced(recorded(), f"{row}installed\tok", f"{row}installed\treinstreq"))
+    assert reinstall.packages.packages[2].state.is_broken
+
+
+def test_phased_updates_are_deferred() -> None:
+    inventory = read(replaced(recorded(), "done\t\t\n", "phased\tperl-base\t1\ndone\t\t\n"))
+    assert [one.name for one in inventory.updates if one.deferred] == ["perl-base"]
+
+
+def test_other_systems_are_unsupported_with_a_remedy() -> None:
+    mark = f"\x1e{record.NONCE} "
+    for uname, remedy in (("FreeBSD", "Debian"), ("Linux", "apt")):
+        text = f"\n{mark}uname\n{uname}\n6.1\n0\n\n{mark}os\nID=alpine\n\n{mark}unsupported\n"
+        with pytest.raises(HostError) as caught:
+            read(f"{text}\n{mark}end\n".encode())
+        assert caught.value.failure.kind is FailureKind.UNSUPPORTED
+        assert remedy in caught.value.failure.remedy
+
+
+def test_without_root_nothing_is_believed() -> None:
+    output = re.sub(rb"(uname\nLinux\n[^\n]+\n)0\n", rb"\g<1>1000\n", recorded())
+    with pytest.raises(HostError) as caught:
+        read(output)
+    assert caught.value.failure.kind is FailureKind.PRIVILEGE
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "evil;reboot\tamd64\t1\tevil\t1\tinstall\tinstalled\tok",
+        "evil\tamd64\t1 $(reboot)\tevil\t1\tinstall\tinstalled\tok",
+        "evil\tamd64\t1\t<script>\t1\tinstall\tinstalled\tok",
+        "evil\x1b[2J\tamd64\t1\tevil\t1\tinstall\tinstalled\tok",
+        "evil\tamd64",
+        "-evil\tamd64\t1\tevil\t1\tinstall\tinstalled\tok",
+    ],
+)
+def test_packages_that_policy_does_not_allow_are_left_out_with_a_note(line: str) -> None:
+    inventory = read(replaced(recorded(), "adduser\tall", f"{line}\nadduser\tall"))
+    assert not [one for one in inventory.packages.packages if "evil" in one.name]
+    assert any(note.startswith("packages: 1 unreadable") for note in inventory.notes)
+    assert all(note.isprintable() for note in inventory.notes)
+
+
+def test_a_section_cannot_be_opened_without_the_nonce() -> None:
+    fake = "\n\x1eaaaaaaaaaaaaaaaa note\nfooled\n"
+    inventory = read(replaced(recorded(), "adduser\tall", f"{fake}adduser\tall"))
+    assert "fooled" not in inventory.notes
+
+
+@pytest.mark.parametrize("name", ["packages", "archs", "boot", "clock", "end", "uname"])
+def test_missing_sections_are_refused(name: str) -> None:
+    output = recorded().replace(f"\x1e{record.NONCE} {name}\n".encode(), b"\x1ex x\n")
+    with pytest.raises(HostError):
+        read(output)
+
+
+def test_a_section_that_comes_twice_is_refused() -> None:
+    again = f"\n\x1e{record.NONCE} archs\namd64\n"
+    with pytest.raises(HostError) as caught:
+        read(recorded() + again.encode())
+    assert caught.value.failure.kind is FailureKind.MALFORMED
+
+
+def test_a_zip_bomb_is_refused() -> None:
+    with pytest.raises(HostError) as caught:
+        read(gzip.compress(b"\0" * (65 * 2**20), compresslevel=1))
+    assert caught.value.failure.kind is FailureKind.MALFORMED
+
+
+def _strings(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _strings(each)]
+    if isinstance(value, list | tuple):
+        return [text for each in value for text in _strings(each)]
+    return []
+
+
+def _read_or_refuse(output: bytes) -> None:
+    try:
+        inventory = read(output)
+    except HostError as error:
+        assert error.failure.message.isprintable()
+    else:
+        for text in _strings(msgspec.to_builtins(inventory)):
+            assert text.isprintable()
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damaged_output_is_read_or_refused_and_never_crashes(data: st.DataObject) -> None:
+    lines = recorded().split(b"\n")
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.sampled_from(["drop", "swap", "text", "bytes", "field"])):
+            case "drop":
+                del lines[at]
+            case "swap":
+                other = data.draw(st.integers(0, len(lines) - 1))
+                lines[at], lines[other] = lines[other], lines[at]
+            case "text":
+                lines[at] = data.draw(st.text(max_size=60)).encode("utf-8", "surrogatepass")
+            case "bytes":
+                lines[at] += data.draw(st.binary(max_size=20))
+            case _:
+                fields = re.split(rb"([\t =])", lines[at])
+                fields[data.draw(st.integers(0, len(fields) - 1))] = data.draw(
+                    st.sampled_from([b"", b"-1", b"\x1b[31m", b"99999999999999999999", b"a\tb"])
+                )
+                lines[at] = b"".join(fields)
+    _read_or_refuse(b"\n".join(lines))
+
+
+@given(st.binary(max_size=400))
+def test_garbage_is_refused(garbage: bytes) -> None:
+    with pytest.raises(HostError):
+        read(garbage)
+
+
+def test_a_nonce_must_be_one() -> None:
+    with pytest.raises(ValueError, match="nonce"):
+        facts.script("$(reboot)")
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="nonce"):
+        facts.read_inventory(HOST, b"", nonce="", started=started, ended=started)
