@@ -1,0 +1,110 @@
+"""Pretend hosts that keep the on-host protocol in files, and a process that drives them.
+
+A host's file holds its highest fence, every transaction that was carried out, and how often each
+was asked for. Run as a program it drives a rollout and kills or freezes itself where told:
+``python -m tests.unit.engine.pretend DATABASE DIRECTORY ROLLOUT [STEP:WHEN]``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from suture.core.evidence import Step, StepReport, Verdict
+from suture.engine.driver import driving
+from suture.engine.durable import HostWork
+from suture.store.database import open_store
+
+_CHANGING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY, Step.ROLL_BACK)
+
+
+class PretendRunner:
+    """``fails`` maps host to the step that fails there; ``stop_at`` is ``apply:before``,
+    ``apply:after`` or ``apply:freeze`` of the first host that comes there."""
+
+    def __init__(
+        self, directory: Path, *, fails: dict[str, str] | None = None, stop_at: str = ""
+    ) -> None:
+        self.directory = directory
+        self.fails = fails or {}
+        self.stop_at = stop_at
+        self.released: list[str] = []
+
+    async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
+        self._stop(step, "before")
+        if self._stop_now(step, "freeze"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        verdict, reason = Verdict.PASS, ""
+        if not self.carry_out(work, step, fence):
+            verdict, reason = Verdict.FAIL, "the host refused a lower fence"
+        elif self.fails.get(work.host) == step.value:
+            verdict, reason = Verdict.FAIL, f"{step.value} was told to fail"
+        self._stop(step, "after")
+        await asyncio.sleep(0)
+        return StepReport(
+            host=work.host,
+            step=step,
+            verdict=verdict,
+            started_at=datetime.now(UTC),
+            seconds=0.0,
+            reason=reason,
+            changed_host=step in _CHANGING,
+        )
+
+    async def release(self, work: HostWork) -> None:
+        self.released.append(work.id)
+
+    def carry_out(self, work: HostWork, step: Step, fence: int) -> bool:
+        """The host's side: under its lock, fences compared, each transaction done once."""
+        path = self.directory / f"{work.host}.json"
+        with path.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            record = json.loads(file.read() or '{"fence": 0, "done": [], "asked": []}')
+            accepted = bool(fence >= record["fence"])
+            transaction = f"{work.id}:{step.value}"
+            record["asked"].append(transaction)
+            if accepted:
+                record["fence"] = fence
+                if transaction not in record["done"]:
+                    record["done"].append(transaction)
+            file.truncate(0)
+            file.write(json.dumps(record))
+        return accepted
+
+    def record(self, host: str) -> dict[str, Any]:
+        path = self.directory / f"{host}.json"
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
+
+    def _stop_now(self, step: Step, when: str) -> bool:
+        if self.stop_at != f"{step.value}:{when}":
+            return False
+        try:
+            (self.directory / "stopped").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def _stop(self, step: Step, when: str) -> None:
+        if self._stop_now(step, when):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    database, directory, rollout, *stop_at = sys.argv[1:]
+    store = open_store(database)
+    runner = PretendRunner(Path(directory), stop_at=stop_at[0] if stop_at else "")
+    with driving(store, database, runner, at_once=8) as driver:
+        driver.drive(rollout, on_event=lambda event: None, on_tick=lambda tick: None)
+
+
+if __name__ == "__main__":
+    main()
