@@ -206,7 +206,7 @@ class Rollout(RuleBasedStateMachine):
         """From wherever it is, it ends when hosts finish, pauses are resumed and waves approved."""
         if not hasattr(self, "plan"):
             return
-        for _ in range(300):
+        for turn in range(300):
             actions = next_actions(self.plan, self.state, self.now)
             if not actions or (
                 self.state.status is RolloutStatus.ABORTED and actions[0].kind is ActionKind.FINISH
@@ -214,11 +214,12 @@ class Rollout(RuleBasedStateMachine):
                 break
             self.tick(len(actions))
             self.limits_hold()
-            for host in self.at_work():
-                self.end(host, ENDS[self.phases()[host]][0])
+            for number, host in enumerate(self.at_work()):
+                ends = ENDS[self.phases()[host]]
+                self.end(host, ends[(turn + number // 3) % len(ends)])
             for signal in (Signal.RESUME, Signal.APPROVE):
                 self.person(signal)
-            self.now += timedelta(minutes=1)
+            self.now += timedelta(seconds=20)
         else:
             raise AssertionError(f"does not end: {actions}")
         self.every_failed_host_has_its_way_back_or_is_reported()
