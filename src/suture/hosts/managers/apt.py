@@ -100,7 +100,9 @@ def read_apt(reading: Reading, os_id: str) -> AptFacts:
         packages=PackageSet(packages),
         held=tuple(sorted(package.key for package, held in rows if held)),
         automatic=_automatic(reading, packages),
-        third_party=_third_party(installed, tables, _DISTRIBUTION.get(os_id, ())),
+        third_party=_third_party(
+            reading, installed, tables, _distribution(os_id, origins.values())
+        ),
         pinned=tuple(sorted(installed[name].key for name in pins if name in installed)),
         updates=tuple(_updates(reading, installed, tables, available, actions["phased"])),
         installable=tuple(
@@ -223,14 +225,31 @@ def _tables(reading: Reading, section: str, origins: Mapping[str, Origin]) -> di
     return tables
 
 
+def _distribution(os_id: str, archives: Iterable[Origin]) -> frozenset[str]:
+    """Names under which the host's own distribution publishes the archives that it uses."""
+    names = _DISTRIBUTION.get(os_id, ())
+    return frozenset(
+        one.origin for one in archives if one.origin in names or one.origin.lower() == os_id
+    )
+
+
 def _third_party(
-    installed: Mapping[str, Package], tables: Mapping[str, _Table], distribution: tuple[str, ...]
+    reading: Reading,
+    installed: Mapping[str, Package],
+    tables: Mapping[str, _Table],
+    distribution: frozenset[str],
 ) -> tuple[str, ...]:
     """Installed from an archive that is not the distribution's, or offered by none of its.
 
     A version that no archive has any more (an old one, or one built by hand) counts as the
     distribution's where the distribution offers the package under that name.
     """
+
+    if not distribution:
+        reading.notes.append(
+            "no archive of the distribution is known: third-party packages cannot be told"
+        )
+        return ()
 
     def own(origins: Iterable[Origin]) -> bool:
         return any(origin.origin in distribution for origin in origins)

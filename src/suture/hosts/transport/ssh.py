@@ -237,8 +237,6 @@ def _credentials(host: Host) -> dict[str, Any]:
     path = Path(host.key).expanduser()
     try:
         return {"client_keys": [asyncssh.read_private_key(str(path))], "agent_path": None}
-    except asyncssh.KeyEncryptionError:
-        return _from_agent(host, path, agent)
     except OSError as error:
         raise _failure(
             host,
@@ -246,7 +244,9 @@ def _credentials(host: Host) -> dict[str, Any]:
             f"cannot read the key {path}: {error.strerror}",
             "Name a private key file with --key, or load the key into the SSH agent.",
         ) from None
-    except (asyncssh.KeyImportError, ValueError) as error:
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError) as error:
+        if "passphrase" in str(error).lower():
+            return _from_agent(host, path, agent)
         raise _failure(
             host,
             FailureKind.AUTHENTICATION,
