@@ -54,7 +54,7 @@ class Transport(Protocol):
 
     Every verb raises :class:`HostError` when the way breaks; a script's own exit status is not
     an error. ``put`` writes whole files: to a temporary name, then renamed. ``get`` raises
-    ``FileNotFoundError`` where the host has no such file.
+    ``FileNotFoundError`` where the host has no such file, and both ``OSError`` where it cannot.
     """
 
     name: str
