@@ -1,0 +1,33 @@
+"""Where the lab keeps things, and what must exclude each other."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def cache() -> Path:
+    """What is worth keeping: roots and the repository."""
+    return _directory("SUTURE_LAB_CACHE", "/var/cache/suture-lab")
+
+
+def hosts() -> Path:
+    """The running hosts; needs a file system that an overlay can write to."""
+    return _directory("SUTURE_LAB_HOSTS", "/var/lib/suture-lab")
+
+
+def _directory(variable: str, default: str) -> Path:
+    path = Path(os.environ.get(variable, default))
+    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time, however it ends."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
