@@ -26,7 +26,14 @@ async def preflight(session: PatchSession) -> StepReport:
         table = plan_table(session.plan.changes)
         wait_s = session.settings.lock_wait_s
         script = program(
-            "common", "query", "updaters", "apt", "preflight", PLAN=table, LOCK_WAIT_S=wait_s
+            "common",
+            "query",
+            "updaters",
+            "locks",
+            "apt",
+            "preflight",
+            PLAN=table,
+            LOCK_WAIT_S=wait_s,
         )
         asked = session.now()
         result = await session.query(script, timeout_s=wait_s + 180)

@@ -20,6 +20,7 @@ async def roll_back(session: PatchSession) -> StepReport:
             "common",
             "state",
             "updaters",
+            "locks",
             "apt",
             "stale",
             "restart",

@@ -23,7 +23,7 @@ EOF
 restore_marks() {
     printf '%s\n' "$PLAN" | awk '
         NR == FNR { automatic[$1] = 1; next }
-        $6 == "install" || automatic[$1] || automatic[$1 ":" $2] { print $1 ":" $2 }
+        $7 == "install" || automatic[$1] || automatic[$1 ":" $2] { print $1 ":" $2 }
     ' "$bundle/automatic" - | xargs -r apt-mark auto >/dev/null
 }
 

@@ -5,30 +5,7 @@ audit=$(dpkg --audit 2>&1 | head -c 600)
 [ -z "$audit" ] && check "package database" pass "dpkg --audit has nothing to say" ||
     check "package database" fail "dpkg --audit: $audit; repair it (dpkg --configure -a, apt-get -f install) and try again"
 
-# holder FILE: the process that holds dpkg's or apt's lock, "pid command", empty where it is free
-holder() {
-    [ -e "$1" ] || return 0
-    pid=$(perl -MFcntl -e '
-        open my $f, "+<", $ARGV[0] or exit;
-        my $lock = pack "s s x![q] q q i x16", F_WRLCK, 0, 0, 0, 0;
-        fcntl $f, F_GETLK, $lock or exit;
-        my ($type, undef, undef, undef, $pid) = unpack "s s x![q] q q i", $lock;
-        print $pid unless $type == F_UNLCK;' "$1")
-    [ -z "$pid" ] || printf '%s %s' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut -c1-80)"
-}
-
-locked_by() {
-    for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/cache/apt/archives/lock; do
-        held=$(holder "$file")
-        [ -z "$held" ] || { printf '%s by process %s' "$file" "$held"; return; }
-    done
-}
-
-left=$LOCK_WAIT_S
-while held=$(locked_by) && [ -n "$held" ] && [ "$left" -gt 0 ]; do
-    sleep 1
-    left=$((left - 1))
-done
+held=$(wait_for_locks)
 [ -z "$held" ] && check "locks" pass "nobody else is at work" ||
     check "locks" fail "still held after $LOCK_WAIT_S s: $held; wait for it to finish and try again"
 

@@ -53,13 +53,17 @@ roll_back_with_dpkg() {
 run_dpkg() { DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 dpkg "$@" 3>&- </dev/null; }
 
 restore_packages() {
-    # A journal in here means that dpkg was cut off; it finishes what it can before anything else.
-    [ -z "$(ls /var/lib/dpkg/updates)" ] || run_dpkg --force-confold,confdef --configure -a
     packages >"$TX_DIR/packages"
     files=$(changed_files)
     extra=$(new_packages)
     [ -n "$files$extra" ] || return 0
-    roll_back_with_apt || roll_back_with_dpkg
+    # A journal in there means that dpkg was cut off. apt would first have every package set up
+    # that waits for it, the one to blame among them; dpkg just takes the journal in.
+    if [ -n "$(ls /var/lib/dpkg/updates)" ]; then
+        roll_back_with_dpkg
+    else
+        roll_back_with_apt || roll_back_with_dpkg
+    fi
 }
 
 restore_configuration() {
@@ -73,7 +77,6 @@ restore_configuration() {
         tar -C / --numeric-owner --same-permissions --same-owner --xattrs --acls --no-recursion \
             --verbatim-files-from -T "$TX_DIR/restore" -xf "$bundle/config.tar" ||
         fail "configuration files could not be restored; see the log, then roll back again"
-    grep -c . "$TX_DIR/decisions"
 }
 
 restore_marks() {
@@ -98,7 +101,7 @@ restore_services() {
     own_units >"$TX_DIR/own"
     comm -12 "$bundle/active-units" "$TX_DIR/own" | while read -r unit; do
         systemctl reset-failed "$unit" 2>/dev/null
-        [ "$restored" = 0 ] && systemctl --quiet is-active "$unit" && continue
+        [ ! -s "$TX_DIR/decisions" ] && systemctl --quiet is-active "$unit" && continue
         restartable "$unit" || continue
         systemctl restart "$unit" 3>&- || note "did not start" "$unit"
     done
@@ -115,6 +118,8 @@ unsafe=$(later_changes)
 [ -z "$unsafe" ] || fail "the way back is not safe any more: $unsafe; packages were changed after this patch, so decide by hand"
 (cd "$bundle" && sha256sum --quiet -c sums) || fail "the return bundle in $bundle is damaged; restore this host from its backup"
 pause_updaters "$LOCK_WAIT_S"
+held=$(wait_for_locks)
+[ -z "$held" ] || fail "the package manager is still at work: $held; wait for it to finish, then roll back again"
 if [ ! -f "$bundle/config-current" ]; then
     config_manifest "$bundle/config-roots" >"$bundle/config-current.new" &&
         mv "$bundle/config-current.new" "$bundle/config-current" || fail "no room in $root"
@@ -122,7 +127,7 @@ fi
 printf 'changing\n' >&3
 restore_packages
 status=$?
-restored=$(restore_configuration) || exit 1
+restore_configuration
 restore_marks
 restore_services
 report_package_errors

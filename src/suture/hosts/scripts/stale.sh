@@ -1,6 +1,7 @@
 # stale_processes: "pid unit path" of every process that still runs code which is no longer on
-# disk, apart from this script's own ancestors (the connection that asks).
+# disk, apart from this script's own ancestors (the connection that asks) and other containers'.
 stale_processes() {
+    own=$(readlink /proc/self/ns/pid)
     ancestors=" $$ "
     parent=$$
     while [ "${parent:-0}" -gt 1 ]; do
@@ -17,13 +18,18 @@ stale_processes() {
             if (known() && !index(ancestors, " " pid " ")) print pid, $6
             seen = 1
         }' /proc/[0-9]*/maps 2>/dev/null | while read -r pid path; do
+        [ "$(readlink "/proc/$pid/ns/pid")" = "$own" ] || continue
         printf '%s %s %s\n' "$pid" "$(unit_of "$pid")" "${path%.dpkg-*}"
     done
 }
 
+# The outermost unit of a process: inside a container, that is the container's own.
 unit_of() {
-    unit=$(sed -n 's,^\(0::\|1:name=systemd:\|[0-9]*:name=systemd:\)/,/,p' "/proc/$1/cgroup" 2>/dev/null | head -n 1)
-    [ "$1" != 1 ] || unit=/init.scope
-    unit=$(printf '%s' "$unit" | tr '/' '\n' | grep -E '\.(service|scope)$' | head -n 1)
+    if [ "$1" = 1 ]; then
+        unit=init.scope
+    else
+        unit=$(sed -n 's,^\(0::\|[0-9]*:name=systemd:\)/,,p' "/proc/$1/cgroup" 2>/dev/null |
+            tr '/' '\n' | grep -E -m 1 '\.(service|scope)$')
+    fi
     printf '%s' "${unit:--}"
 }

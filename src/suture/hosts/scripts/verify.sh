@@ -36,7 +36,7 @@ comm -13 "$bundle/failed-units" "$TX_DIR/failed" | while read -r unit; do
     printf 'failed-unit\t%s\t%s\n' "$unit" "${owner%%:*}" >&3
 done
 
-find /etc \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -newer "$bundle/complete" |
+find /etc \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -cnewer "$bundle/complete" |
     head -n 50 | while IFS= read -r path; do printf 'new-config\t%s\n' "$path" >&3; done
 
 sed 's/^health/health-before/' "$bundle/health" >&3

@@ -1,0 +1,501 @@
+"""Patching real hosts with a package whose versions do what the test needs."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+import pytest
+
+from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.inventory import HealthCheck, HealthCheckKind, Host
+from suture.core.planning import HostPlan, RebootRule
+from suture.hosts import patching
+from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
+from suture.hosts.transport import Transport
+from tests.lab import probe
+from tests.lab.probe import CONFFILE, NAME, sh
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("patching")]
+
+_ALIVE = HealthCheck(HealthCheckKind.UNIT, f"{NAME}.service")
+_SETTINGS = PatchSettings(reconnect_s=60, lock_wait_s=3, health_wait_s=4)
+_HOLD_LOCK = """
+cat >/run/locker.pl <<'EOF'
+use Fcntl;
+open my $lock, '+<', '/var/lib/dpkg/lock-frontend' or die;
+my $all = pack('s s x![q] q q i x16', F_WRLCK, 0, 0, 0, 0);
+fcntl $lock, F_SETLK, $all or die;
+open my $mark, '>', '/run/locker.pid' or die;
+print {$mark} "$$\\n";
+close $mark;
+sleep 300;
+EOF
+setsid perl /run/locker.pl >/dev/null 2>&1 </dev/null &
+until [ -s /run/locker.pid ]; do sleep 0.1; done
+"""
+
+
+class Server(Protocol):
+    host: Host
+
+    def connect(self) -> AbstractAsyncContextManager[Transport]: ...
+
+
+@dataclass
+class Box:
+    """A host with ``suture-probe`` 1.0 installed, and sessions on it."""
+
+    server: Server
+    transport: Transport
+    sessions: list[PatchSession] = field(default_factory=list)
+
+    async def plan(self, *versions: str, checks: tuple[HealthCheck, ...] = (_ALIVE,)) -> HostPlan:
+        change = await probe.change(self.transport, "1.0", *versions)
+        return probe.host_plan(self.server.host.name, change, checks=checks)
+
+    def session(self, plan: HostPlan, plan_id: str = "", **options: Any) -> PatchSession:
+        session = PatchSession(
+            plan=plan,
+            plan_id=plan_id or uuid.uuid4().hex,
+            connect=self.server.connect,
+            now=lambda: datetime.now(UTC),
+            settings=options.pop("settings", _SETTINGS),
+            **options,
+        )
+        self.sessions.append(session)
+        return session
+
+    async def version(self, name: str = NAME) -> str:
+        return await sh(
+            self.transport,
+            f"dpkg-query -W -f '${{Version}} ${{db:Status-Status}}' {name} 2>/dev/null || true",
+        )
+
+    async def sh(self, script: str) -> str:
+        return await sh(self.transport, script)
+
+
+@pytest.fixture
+async def box(server: Server) -> AsyncIterator[Box]:
+    async with server.connect() as transport:
+        box = Box(server, transport)
+        await box.sh(
+            f"dpkg --purge --force-all {NAME} {NAME}-extra >/dev/null 2>&1\n"
+            f"rm -rf {probe.ARCHIVE}/* {CONFFILE}* /var/lib/suture/cache/{NAME}*"
+        )
+        await probe.publish(transport, "1.0")
+        await probe.install(transport, "1.0")
+        yield box
+        for session in box.sessions:
+            await session.close()
+
+
+async def run(session: PatchSession, until: Step) -> StepReport:
+    """The steps up to ``until``; every one before must pass."""
+    for step, function in SEQUENCE:
+        report = await function(session)
+        if step is until:
+            return report
+        assert report.verdict is Verdict.PASS, report.reason
+    raise AssertionError(until)
+
+
+async def take_back(session: PatchSession) -> StepReport:
+    for _, function in WAY_BACK:
+        report = await function(session)
+    return report
+
+
+async def test_a_patch_takes_and_is_taken_back_exactly(box: Box) -> None:
+    await box.sh(f"echo 'ours' >{CONFFILE}; chmod 640 {CONFFILE}; apt-mark auto {NAME} >/dev/null")
+    before = await box.sh(
+        f"cat {CONFFILE}; stat -c '%a %U' {CONFFILE}; dpkg-query -W; apt-mark showauto"
+    )
+    await probe.publish(
+        box.transport, "2.0", config="new default", postinst=f"echo patched >{CONFFILE}.made"
+    )
+    session = box.session(await box.plan("2.0"))
+    report = await run(session, Step.VERIFY)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.version() == "2.0 installed"
+    assert await box.sh(f"cat {CONFFILE}") == "ours\n"
+    assert any(f"{CONFFILE}.dpkg-dist" in check.detail for check in report.checks)
+    assert NAME in (await box.sh("apt-mark showauto")).split()
+
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    after = await box.sh(
+        f"cat {CONFFILE}; stat -c '%a %U' {CONFFILE}; dpkg-query -W; apt-mark showauto"
+    )
+    assert after == before
+    assert await box.sh(f"ls {CONFFILE}*") == f"{CONFFILE}\n"
+
+
+async def test_repeated_steps_are_reported_and_not_done_again(box: Box) -> None:
+    await probe.publish(box.transport, "2.0", postinst="echo once >>/var/tmp/probe-runs")
+    await box.sh("rm -f /var/tmp/probe-runs")
+    session = box.session(await box.plan("2.0"))
+    first = await run(session, Step.APPLY)
+    again = await patching.apply(session)
+    assert again.transaction == first.transaction
+    assert again.verdict is Verdict.PASS
+    assert await box.sh("cat /var/tmp/probe-runs") == "once\n"
+
+
+async def test_a_lower_fence_is_refused_by_the_host(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    plan, plan_id = await box.plan("2.0"), uuid.uuid4().hex
+    fence = int(await box.sh("cat /var/lib/suture/fence 2>/dev/null || echo 0")) + 10
+    assert (await patching.acquire(box.session(plan, plan_id, fence=fence))).verdict is Verdict.PASS
+    woken = await patching.bundle(box.session(plan, plan_id, fence=fence - 1))
+    assert woken.verdict is Verdict.FAIL
+    assert f"its fence is {fence}" in woken.reason
+    assert not woken.changed_host
+    await box.sh("rm /var/lib/suture/fence")
+
+
+async def test_no_bundle_no_patch(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    session = box.session(await box.plan("2.0"))
+    await run(session, Step.PREFLIGHT)
+    report = await patching.apply(session)
+    assert report.verdict is Verdict.FAIL
+    assert "no return bundle" in report.reason
+    assert not report.changed_host
+    assert await box.version() == "1.0 installed"
+
+
+async def test_a_failing_postinst_names_its_source_and_is_taken_back(box: Box) -> None:
+    await probe.publish(box.transport, "2.0", postinst="echo cannot migrate >&2; exit 1")
+    session = box.session(await box.plan("2.0"))
+    report = await run(session, Step.APPLY)
+    assert report.verdict is Verdict.FAIL
+    assert report.changed_host
+    assert report.suspects == (NAME,)
+    assert "cannot migrate" in report.log
+    assert "half-configured" in await box.version()
+
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.version() == "1.0 installed"
+    assert await box.sh("dpkg --audit") == ""
+
+
+async def test_a_service_that_breaks_fails_verification_and_comes_back(box: Box) -> None:
+    await probe.publish(box.transport, "2.0", postinst=f"echo bad >{CONFFILE}")
+    session = box.session(await box.plan("2.0"))
+    report = await run(session, Step.VERIFY)
+    assert report.verdict is Verdict.FAIL
+    assert report.changed_host
+    assert report.suspects == (NAME,)
+    assert "failed units" in report.reason
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.sh(f"systemctl is-active {NAME}") == "active\n"
+
+
+async def test_what_failed_before_is_neither_blamed_nor_passed(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    broken = HealthCheck(HealthCheckKind.COMMAND, "echo no such thing; exit 3")
+    session = box.session(await box.plan("2.0", checks=(broken,)))
+    report = await run(session, Step.VERIFY)
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "failed before already" in report.reason
+
+
+async def test_an_archive_that_serves_other_bytes_changes_nothing(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    plan = await box.plan("2.0")
+    await probe.publish(box.transport, "2.0", config="something else")
+    await box.sh(f"rm -f /var/lib/suture/cache/{NAME}_2.0*")
+    report = await patching.acquire(box.session(plan))
+    assert report.verdict is Verdict.FAIL
+    assert plan.changes[0].sha256 in report.reason
+    assert not report.changed_host
+
+
+async def test_an_archive_that_is_gone_is_said_and_a_second_try_works(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    plan = await box.plan("2.0")
+    await box.sh(
+        f"rm -f /var/lib/suture/cache/{NAME}_2.0*; mv {probe.ARCHIVE} {probe.ARCHIVE}.away"
+    )
+    report = await patching.acquire(box.session(plan))
+    assert report.verdict is Verdict.FAIL
+    assert f"{NAME} 2.0 could not be had" in report.reason
+    await box.sh(f"mv {probe.ARCHIVE}.away {probe.ARCHIVE}")
+    assert (await patching.acquire(box.session(plan))).verdict is Verdict.PASS
+
+
+async def test_an_old_version_that_no_archive_has_is_rebuilt(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    plan = await box.plan("2.0")
+    await box.sh(
+        f"rm -f {probe.ARCHIVE}/{NAME}_1.0* /var/lib/suture/cache/{NAME}_1.0* "
+        f"/var/cache/apt/archives/{NAME}*"
+    )
+    await probe.publish(box.transport, "2.0")
+    plan = await box.plan("2.0")
+    await box.sh(f"chmod 600 {CONFFILE}")
+    content = f"dpkg -L {NAME} | xargs -d '\\n' stat -c '%n %a %U %F'; dpkg --verify {NAME}"
+    before = await box.sh(content)
+    session = box.session(plan)
+    report = await patching.acquire(session)
+    assert any("rebuilt" in check.detail for check in report.checks), report
+    assert (await run(session, Step.VERIFY)).verdict is Verdict.PASS
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.version() == "1.0 installed"
+    assert await box.sh(content) == before
+    await box.sh(f"rm -f /var/lib/suture/cache/{NAME}_1.0*")
+
+
+async def test_a_held_lock_names_its_holder(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    session = box.session(await box.plan("2.0"))
+    await patching.acquire(session)
+    await box.sh(_HOLD_LOCK)
+    try:
+        report = await patching.preflight(session)
+    finally:
+        await box.sh("kill $(cat /run/locker.pid); rm -f /run/locker.pid")
+    assert report.verdict is Verdict.FAIL
+    assert "/var/lib/dpkg/lock-frontend by process" in report.reason
+    assert "perl" in report.reason
+    assert not report.changed_host
+    assert (await run(session, Step.VERIFY)).verdict is Verdict.PASS
+
+
+async def test_a_wrong_clock_is_noticed(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    session = box.session(await box.plan("2.0"))
+    await patching.acquire(session)
+    session.now = lambda: datetime(2020, 1, 1, tzinfo=UTC)
+    report = await patching.preflight(session)
+    assert report.verdict is Verdict.FAIL
+    assert "clock" in report.reason
+
+
+async def test_a_host_in_another_state_is_left_alone(box: Box) -> None:
+    await probe.publish(box.transport, "1.5")
+    await probe.publish(box.transport, "2.0")
+    session = box.session(await box.plan("2.0"))
+    await patching.acquire(session)
+    await probe.install(box.transport, "1.5")
+    report = await patching.preflight(session)
+    assert report.verdict is Verdict.FAIL
+    assert "is 1.5" in report.reason
+    report = await patching.bundle(session)
+    assert report.verdict is Verdict.FAIL
+    assert not report.changed_host
+
+
+async def test_a_closure_that_grew_is_refused(box: Box) -> None:
+    await probe.publish(box.transport, "1.0", name=f"{NAME}-extra", unit=False)
+    await probe.publish(box.transport, "2.0", depends=f"{NAME}-extra")
+    session = box.session(await box.plan("2.0"))
+    await patching.acquire(session)
+    report = await patching.preflight(session)
+    assert report.verdict is Verdict.FAIL
+    assert "closure differs" in report.reason
+
+
+async def test_a_new_package_is_purged_on_the_way_back(box: Box) -> None:
+    extra = f"{NAME}-extra"
+    await probe.publish(
+        box.transport, "1.0", name=extra, unit=False, postinst="touch /etc/probe-extra"
+    )
+    await probe.publish(box.transport, "2.0", depends=extra)
+    plan = probe.host_plan(
+        box.server.host.name,
+        await probe.change(box.transport, "1.0", "2.0"),
+        await probe.change(box.transport, None, "1.0", name=extra),
+    )
+    session = box.session(plan)
+    report = await run(session, Step.VERIFY)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert extra in (await box.sh("apt-mark showauto")).split()
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.version(extra) == ""
+    assert await box.sh("ls /etc/probe-extra 2>/dev/null || true") == ""
+
+
+async def test_the_way_back_refuses_when_somebody_went_on(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    session = box.session(await box.plan("2.0"))
+    assert (await run(session, Step.VERIFY)).verdict is Verdict.PASS
+    await probe.publish(box.transport, "3.0")
+    await probe.install(box.transport, "3.0")
+    report = await patching.roll_back(session)
+    assert report.verdict is Verdict.FAIL
+    assert "is now 3.0" in report.reason
+    assert not report.changed_host
+    assert await box.version() == "3.0 installed"
+
+
+async def test_what_somebody_else_configured_since_is_kept(box: Box) -> None:
+    await probe.publish(box.transport, "2.0", postinst="echo new >/etc/probe-made")
+    await box.sh("rm -f /etc/probe-made; echo 1 >/etc/probe-theirs")
+    session = box.session(await box.plan("2.0"))
+    assert (await run(session, Step.VERIFY)).verdict is Verdict.PASS
+    await box.sh("echo 2 >/etc/probe-theirs")
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.sh("cat /etc/probe-theirs") == "2\n"
+    assert any("/etc/probe-theirs" in check.detail for check in report.checks)
+    assert await box.sh("ls /etc/probe-made 2>/dev/null || true") == ""
+
+
+async def test_other_updaters_pause_for_the_installation_and_come_back(box: Box) -> None:
+    timers = "systemctl is-active apt-daily.timer apt-daily-upgrade.timer || true"
+    before = await box.sh(timers)
+    assert before == "active\nactive\n"
+    await probe.publish(
+        box.transport,
+        "2.0",
+        postinst="systemctl is-active apt-daily.timer >/var/tmp/probe-timer; exit 1",
+    )
+    session = box.session(await box.plan("2.0"))
+    assert (await run(session, Step.APPLY)).verdict is Verdict.FAIL
+    assert await box.sh("cat /var/tmp/probe-timer") == "inactive\n"
+    assert await box.sh(timers) == before
+    assert (await take_back(session)).verdict is Verdict.PASS
+    assert await box.sh(timers) == before
+
+
+_WAIT = "touch /run/probe-in; while [ -e /run/probe-in ]; do sleep 0.2; done; echo once >>/run/runs"
+
+
+async def until_installing(box: Box) -> None:
+    await box.sh("until [ -e /run/probe-in ]; do sleep 0.1; done")
+
+
+async def test_a_cut_connection_and_a_new_sshd_do_not_disturb_it(box: Box) -> None:
+    await box.sh("rm -f /run/runs /run/probe-in")
+    await probe.publish(box.transport, "2.0", postinst=_WAIT + "; systemctl restart ssh")
+    session = box.session(await box.plan("2.0"))
+    await run(session, Step.BUNDLE)
+    applying = asyncio.create_task(patching.apply(session))
+    await until_installing(box)
+    await box.sh(
+        "for pid in $(pgrep -f '^sshd: .*@'); do\n"
+        '  grep -q "^PPid:[[:space:]]*$pid$" /proc/$$/status || kill -9 $pid\n'
+        "done; rm /run/probe-in"
+    )
+    report = await applying
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.sh("cat /run/runs") == "once\n"
+    assert (await patching.verify(session)).verdict is Verdict.PASS
+
+
+async def test_a_controller_that_died_finds_its_transaction_again(box: Box) -> None:
+    await box.sh("rm -f /run/runs /run/probe-in")
+    await probe.publish(box.transport, "2.0", postinst=_WAIT)
+    plan, plan_id = await box.plan("2.0"), uuid.uuid4().hex
+    first = box.session(plan, plan_id)
+    await run(first, Step.BUNDLE)
+    applying = asyncio.create_task(patching.apply(first))
+    await until_installing(box)
+    applying.cancel()
+    await first.close()
+    second = asyncio.create_task(patching.apply(box.session(plan, plan_id)))
+    await box.sh("rm /run/probe-in")
+    report = await second
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.sh("cat /run/runs") == "once\n"
+
+
+async def test_a_killed_transaction_is_told_and_taken_back(box: Box) -> None:
+    await box.sh("rm -f /run/probe-in")
+    await probe.publish(box.transport, "2.0", postinst=_WAIT)
+    session = box.session(await box.plan("2.0"))
+    await run(session, Step.BUNDLE)
+    applying = asyncio.create_task(patching.apply(session))
+    await until_installing(box)
+    unit = f"suture-{session.transaction_id(Step.APPLY)}"
+    await box.sh(
+        "tree() { for child in $(pgrep -P $1); do tree $child; done; echo $1; }\n"
+        f"kill -KILL $(tree $(systemctl show -p MainPID --value {unit}))"
+    )
+    report = await applying
+    assert report.verdict is Verdict.FAIL
+    assert "interrupted by the death of its process" in report.reason
+    assert report.changed_host
+    await box.sh("rm -f /run/probe-in")
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    assert await box.version() == "1.0 installed"
+    assert "apt-daily.timer" in await box.sh("systemctl list-timers --no-legend")
+
+
+async def test_only_one_transaction_at_a_time(box: Box) -> None:
+    await box.sh("rm -f /run/probe-in")
+    await probe.publish(box.transport, "2.0", postinst=_WAIT)
+    plan = await box.plan("2.0")
+    session = box.session(plan)
+    await run(session, Step.BUNDLE)
+    applying = asyncio.create_task(patching.apply(session))
+    await until_installing(box)
+    other = await patching.acquire(box.session(plan))
+    assert other.verdict is Verdict.FAIL
+    assert "another transaction" in other.reason
+    assert not other.changed_host
+    await box.sh("rm -f /run/probe-in")
+    assert (await applying).verdict is Verdict.PASS
+
+
+async def test_a_full_disk_is_noticed_before_anything_is_fetched(box: Box) -> None:
+    await probe.publish(box.transport, "2.0", payload_kib=4096)
+    plan = await box.plan("2.0")
+    await box.sh("mount -t tmpfs -o size=1m tmpfs /var/lib/suture")
+    try:
+        report = await patching.acquire(box.session(plan))
+    finally:
+        await box.sh("umount /var/lib/suture")
+    assert report.verdict is Verdict.FAIL
+    assert report.reason.startswith("disk full: downloading the packages needs 8 MiB")
+    assert not report.changed_host
+    assert (await patching.acquire(box.session(plan))).verdict is Verdict.PASS
+
+
+async def test_a_disk_that_fills_up_while_unpacking_is_taken_back(box: Box) -> None:
+    await probe.publish(box.transport, "2.0", payload_kib=4096)
+    session = box.session(await box.plan("2.0"))
+    await run(session, Step.BUNDLE)
+    directory = f"/usr/lib/{NAME}"
+    await box.sh(
+        f"cp -a {directory} /run/kept; mount -t tmpfs -o size=1m tmpfs {directory}; "
+        f"cp -a /run/kept/. {directory}/; rm -rf /run/kept"
+    )
+    try:
+        report = await patching.apply(session)
+        assert report.verdict is Verdict.FAIL
+        assert "No space left" in report.log
+        report = await take_back(session)
+        assert report.verdict is Verdict.PASS, report.reason
+        assert await box.version() == "1.0 installed"
+    finally:
+        await box.sh(f"umount -l {directory}; apt-get install -qq --reinstall {NAME}=1.0")
+
+
+async def test_a_reboot_is_proved_by_another_boot_id(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    plan = await box.plan("2.0")
+    session = box.session(msgspec.structs.replace(plan, reboot=RebootRule.ALWAYS))
+    before = await box.sh("cat /proc/sys/kernel/random/boot_id")
+    report = await run(session, Step.REBOOT)
+    assert report.verdict is Verdict.PASS, report.reason
+    again = await patching.reboot(session)
+    assert again.verdict is Verdict.PASS
+    assert (await patching.verify(session)).verdict is Verdict.PASS
+    async with box.server.connect() as transport:
+        assert await sh(transport, "cat /proc/sys/kernel/random/boot_id") != before
+        assert await sh(transport, "uptime -s; systemctl is-active ssh")
