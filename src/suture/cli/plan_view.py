@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from suture.core.lint import Problem
-    from suture.core.planning import HostPlan, Plan, PlanDiff
+    from suture.core.planning import HostPlan, Plan
     from suture.core.selection import Ledger
 
 _TAKEN = ("selected", "required")

@@ -32,9 +32,7 @@ def scan(
         list[str] | None, typer.Option("--label", "-l", help="Only enrolled hosts with this label.")
     ] = None,
     accept_new: AcceptNew = False,
-    refresh: Annotated[
-        bool, typer.Option(help="Run `apt-get update` on the hosts first.")
-    ] = False,
+    refresh: Annotated[bool, typer.Option(help="Run `apt-get update` on the hosts first.")] = False,
     policy: Annotated[
         Path | None, typer.Option(help="Policy file (default: the workspace's, else built in).")
     ] = None,

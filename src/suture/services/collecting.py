@@ -7,16 +7,22 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from suture.core import versions
 from suture.core.documents import Document
-from suture.core.inventory import AvailableVersion, Host, Inventory, Update
+from suture.core.inventory import Host, Inventory
 from suture.hosts import changelogs, facts, indexes
-from suture.hosts.changelogs import Binary, ChangelogFound, ChangelogWanted
+from suture.hosts.changelogs import Binary, ChangelogWanted
 from suture.hosts.transport import HostError, HostFailure
 from suture.hosts.transport.connector import Connector
+from suture.store.changelogs import StoredChangelog
 
-SourceVersion = tuple[str, str]
-"""(source package, source version)"""
+Progress = Callable[[str, str], None]
+"""Called with a host's name and what is being done there."""
+
+ChangelogKey = tuple[str, str, str]
+"""(release, source package, source version)"""
 
 
 class Collected(Document, frozen=True):
@@ -27,129 +33,132 @@ class Collected(Document, frozen=True):
     failure: HostFailure | None = None
 
 
-Progress = Callable[[str, str], None]
-"""Called with a host's name and what is being done there."""
+class Changelogs(Document, frozen=True):
+    """Changelogs by key, and for those that could not be read the reason."""
+
+    read: tuple[StoredChangelog, ...]
+    unreadable: Mapping[ChangelogKey, str]
 
 
 def clock() -> datetime:
     return datetime.now(UTC)
 
 
+def nonce() -> str:
+    """For the section marks of one run on a host, which the host must not foresee."""
+    return secrets.token_hex(16)
+
+
 async def collect(
     connector: Connector, hosts: Sequence[Host], *, refresh: bool, progress: Progress
 ) -> tuple[Collected, ...]:
     """One :class:`Collected` a host, in the same order; failures are values."""
-    return tuple(
-        await asyncio.gather(*(_collect(connector, host, refresh, progress) for host in hosts))
-    )
+    work = (_collect(connector, host, refresh, progress) for host in hosts)
+    return tuple(await asyncio.gather(*work))
 
 
 async def _collect(
     connector: Connector, host: Host, refresh: bool, progress: Progress
 ) -> Collected:
+    note = ""
     try:
         progress(host.name, "connecting")
         async with connector.connect(host) as transport:
-            note = ""
             if refresh:
                 progress(host.name, "refreshing package lists")
-                refreshed = await indexes.refresh_indexes(transport, nonce=secrets.token_hex(16))
+                refreshed = await indexes.refresh_indexes(transport, nonce=nonce())
                 note = "" if refreshed.refreshed else f"lists not refreshed: {refreshed.reason}"
             progress(host.name, "collecting")
-            inventory = await facts.collect(transport, host, now=clock, nonce=secrets.token_hex(16))
+            inventory = await facts.collect(transport, host, now=clock, nonce=nonce())
     except HostError as error:
         progress(host.name, "failed")
         return Collected(host=host, failure=error.failure)
     progress(host.name, "collected")
-    return Collected(host=host, inventory=_with_note(inventory, note))
+    if note:
+        inventory = replace(inventory, notes=(*inventory.notes, note))
+    return Collected(host=host, inventory=inventory)
 
 
-def _with_note(inventory: Inventory, note: str) -> Inventory:
-    import msgspec
-
-    if not note:
-        return inventory
-    return msgspec.structs.replace(inventory, notes=(*inventory.notes, note))
-
-
-def wanted_changelogs(inventory: Inventory) -> dict[SourceVersion, ChangelogWanted]:
-    """One changelog for each source package with a newer version on offer."""
-    newest: dict[str, str] = {}
-    binaries: dict[SourceVersion, dict[str, Binary]] = {}
-    since: dict[str, str] = {}
+def wanted_changelogs(inventory: Inventory) -> tuple[ChangelogWanted, ...]:
+    """The newest changelog of each source package that a security archive updates."""
     installed = {package.key: package.source_version for package in inventory.packages.packages}
+    newest: dict[str, str] = {}
+    oldest: dict[str, str] = {}
+    binaries: dict[tuple[str, str], dict[str, Binary]] = {}
     for update in inventory.updates:
         if not any(version.is_security for version in update.versions):
             continue
-        current = installed.get(update.key, update.installed)
-        oldest = since.get(update.source)
-        if oldest is None or versions.compare(current, oldest) < 0:
-            since[update.source] = current
         for version in update.versions:
-            known = newest.get(version.source)
-            if known is None or versions.compare(version.source_version, known) > 0:
-                newest[version.source] = version.source_version
-            _add(binaries, version)
-    return {
-        (source, version): ChangelogWanted(
+            source, to = version.source, version.source_version
+            since = installed.get(update.key, update.installed)
+            newest[source] = max(newest.get(source, to), to, key=versions.key)
+            oldest[source] = min(oldest.get(source, since), since, key=versions.key)
+            binaries.setdefault((source, to), {})[version.key] = Binary(
+                name=version.name, arch=version.arch, version=version.version, size=version.size
+            )
+    return tuple(
+        ChangelogWanted(
             source=source,
-            version=version,
-            since=since.get(source, "0"),
-            binaries=tuple(binaries[(source, version)].values()),
+            version=to,
+            since=oldest[source],
+            binaries=tuple(binaries[(source, to)].values()),
         )
-        for source, version in newest.items()
-    }
-
-
-def _add(binaries: dict[SourceVersion, dict[str, Binary]], version: AvailableVersion) -> None:
-    place = binaries.setdefault((version.source, version.source_version), {})
-    place[version.key] = Binary(
-        name=version.name, arch=version.arch, version=version.version, size=version.size
+        for source, to in newest.items()
     )
 
 
 async def fetch_changelogs(
     connector: Connector,
     collected: Iterable[Collected],
-    known: Mapping[SourceVersion, str],
+    known: Iterable[StoredChangelog],
     progress: Progress,
-) -> dict[SourceVersion, ChangelogFound]:
-    """Each changelog not ``known`` yet, fetched once, from the first host that offers it."""
-    assigned: dict[str, tuple[Host, list[ChangelogWanted]]] = {}
-    taken = set(known)
+) -> Changelogs:
+    """What is not ``known``, or not known far enough back: each from one host that offers it."""
+    reach = {(one.release, one.source, one.version): one.since for one in known}
+    chosen: dict[ChangelogKey, tuple[Host, ChangelogWanted]] = {}
     for one in collected:
         if one.inventory is None:
             continue
-        for key, wanted in wanted_changelogs(one.inventory).items():
-            if key not in taken:
-                taken.add(key)
-                assigned.setdefault(one.host.name, (one.host, []))[1].append(wanted)
+        for wanted in wanted_changelogs(one.inventory):
+            key = (one.inventory.os.release, wanted.source, wanted.version)
+            since = chosen[key][1].since if key in chosen else reach.get(key)
+            if since is None or versions.compare(wanted.since, since) < 0:
+                chosen[key] = (one.host, wanted)
+    work: dict[str, tuple[Host, list[ChangelogKey]]] = {}
+    for key, (host, _) in chosen.items():
+        work.setdefault(host.name, (host, []))[1].append(key)
     answers = await asyncio.gather(
-        *(_fetch(connector, host, wanted, progress) for host, wanted in assigned.values())
+        *(
+            _fetch(connector, host, {key: chosen[key][1] for key in keys}, progress)
+            for host, keys in work.values()
+        )
     )
-    return {(each.source, each.version): each for answer in answers for each in answer}
+    return Changelogs(
+        read=tuple(one for answer in answers for one in answer.read),
+        unreadable={key: why for answer in answers for key, why in answer.unreadable.items()},
+    )
 
 
 async def _fetch(
-    connector: Connector, host: Host, wanted: Sequence[ChangelogWanted], progress: Progress
-) -> tuple[ChangelogFound, ...]:
+    connector: Connector,
+    host: Host,
+    wanted: Mapping[ChangelogKey, ChangelogWanted],
+    progress: Progress,
+) -> Changelogs:
     progress(host.name, f"reading {len(wanted)} changelogs")
     try:
         async with connector.connect(host) as transport:
             found = await changelogs.fetch_changelogs(
-                transport, wanted, nonce=secrets.token_hex(16)
+                transport, tuple(wanted.values()), nonce=nonce()
             )
     except HostError as error:
-        found = tuple(
-            ChangelogFound(source=one.source, version=one.version, failure=error.failure.message)
-            for one in wanted
-        )
+        progress(host.name, "failed")
+        return Changelogs((), dict.fromkeys(wanted, error.failure.message))
     progress(host.name, "changelogs read")
-    return found
-
-
-def updates_by_source(inventory: Inventory) -> dict[str, list[Update]]:
-    grouped: dict[str, list[Update]] = {}
-    for update in inventory.updates:
-        grouped.setdefault(update.source, []).append(update)
-    return grouped
+    read, unreadable = [], {}
+    for (key, asked), answer in zip(wanted.items(), found, strict=True):
+        if answer.text:
+            read.append(StoredChangelog(*key, since=asked.since, text=answer.text))
+        else:
+            unreadable[key] = answer.failure
+    return Changelogs(tuple(read), unreadable)

@@ -12,6 +12,7 @@ import msgspec
 from suture.core.documents import Document
 from suture.core.findings import Finding
 from suture.core.inventory import Inventory
+from suture.core.matching import UnnamedUpdate
 from suture.core.selection import Ledger, Reason
 from suture.hosts.transport import HostFailure
 
@@ -27,14 +28,6 @@ class ScanFinding(Document, frozen=True):
     reasons: tuple[str, ...]
     severity: str
     packages: tuple[str, ...]
-
-
-class UnnamedUpdate(Document, frozen=True):
-    """A security update whose changelog names no CVE, or could not be read."""
-
-    source: str
-    to: str
-    reason: str
 
 
 class LedgerLine(Document, frozen=True):

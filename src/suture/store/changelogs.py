@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from suture.core.documents import Document
 from suture.store.tables import changelogs
 
 
-def save(connection: sa.Connection, texts: Mapping[tuple[str, str], str], now: datetime) -> None:
-    """Keep texts by (source, source version); a known one stays as it is."""
-    known = {
-        (row.source, row.version)
-        for row in connection.execute(sa.select(changelogs.c.source, changelogs.c.version))
-    }
-    fresh = [
-        {"source": source, "version": version, "text": text, "fetched_at": now}
-        for (source, version), text in texts.items()
-        if (source, version) not in known
-    ]
-    if fresh:
-        connection.execute(sa.insert(changelogs), fresh)
+class StoredChangelog(Document, frozen=True):
+    """The changelog of a source version that a release offers, back to ``since``."""
+
+    release: str
+    source: str
+    version: str
+    since: str
+    text: str
 
 
-def listing(connection: sa.Connection) -> dict[tuple[str, str], str]:
-    return {
-        (row.source, row.version): row.text for row in connection.execute(sa.select(changelogs))
-    }
+def save(connection: sa.Connection, found: Iterable[StoredChangelog], now: datetime) -> None:
+    """Keep changelogs; one that was known is replaced, for it may reach further back now."""
+    for one in found:
+        where = (
+            changelogs.c.release == one.release,
+            changelogs.c.source == one.source,
+            changelogs.c.version == one.version,
+        )
+        connection.execute(sa.delete(changelogs).where(*where))
+        connection.execute(
+            sa.insert(changelogs).values(
+                {name: getattr(one, name) for name in one.__struct_fields__} | {"fetched_at": now}
+            )
+        )
+
+
+def listing(connection: sa.Connection) -> tuple[StoredChangelog, ...]:
+    names = StoredChangelog.__struct_fields__
+    rows = connection.execute(sa.select(*(changelogs.c[name] for name in names)))
+    return tuple(StoredChangelog(**row._mapping) for row in rows)

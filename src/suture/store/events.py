@@ -44,6 +44,11 @@ def append(
     return event
 
 
+def head(connection: sa.Connection) -> int:
+    """The number of the last event, 0 where there is none."""
+    return connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
+
+
 def stream(
     connection: sa.Connection, *, subject: str | None = None, after: int = 0
 ) -> Iterator[Event]:

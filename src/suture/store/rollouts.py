@@ -131,12 +131,18 @@ def save_report(connection: sa.Connection, rollout: str, attempt: int, report: S
 
 
 def step_reports(
-    connection: sa.Connection, rollout: str, *, host: str | None = None
+    connection: sa.Connection,
+    rollout: str,
+    *,
+    host: str | None = None,
+    attempt: int | None = None,
 ) -> tuple[StepReport, ...]:
     """The rollout's reports in the order they were written."""
     query = sa.select(reports.c.document).where(reports.c.rollout == rollout)
     if host is not None:
         query = query.where(reports.c.host == host)
+    if attempt is not None:
+        query = query.where(reports.c.attempt == attempt)
     rows = connection.execute(query.order_by(reports.c.id))
     return tuple(decode(row.document, StepReport) for row in rows)
 

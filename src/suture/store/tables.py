@@ -87,8 +87,10 @@ observations = Table(
 changelogs = Table(
     "changelogs",
     metadata,
+    Column("release", String(255), primary_key=True),
     Column("source", String(255), primary_key=True),
     Column("version", String(255), primary_key=True),
+    Column("since", String(255), nullable=False),
     Column("text", Text, nullable=False),
     Column("fetched_at", UtcDateTime, nullable=False),
 )

@@ -17,14 +17,6 @@ class Worker(Document, frozen=True):
     heartbeat: float
 
 
-def beat(connection: sa.Connection, worker: Worker) -> bool:
-    """Record a heartbeat; False when the worker was declared dead meanwhile and must stop."""
-    result = connection.execute(
-        sa.update(workers).where(workers.c.id == worker.id).values(heartbeat=worker.heartbeat)
-    )
-    return result.rowcount == 1
-
-
 def enlist(connection: sa.Connection, worker: Worker) -> None:
     connection.execute(
         sa.insert(workers).values(
@@ -33,8 +25,30 @@ def enlist(connection: sa.Connection, worker: Worker) -> None:
     )
 
 
+def beat(connection: sa.Connection, worker_id: str, heartbeat: float) -> bool:
+    """Record a heartbeat; False when the worker was given up meanwhile and is not on the list."""
+    result = connection.execute(
+        sa.update(workers).where(workers.c.id == worker_id).values(heartbeat=heartbeat)
+    )
+    return result.rowcount == 1
+
+
+def adopt(connection: sa.Connection, dead: Worker, heartbeat: float) -> bool:
+    """Take a dead worker's place until its work is handed on; only one survivor succeeds.
+
+    Should that one die as well before it calls :func:`dismiss`, ``heartbeat`` grows old again
+    and the next survivor takes over.
+    """
+    result = connection.execute(
+        sa.update(workers)
+        .where(workers.c.id == dead.id, workers.c.heartbeat == dead.heartbeat)
+        .values(heartbeat=heartbeat)
+    )
+    return result.rowcount == 1
+
+
 def dismiss(connection: sa.Connection, worker_id: str) -> bool:
-    """Take a worker off the list; only the one process for which this is True takes over."""
+    """Take a worker off the list; False where it is not on it."""
     return connection.execute(sa.delete(workers).where(workers.c.id == worker_id)).rowcount == 1
 
 
@@ -45,9 +59,20 @@ def listing(connection: sa.Connection) -> tuple[Worker, ...]:
 
 def next_fence(connection: sa.Connection, host: str) -> int:
     """A number greater than any given for the host before. The host refuses lower ones."""
-    row = connection.execute(sa.select(fences.c.fence).where(fences.c.host == host)).one_or_none()
-    if row is None:
-        connection.execute(sa.insert(fences).values(host=host, fence=1))
-        return 1
-    connection.execute(sa.update(fences).where(fences.c.host == host).values(fence=row.fence + 1))
-    return int(row.fence) + 1
+    higher = sa.update(fences).where(fences.c.host == host).values(fence=fences.c.fence + 1)
+    if connection.execute(higher).rowcount == 0:
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.insert(fences).values(host=host, fence=1))
+        except sa.exc.IntegrityError:
+            connection.execute(higher)
+    return current_fence(connection, host)
+
+
+def current_fence(connection: sa.Connection, host: str) -> int:
+    """The highest number given for the host, 0 where none was; it stays until the end of the
+    transaction."""
+    row = connection.execute(
+        sa.select(fences.c.fence).where(fences.c.host == host).with_for_update()
+    ).one_or_none()
+    return int(row.fence) if row else 0

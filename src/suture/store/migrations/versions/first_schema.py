@@ -16,11 +16,13 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "changelogs",
+        sa.Column("release", sa.String(length=255), nullable=False),
         sa.Column("source", sa.String(length=255), nullable=False),
         sa.Column("version", sa.String(length=255), nullable=False),
+        sa.Column("since", sa.String(length=255), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("fetched_at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "version", name=op.f("pk_changelogs")),
+        sa.PrimaryKeyConstraint("release", "source", "version", name=op.f("pk_changelogs")),
     )
     op.create_table(
         "events",

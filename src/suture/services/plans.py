@@ -1,0 +1,137 @@
+"""Plans: made from what was last seen, shown, compared and checked before anything is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from suture.core import planner
+from suture.core.inventory import Host
+from suture.core.lint import Problem, has_errors, lint
+from suture.core.planning import HeldBack, Plan
+from suture.core.policy import Policy
+from suture.services import fleet, policies
+from suture.services.assessing import Knowledge, assess
+from suture.services.collecting import clock
+from suture.services.errors import NotFoundError, RefusedError, ServiceError
+from suture.services.workspace import Workspace
+from suture.store import changelogs, events, inventories
+from suture.store import plans as stored_plans
+from suture.store.database import Store
+
+_HELD_BACK = re.compile(r"([a-z0-9][a-z0-9+.-]*)@([A-Za-z0-9.+:~-]+)")
+
+
+def create(
+    workspace: Workspace,
+    *,
+    names: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    policy_file: Path | None = None,
+    hold_back: Sequence[str] = (),
+    parent: str | None = None,
+    actor: str,
+) -> Plan:
+    """A plan for enrolled hosts from their last scan; nothing is contacted.
+
+    ``hold_back`` are ``source@version``, on top of what ``parent`` held back. Raises
+    :class:`RefusedError` when the plan does not pass its own lint.
+    """
+    policy, _ = policies.load(workspace, policy_file)
+    hosts = fleet.chosen(workspace, names=names, labels=labels)
+    with fleet.opened(workspace) as store:
+        before = get(store, parent) if parent else None
+        held_back = (*(before.held_back if before else ()), *map(_held_back, hold_back))
+        plan = make(
+            store,
+            hosts=hosts,
+            policy=policy,
+            held_back=held_back,
+            parent=before.id if before else None,
+        )
+        save(store, plan, actor)
+    return plan
+
+
+def make(
+    store: Store,
+    *,
+    hosts: Sequence[Host],
+    policy: Policy,
+    held_back: Sequence[HeldBack],
+    parent: str | None,
+) -> Plan:
+    """The plan that follows from what is stored; it is not kept."""
+    with store.read() as connection:
+        seen = inventories.latest(connection)
+        knowledge = Knowledge(changelogs.listing(connection))
+    now = clock()
+    known = [(host, seen[host.name]) for host in hosts if host.name in seen]
+    assessments = assess(known, knowledge, policy, today=now.date(), held_back=held_back)
+    return planner.make_plan(
+        hosts=hosts,
+        inventories={host.name: inventory for host, inventory in known},
+        selections={one.host.name: one.selection for one in assessments},
+        findings=[finding for one in assessments for finding in one.findings],
+        policy=policy,
+        now=now,
+        held_back=tuple(held_back),
+        parent=parent,
+    )
+
+
+def save(store: Store, plan: Plan, actor: str) -> None:
+    problems = lint(plan)
+    if has_errors(problems):
+        raise RefusedError(
+            "the plan does not pass lint: " + "; ".join(one.message for one in problems),
+            problems[0].remedy,
+        )
+    with store.begin() as connection:
+        stored_plans.save(connection, plan)
+        events.append(
+            connection,
+            at=clock(),
+            kind="plan.created",
+            subject=plan.id,
+            actor=actor,
+            data={"hosts": [host.host for host in plan.hosts], "parent": plan.parent},
+        )
+
+
+def _held_back(text: str) -> HeldBack:
+    found = _HELD_BACK.fullmatch(text)
+    if not found:
+        raise ServiceError(f"not source@version: {text!r:.80}", "For example nginx@1.22.1-9.")
+    return HeldBack(found[1], found[2], "held back by a person")
+
+
+def get(store: Store, plan_id: str) -> Plan:
+    """The plan whose id begins with ``plan_id``; ``latest`` is the newest."""
+    with store.read() as connection:
+        if plan_id == "latest":
+            listed = stored_plans.listing(connection)
+            if listed:
+                return listed[0]
+        found = stored_plans.find(connection, plan_id)
+        plan = stored_plans.get(connection, found[0]) if len(found) == 1 else None
+    if plan is None:
+        what = f"{len(found)} plans begin with" if found else "no plan"
+        raise NotFoundError(f"{what} {plan_id!r:.80}", "List them: suture plan list")
+    return plan
+
+
+def load(workspace: Workspace, plan_id: str) -> Plan:
+    with fleet.opened(workspace) as store:
+        return get(store, plan_id)
+
+
+def listing(workspace: Workspace) -> tuple[Plan, ...]:
+    """All plans, newest first."""
+    with fleet.opened(workspace) as store, store.read() as connection:
+        return stored_plans.listing(connection)
+
+
+def problems(plan: Plan) -> tuple[Problem, ...]:
+    return lint(plan)

@@ -1,0 +1,137 @@
+"""Scanning: given hosts in one shot, or the enrolled fleet with what is seen recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from suture.core import ranking
+from suture.core.documents import Document
+from suture.core.inventory import Host
+from suture.core.policy import Policy
+from suture.core.ranking import RankedPatch
+from suture.hosts.transport.connector import Connector
+from suture.hosts.transport.ssh import Ask
+from suture.services import fleet, policies
+from suture.services.assessing import Assessment, Knowledge, assess
+from suture.services.collecting import (
+    Changelogs,
+    Collected,
+    Progress,
+    clock,
+    collect,
+    fetch_changelogs,
+)
+from suture.services.connections import connector
+from suture.services.errors import ServiceError
+from suture.services.scan_report import ScanReport, host_scan
+from suture.services.targets import parse_target
+from suture.services.workspace import Workspace
+from suture.store.changelogs import StoredChangelog
+
+_LEVELS = ("unknown", "low", "medium", "high", "critical")
+
+
+class Scan(Document, frozen=True):
+    """The report, and the same findings added up by patch: one entry a host, in its order."""
+
+    report: ScanReport
+    assessments: tuple[Assessment, ...]
+    patches: tuple[tuple[RankedPatch, ...], ...]
+
+
+async def scan(
+    workspace: Workspace,
+    *,
+    targets: Sequence[str],
+    labels: Sequence[str],
+    key: str | None,
+    jump: str | None,
+    policy_file: Path | None,
+    refresh: bool,
+    accept_new: bool,
+    ask: Ask | None,
+    progress: Progress,
+) -> Scan:
+    """Collect and assess. Targets given here leave no trace; the enrolled fleet is recorded.
+
+    Raises :class:`ServiceError` for a target that is none, or an empty fleet.
+    """
+    policy, _ = policies.load(workspace, policy_file)
+    ways = connector(workspace, ask=ask, accept_new=accept_new, concurrency=policy.concurrency)
+    async with ways:
+        if targets:
+            if labels:
+                raise ServiceError("--label is for enrolled hosts", "Leave it, or the targets.")
+            hosts = [parse_target(target, key=key, jump=jump) for target in targets]
+            return await _scan_once(ways, hosts, policy, refresh, progress)
+        return await _scan_fleet(workspace, ways, labels, policy, refresh, progress)
+
+
+async def _scan_once(
+    ways: Connector, hosts: Sequence[Host], policy: Policy, refresh: bool, progress: Progress
+) -> Scan:
+    collected = await collect(ways, hosts, refresh=refresh, progress=progress)
+    fetched = await fetch_changelogs(ways, collected, (), progress)
+    return _assess(collected, fetched.read, fetched, policy)
+
+
+async def _scan_fleet(
+    workspace: Workspace,
+    ways: Connector,
+    labels: Sequence[str],
+    policy: Policy,
+    refresh: bool,
+    progress: Progress,
+) -> Scan:
+    from suture.store import changelogs
+
+    hosts = fleet.chosen(workspace, labels=labels)
+    collected = await collect(ways, hosts, refresh=refresh, progress=progress)
+    with fleet.opened(workspace) as store:
+        with store.read() as connection:
+            known = changelogs.listing(connection)
+        fetched = await fetch_changelogs(ways, collected, known, progress)
+        fleet.record(store, collected, fetched.read, clock())
+        with store.read() as connection:
+            known = changelogs.listing(connection)
+    return _assess(collected, known, fetched, policy)
+
+
+def _assess(
+    collected: Sequence[Collected],
+    known: Sequence[StoredChangelog],
+    fetched: Changelogs,
+    policy: Policy,
+) -> Scan:
+    seen = [(one.host, one.inventory) for one in collected if one.inventory is not None]
+    knowledge = Knowledge(known, fetched.unreadable)
+    assessments = assess(seen, knowledge, policy, today=clock().date())
+    return Scan(
+        report=ScanReport(
+            hosts=tuple(
+                host_scan(one.inventory, one.findings, one.selection.ledger, one.unnamed)
+                for one in assessments
+            ),
+            failed=tuple(one.failure for one in collected if one.failure is not None),
+        ),
+        assessments=assessments,
+        patches=tuple(ranking.rank_patches(one.findings) for one in assessments),
+    )
+
+
+def exit_code(report: ScanReport, fail_on: str) -> int:
+    """3 when a host could not be assessed, 1 for findings at or above ``fail_on``, else 0.
+
+    A security update that names no CVE counts as of unknown severity, and unknown counts as
+    reaching every level: it may be the worst.
+    """
+    if report.failed or any(host.indexes_age_s is None for host in report.hosts):
+        return 3
+    if fail_on == "none":
+        return 0
+    severities = [finding.severity for host in report.hosts for finding in host.findings]
+    severities += ["unknown" for host in report.hosts for _ in host.unnamed_updates]
+    floor = 0 if fail_on == "any" else _LEVELS.index(fail_on)
+    reached = any(one == "unknown" or _LEVELS.index(one) >= floor for one in severities)
+    return 1 if reached else 0
