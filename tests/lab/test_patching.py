@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import pytest
 
+from lab.fleet import LabHost
 from suture.core.evidence import Step, StepReport, Verdict
-from suture.core.inventory import HealthCheck, HealthCheckKind, Host
+from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning import HostPlan, RebootRule
 from suture.hosts import patching
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
@@ -42,17 +42,11 @@ until [ -s /run/locker.pid ]; do sleep 0.1; done
 """
 
 
-class Server(Protocol):
-    host: Host
-
-    def connect(self) -> AbstractAsyncContextManager[Transport]: ...
-
-
 @dataclass
 class Box:
     """A host with ``suture-probe`` 1.0 installed, and sessions on it."""
 
-    server: Server
+    server: LabHost
     transport: Transport
     sessions: list[PatchSession] = field(default_factory=list)
 
@@ -83,7 +77,7 @@ class Box:
 
 
 @pytest.fixture
-async def box(server: Server) -> AsyncIterator[Box]:
+async def box(server: LabHost) -> AsyncIterator[Box]:
     async with server.connect() as transport:
         box = Box(server, transport)
         await box.sh(

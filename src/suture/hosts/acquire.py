@@ -15,7 +15,13 @@ async def acquire(session: PatchSession) -> StepReport:
     """
 
     async def body() -> Outcome:
-        script = program("common", "repack", "acquire", PLAN=plan_table(session.plan.changes))
+        script = program(
+            "common",
+            "repack",
+            "acquire",
+            PLAN=plan_table(session.plan.changes),
+            KEEP_DAYS=session.settings.keep_days,
+        )
         receipt = await session.transact(Step.ACQUIRE, script)
         results, failed = settle(receipt)
         return failed or Outcome(Verdict.PASS, checks=results.checks, log=receipt.log)

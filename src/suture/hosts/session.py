@@ -44,7 +44,8 @@ class PatchSettings(Document, frozen=True):
     ``reconnect_s`` is how long a host may be out of reach before its state counts as unknown,
     ``step_s`` how long one transaction may take before the same is said (it is left running),
     ``lock_wait_s`` how long other package managers are waited for, ``health_wait_s`` how long
-    services have to come up.
+    services have to come up. ``keep_days`` is how long a host keeps its way back, the records of
+    transactions, and packages in its cache.
     """
 
     reconnect_s: float = 120.0
@@ -54,11 +55,15 @@ class PatchSettings(Document, frozen=True):
     health_wait_s: int = 20
     clock_skew_s: float = 300.0
     reserve_mib: int = 64
+    keep_days: int = 90
 
 
 @dataclass
 class PatchSession:
-    """One host at work under one plan, attempt and fence."""
+    """One host at work under one plan, attempt and fence; close it, or use it in ``async with``.
+
+    Trying a failed step again takes the next ``attempt``: within one, every step is done once.
+    """
 
     plan: HostPlan
     plan_id: str
@@ -70,6 +75,12 @@ class PatchSession:
     settings: PatchSettings = field(default_factory=PatchSettings)
     _transport: Transport | None = None
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def __aenter__(self) -> PatchSession:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     @property
     def host(self) -> str:
