@@ -18,3 +18,13 @@ def confirm_host_key(host: str, algorithm: str, fingerprint: str) -> bool:
     sys.stderr.write("Pin this key? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def actor() -> str:
+    """Who is at the keyboard, for the record: the login behind sudo where there is one."""
+    import getpass
+    import os
+    import socket
+
+    name = os.environ.get("SUDO_USER") or getpass.getuser()
+    return f"{name}@{socket.gethostname()}"

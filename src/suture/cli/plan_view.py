@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from suture.core.lint import Problem
-    from suture.core.planning import HostPlan, Plan
+    from suture.core.planning import HostPlan, Plan, PlanDiff
     from suture.core.selection import Ledger
 
 _TAKEN = ("selected", "required")
@@ -39,16 +39,16 @@ def print_plan(out: Console, plan: Plan, *, ledgers: bool = True) -> None:
 def _print_waves(out: Console, plan: Plan) -> None:
     made = table("Wave", "Ring", "Hosts", "At once", "About", "Then", title="Order")
     for wave in plan.waves:
-        gate = f"soak {duration(wave.soak_s)}" + (", then approval" if wave.approval else "")
+        gate = f"soak {duration(wave.soak_s)}; stops after {wave.max_failures} failures"
         longest = max((plan.host(name).estimated_s for name in wave.hosts), default=0.0)
         rounds = -(-len(wave.hosts) // max(wave.parallel, 1))
         made.add_row(
             plain(wave.index + 1),
-            plain(wave.ring),
+            plain(wave.ring + (" (after approval)" if wave.approval else "")),
             plain(", ".join(wave.hosts), limit=2000),
             plain(wave.parallel),
             plain(duration(longest * rounds)),
-            plain(gate + f"; stops after {wave.max_failures} failures"),
+            plain(gate),
         )
     out.print(made)
     for limit in plan.services:
@@ -155,3 +155,26 @@ def print_problems(out: Console, problems: tuple[Problem, ...]) -> None:
             plain(problem.remedy),
         )
     out.print(made)
+
+
+def print_diff(out: Console, found: PlanDiff) -> None:
+    """What a second plan does otherwise than the first."""
+    if found.is_empty:
+        out.print(plain("The plans do the same.", "green"))
+        return
+    for sign, style, names in (
+        ("+", "green", found.hosts_added),
+        ("-", "red", found.hosts_dropped),
+    ):
+        for name in names:
+            out.print(plain(f"{sign} {name}", style))
+    for host in found.hosts_changed:
+        out.print(plain(f"~ {host.host}", "yellow"))
+        for sign, style, changes in (("+", "green", host.added), ("-", "red", host.dropped)):
+            for change in changes:
+                before = change.before or "(new)"
+                out.print(plain(f"    {sign} {change.key} {before} → {change.after}", style))
+        for both in host.replaced:
+            out.print(plain(f"    ~ {both.new.key} {both.old.after} → {both.new.after}", "yellow"))
+        if host.moved:
+            out.print(plain(f"    ring {host.moved[0]} → {host.moved[1]}", "yellow"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from suture.core import changelogs, matching, ranking, selection
+from suture.core import changelogs, matching, ranking, selector
 from suture.core.advisories import Advisory
 from suture.core.documents import Document
 from suture.core.findings import Finding
@@ -87,7 +87,7 @@ def assess(
             unnamed=matching.unnamed_updates(
                 inventory, knowledge.index, knowledge.unreadable_for(inventory)
             ),
-            selection=selection.select(
+            selection=selector.select(
                 inventory,
                 rules=policy.select,
                 findings=by_host.get(host.name, ()),

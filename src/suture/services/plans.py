@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suture.core import planner
+from suture.core.documents import Document
 from suture.core.inventory import Host
 from suture.core.lint import Problem, has_errors, lint
 from suture.core.planning import HeldBack, Plan
@@ -135,3 +136,14 @@ def listing(workspace: Workspace) -> tuple[Plan, ...]:
 
 def problems(plan: Plan) -> tuple[Problem, ...]:
     return lint(plan)
+
+
+class ShownPlan(Document, frozen=True):
+    """A plan with its id, which is derived and so not part of the document itself."""
+
+    id: str
+    plan: Plan
+
+
+def shown(plan: Plan) -> ShownPlan:
+    return ShownPlan(plan.id, plan)

@@ -1,0 +1,176 @@
+"""``suture plan`` and ``suture rehearse``: what would be done, before it is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from suture.cli.options import Json
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Make, show, compare and check plans."
+)
+
+PlanId = Annotated[str, typer.Argument(help="Plan id, its beginning, or `latest`.")]
+
+
+@app.command()
+def create(
+    host: Annotated[list[str] | None, typer.Option(help="Only this enrolled host.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", "-l", help="Only hosts with this label.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
+    hold_back: Annotated[
+        list[str] | None, typer.Option(help="source@version that must not be deployed.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option(help="Plan that this one corrects; what it held back stays so.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a plan from the last scan; no host is contacted."""
+    from suture.cli.asking import actor
+    from suture.cli.output import console, plain, print_json
+    from suture.cli.plan_view import print_plan, print_problems
+    from suture.cli.workspace import workspace
+    from suture.services import plans
+
+    plan = plans.create(
+        workspace(),
+        names=tuple(host or ()),
+        labels=tuple(label or ()),
+        policy_file=policy,
+        hold_back=tuple(hold_back or ()),
+        parent=parent,
+        actor=actor(),
+    )
+    if json:
+        print_json(plans.shown(plan))
+        return
+    out = console()
+    print_plan(out, plan)
+    print_problems(out, plans.problems(plan))
+    if plan.hosts:
+        out.print(plain(f"Next: suture rehearse {plan.id}", "bold"))
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """All plans, newest first."""
+    from suture.cli.output import console, plain, print_json, table
+    from suture.cli.workspace import workspace
+    from suture.services import plans
+
+    found = plans.listing(workspace())
+    if json:
+        print_json({"plans": [plans.shown(plan) for plan in found]})
+        return
+    if not found:
+        console().print("No plans yet. Make one: suture plan create")
+        return
+    made = table("Plan", "Created", "Hosts", "Packages", "CVEs", "Corrects", "Left out")
+    for plan in found:
+        made.add_row(
+            plain(plan.id),
+            plain(plan.created_at.strftime("%Y-%m-%d %H:%M UTC")),
+            plain(len(plan.hosts)),
+            plain(sum(len(host.changes) for host in plan.hosts)),
+            plain(len({cve for host in plan.hosts for cve in host.closes})),
+            plain(plan.parent or ""),
+            plain(len(plan.left_out)),
+        )
+    console().print(made)
+
+
+@app.command()
+def show(plan: PlanId, json: Json = False) -> None:
+    """All of a plan: changes, order, way back, and what is left out and why."""
+    from suture.cli.output import console, print_json
+    from suture.cli.plan_view import print_plan
+    from suture.cli.workspace import workspace
+    from suture.services import plans
+
+    found = plans.load(workspace(), plan)
+    if json:
+        print_json(plans.shown(found))
+    else:
+        print_plan(console(), found)
+
+
+@app.command()
+def diff(old: PlanId, new: PlanId, json: Json = False) -> None:
+    """What changed between two plans. Exit code 1 when something did."""
+    from suture.cli.output import console, print_json
+    from suture.cli.plan_view import print_diff
+    from suture.cli.workspace import workspace
+    from suture.core.planning import diff as plan_diff
+    from suture.services import plans
+
+    there = workspace()
+    found = plan_diff(plans.load(there, old), plans.load(there, new))
+    if json:
+        print_json(found)
+    else:
+        print_diff(console(), found)
+    if not found.is_empty:
+        raise typer.Exit(1)
+
+
+@app.command()
+def lint(plan: PlanId, json: Json = False) -> None:
+    """Check a plan's invariants. Exit code 1 for an error, 0 for warnings alone."""
+    from suture.cli.output import console, print_json
+    from suture.cli.plan_view import print_problems
+    from suture.cli.workspace import workspace
+    from suture.core.lint import has_errors
+    from suture.services import plans
+
+    problems = plans.problems(plans.load(workspace(), plan))
+    if json:
+        print_json({"problems": problems})
+    else:
+        print_problems(console(), problems)
+    if has_errors(problems):
+        raise typer.Exit(1)
+
+
+def rehearse(
+    plan: PlanId,
+    policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
+    hold_back: Annotated[
+        bool,
+        typer.Option(
+            help="When a package fails, make a plan without it and rehearse that one too."
+        ),
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Try a plan on a twin of each class of its hosts: patch, check, roll back, check.
+
+    Exit code 0: the plan, or the corrected one that is named at the end, passed; 1: it did not;
+    4: inconclusive.
+    """
+    from suture.cli.asking import actor
+    from suture.cli.output import print_json
+    from suture.cli.rehearsal_view import print_outcome, rehearsal_progress
+    from suture.cli.workspace import workspace
+    from suture.services import rehearsing
+
+    with rehearsal_progress(quiet=json) as progress:
+        outcome = rehearsing.rehearse(
+            workspace(),
+            plan,
+            policy_file=policy,
+            hold_back=hold_back,
+            actor=actor(),
+            progress=progress,
+        )
+    if json:
+        print_json(outcome)
+    else:
+        print_outcome(outcome)
+    codes = {"pass": 0, "fail": 1, "inconclusive": 4}
+    raise typer.Exit(codes[outcome.verdict.value])

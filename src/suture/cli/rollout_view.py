@@ -1,0 +1,206 @@
+"""How a rollout looks: each event as it happens, a table of the hosts below, and the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from suture.cli.output import duration, plain, styled, table
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.text import Text
+
+    from suture.core.evidence import Event, StepReport
+    from suture.engine.ticks import Tick
+    from suture.services.rollouts import Proof, RolloutView
+
+Listeners = tuple[Callable[["Event"], None], Callable[["Tick"], None]]
+
+_SHOWN_HOSTS = 20
+
+
+@contextmanager
+def live(view: RolloutView, *, quiet: bool = False) -> Iterator[Listeners]:
+    """Yields what is called with each event and each tick."""
+    from rich.console import Group
+    from rich.live import Live
+
+    from suture.cli.output import console
+
+    out = console(stderr=quiet)
+    steps: dict[str, str] = {}
+    latest: list[Tick] = []
+
+    def hosts() -> Group:
+        return Group(*_live_table(latest[-1], steps)) if latest else Group()
+
+    showing = Live(get_renderable=hosts, console=out, transient=True, refresh_per_second=4)
+
+    def on_event(event: Event) -> None:
+        line = _event_line(event)
+        if event.kind == "step.started":
+            steps[event.host] = str(_data(event).get("step", ""))
+        if line is not None:
+            out.print(line)
+
+    if quiet or not sys.stdout.isatty():
+        yield (lambda event: None) if quiet else on_event, lambda tick: None
+        return
+    with showing:
+        yield on_event, latest.append
+
+
+def _data(event: Event) -> dict[str, Any]:
+    import msgspec
+
+    found = msgspec.json.decode(event.data)
+    return found if isinstance(found, dict) else {}
+
+
+def _event_line(event: Event) -> Text | None:
+    data = _data(event)
+    at = plain(event.at.astimezone().strftime("%H:%M:%S "), "dim")
+    host = plain(f"{event.host:<12} " if event.host else "", "bold")
+    match event.kind.split("."):
+        case ["step", "started"]:
+            return None
+        case ["step", "finished"]:
+            text = plain(f"{data['step']:<17}") + styled(data["verdict"])
+            text += plain(f"  {duration(data['seconds'])}", "dim")
+            return at + host + text + plain(_said(data), limit=1500)
+        case ["host", phase]:
+            return at + host + styled(phase) + plain(_said(data), limit=1500)
+        case [subject, what]:
+            return at + plain(f"{subject} {what}{_said(data)}", "bold", limit=1500)
+    return None
+
+
+def _said(data: dict[str, Any]) -> str:
+    reason = str(data.get("reason") or "")
+    return f"  {reason}" if reason else ""
+
+
+def _live_table(tick: Tick, steps: dict[str, str]) -> Iterator[Any]:
+    state = tick.rollout.state
+    now = datetime.now(UTC)
+    busy = [host for host in state.hosts if host.phase.is_at_work]
+    done = sum(host.phase.is_final for host in state.hosts)
+    made = table("Host", "Phase", "Step", "For")
+    for host in busy[:_SHOWN_HOSTS]:
+        since = (now - host.since).total_seconds() if host.since else 0.0
+        made.add_row(
+            plain(host.host),
+            styled(host.phase),
+            plain(steps.get(host.host, "")),
+            plain(duration(since)),
+        )
+    if busy:
+        yield made
+    yield plain(f"{done} of {len(state.hosts)} hosts at their end · ", "dim") + styled(state.status)
+    for action in tick.waiting[:3]:
+        left = f" ({duration((action.until - now).total_seconds())} left)" if action.until else ""
+        yield plain(f"waiting: {action.reason}{left}", "dim")
+
+
+def print_rollout(out: Console, view: RolloutView) -> None:
+    """Where the rollout stands, and what each host that is not well reported."""
+    rollout, state = view.rollout, view.rollout.state
+    out.print(
+        plain(f"Rollout {rollout.id}", "bold")
+        + plain(f" of plan {view.plan.id}: ")
+        + styled(state.status)
+        + plain(f"  {state.reason}" if state.reason else "", limit=2000)
+    )
+    if rollout.without_rehearsal:
+        out.print(plain("  It was started without a passed rehearsal.", "yellow"))
+    seconds: dict[str, float] = {}
+    for report in view.reports:
+        seconds[report.host] = seconds.get(report.host, 0.0) + report.seconds
+    waves = {host: wave for wave in view.plan.waves for host in wave.hosts}
+    made = table("Host", "Wave", "Phase", "Packages", "CVEs", "Took", "Why")
+    for host in state.hosts:
+        planned = view.plan.host(host.host)
+        wave = waves[host.host]
+        made.add_row(
+            plain(host.host),
+            plain(f"{wave.index + 1} {wave.ring}"),
+            styled(host.phase),
+            plain(len(planned.changes)),
+            plain(len(planned.closes)),
+            plain(duration(seconds[host.host]) if host.host in seconds else ""),
+            plain(host.reason, limit=1500),
+        )
+    out.print(made)
+    for report in view.reports:
+        if report.verdict.value != "pass":
+            _print_report(out, report)
+    _print_next(out, view)
+
+
+def _print_report(out: Console, report: StepReport) -> None:
+    out.print(
+        plain(f"{report.host} {report.step.value}: ", "bold")
+        + styled(report.verdict)
+        + plain(f"  {report.reason}", limit=2000)
+    )
+    if report.suspects:
+        out.print(plain(f"  suspected: {', '.join(report.suspects)}", "yellow"))
+    for check in report.checks:
+        if check.verdict.value != "pass":
+            out.print(plain("  ") + styled(check.verdict) + plain(f" {check.name}: {check.detail}"))
+    for line in report.log.splitlines()[-8:]:
+        out.print(plain(f"  │ {line}", "dim"))
+
+
+def _print_next(out: Console, view: RolloutView) -> None:
+    """The commands that make sense now."""
+    rollout, state = view.rollout, view.rollout.state
+    if rollout.is_over:
+        out.print(plain(f"Prove it again at any time: suture verify {rollout.id}", "dim"))
+        return
+    if state.status.value == "paused":
+        out.print(plain("A person decides:", "bold yellow"))
+        for report in view.reports:
+            for suspect in report.suspects:
+                versions = {
+                    change.source_version
+                    for host in view.plan.hosts
+                    for change in host.changes
+                    if change.source == suspect
+                }
+                for version in sorted(versions):
+                    out.print(
+                        plain(
+                            f"  suture plan create --parent {view.plan.id} "
+                            f"--hold-back {suspect}@{version}   a plan without it"
+                        )
+                    )
+        out.print(plain(f"  suture rollout abort {rollout.id}    start nothing more"))
+        out.print(plain(f"  suture rollout resume {rollout.id}   accept this and go on"))
+    else:
+        out.print(plain(f"  suture rollout approve {rollout.id}"))
+
+
+def exit_code(view: RolloutView) -> int:
+    """0 when every host is patched or was left alone, 1 when not, 4 when a person must act."""
+    if not view.rollout.is_over:
+        return 4
+    fine = ("done", "skipped")
+    return 0 if all(host.phase.value in fine for host in view.rollout.state.hosts) else 1
+
+
+def print_proofs(out: Console, proofs: tuple[Proof, ...]) -> None:
+    made = table("Host", "Verdict", "CVEs closed", "Still open", "Why")
+    for proof in proofs:
+        made.add_row(
+            plain(proof.host),
+            styled(proof.verdict),
+            plain(len(proof.closed)),
+            plain(", ".join(proof.open) or "none"),
+            plain(proof.reason, limit=1500),
+        )
+    out.print(made)

@@ -1,0 +1,232 @@
+"""``suture rollout``, ``verify`` and ``rollback``: doing it, proving it, undoing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from suture.cli.options import Json
+
+if TYPE_CHECKING:
+    from suture.core.progress import Signal
+    from suture.services.rollouts import RolloutView
+
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Start, watch and steer rollouts."
+)
+
+RolloutId = Annotated[str, typer.Argument(help="Rollout id, its beginning, or `latest`.")]
+Policy = Annotated[Path | None, typer.Option(help="Policy file.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
+Hosts = Annotated[list[str] | None, typer.Option("--host", help="Only this host.")]
+
+
+@app.command()
+def start(
+    plan: Annotated[str, typer.Argument(help="Plan id, its beginning, or `latest`.")],
+    without_rehearsal: Annotated[
+        bool,
+        typer.Option(help="Roll out although no rehearsal passed; the record says so."),
+    ] = False,
+    policy: Policy = None,
+    detach: Annotated[
+        bool, typer.Option(help="Only record it; `suture rollout watch` then does it.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Roll a plan out and watch it.
+
+    Exit code 0: done, every host patched or left alone; 1: hosts were taken back or are not well;
+    4: paused or waiting for approval.
+    """
+    from suture.cli.asking import actor
+    from suture.cli.output import console, plain
+    from suture.cli.workspace import workspace
+    from suture.services import rollouts
+
+    rollout, found = rollouts.start(
+        workspace(), plan, actor=actor(), without_rehearsal=without_rehearsal
+    )
+    console(stderr=json).print(
+        plain(f"Rollout {rollout} of plan {found.id}: {len(found.hosts)} hosts", "bold")
+    )
+    if not detach:
+        _drive(rollout, policy, json)
+
+
+@app.command()
+def watch(rollout: RolloutId, policy: Policy = None, json: Json = False) -> None:
+    """Go on with a rollout where it stands, also after a crash, and watch it."""
+    _drive(rollout, policy, json)
+
+
+@app.command()
+def status(rollout: RolloutId = "latest", json: Json = False) -> None:
+    """Where a rollout stands, host by host; nothing is driven."""
+    from suture.cli.output import console, print_json
+    from suture.cli.rollout_view import print_rollout
+    from suture.cli.workspace import workspace
+    from suture.services import rollouts
+
+    view = rollouts.view(workspace(), rollout)
+    if json:
+        print_json(view)
+    else:
+        print_rollout(console(), view)
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """All rollouts, newest first."""
+    from suture.cli.output import console, plain, print_json, styled, table
+    from suture.cli.workspace import workspace
+    from suture.services import rollouts
+
+    found = rollouts.listing(workspace())
+    if json:
+        print_json({"rollouts": found})
+        return
+    made = table("Rollout", "Plan", "Status", "Started", "By", "Why")
+    for one in found:
+        made.add_row(
+            plain(one.id),
+            plain(one.plan),
+            styled(one.state.status),
+            plain(one.started_at.strftime("%Y-%m-%d %H:%M UTC")),
+            plain(one.actor),
+            plain(one.state.reason),
+        )
+    console().print(made)
+
+
+@app.command()
+def pause(rollout: RolloutId, reason: Why = "") -> None:
+    """Start nothing new; hosts at work finish."""
+    from suture.core.progress import Signal
+
+    _say(rollout, Signal.PAUSE, reason)
+
+
+@app.command()
+def resume(rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Json = False) -> None:
+    """Accept what failed so far and go on."""
+    from suture.core.progress import Signal
+
+    _say(rollout, Signal.RESUME, reason)
+    _drive(rollout, policy, json)
+
+
+@app.command()
+def approve(
+    rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Json = False
+) -> None:
+    """Let the wave that waits for approval start, and go on."""
+    from suture.core.progress import Signal
+
+    _say(rollout, Signal.APPROVE, reason)
+    _drive(rollout, policy, json)
+
+
+@app.command()
+def abort(rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Json = False) -> None:
+    """Never start anything new; hosts at work finish, failed ones are taken back."""
+    from suture.core.progress import Signal
+
+    _say(rollout, Signal.ABORT, reason)
+    _drive(rollout, policy, json, check=False)
+
+
+def verify(
+    rollout: RolloutId = "latest",
+    host: Hosts = None,
+    policy: Policy = None,
+    json: Json = False,
+) -> None:
+    """Ask the hosts, now, whether everything that a rollout did still holds.
+
+    Exit code 0: it does; 1: it does not on some host; 3: a host could not say.
+    """
+    from suture.cli.output import console, print_json
+    from suture.cli.rollout_view import print_proofs
+    from suture.cli.workspace import run, workspace
+    from suture.services import rollouts
+
+    proofs = run(rollouts.verify(workspace(), rollout, tuple(host or ()), policy_file=policy))
+    if json:
+        print_json({"hosts": proofs})
+    else:
+        print_proofs(console(), proofs)
+    verdicts = {proof.verdict.value for proof in proofs}
+    if "fail" in verdicts:
+        raise typer.Exit(1)
+    if "inconclusive" in verdicts:
+        raise typer.Exit(3)
+
+
+def rollback(
+    rollout: RolloutId,
+    host: Hosts = None,
+    reason: Why = "",
+    policy: Policy = None,
+    json: Json = False,
+) -> None:
+    """Take hosts back to exactly what they were before a rollout (default: all it patched).
+
+    Exit code 0: they are back, verified; 1: some are not.
+    """
+    from suture.cli.asking import actor
+    from suture.cli.output import console, print_json
+    from suture.cli.rollout_view import print_rollout
+    from suture.cli.workspace import workspace
+    from suture.services import rollouts
+
+    why = f"{actor()}: {reason}" if reason else f"asked for by {actor()}"
+    found, names = rollouts.ask_way_back(workspace(), rollout, tuple(host or ()), reason=why)
+    view = _watch(found, policy, quiet=json)
+    if json:
+        print_json(view)
+    else:
+        print_rollout(console(), view)
+    phases = {one.host: one.phase.value for one in view.rollout.state.hosts}
+    if any(phases[name] != "rolled-back" for name in names):
+        raise typer.Exit(1)
+
+
+def _say(rollout: str, signal: Signal, reason: str) -> None:
+    from suture.cli.asking import actor
+    from suture.cli.output import console, plain
+    from suture.cli.workspace import workspace
+    from suture.services import rollouts
+
+    after = rollouts.say(workspace(), rollout, signal, actor=actor(), reason=reason)
+    console(stderr=True).print(
+        plain(f"{signal.value}: taken; rollout {after.id} is {after.state.status.value}")
+    )
+
+
+def _drive(rollout: str, policy: Path | None, json: bool, *, check: bool = True) -> None:
+    from suture.cli.output import console, print_json
+    from suture.cli.rollout_view import exit_code, print_rollout
+
+    view = _watch(rollout, policy, quiet=json)
+    if json:
+        print_json(view)
+    else:
+        print_rollout(console(), view)
+    code = exit_code(view) if check else 0
+    if code:
+        raise typer.Exit(code)
+
+
+def _watch(rollout: str, policy: Path | None, *, quiet: bool) -> RolloutView:
+    from suture.cli.rollout_view import live
+    from suture.cli.workspace import workspace
+    from suture.services import rollouts
+
+    there = workspace()
+    with live(rollouts.view(there, rollout), quiet=quiet) as (on_event, on_tick):
+        return rollouts.drive(
+            there, rollout, policy_file=policy, on_event=on_event, on_tick=on_tick
+        )

@@ -1,0 +1,120 @@
+"""What is open on the enrolled fleet, from the last scan of each host; nothing is contacted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from suture.core import ranking
+from suture.core.advisories import Advisory
+from suture.core.documents import Document
+from suture.core.findings import Finding
+from suture.core.ranking import RankedPatch
+from suture.core.selection import LedgerEntry
+from suture.services import fleet, policies
+from suture.services.assessing import Assessment, Knowledge, assess
+from suture.services.collecting import clock
+from suture.services.errors import NotFoundError
+from suture.services.workspace import Workspace
+from suture.store import changelogs, inventories
+
+
+class FleetFindings(Document, frozen=True):
+    """``never_seen`` are enrolled hosts of which nothing is known: not the same as no findings."""
+
+    findings: tuple[Finding, ...]
+    patches: tuple[RankedPatch, ...]
+    oldest_scan: datetime | None
+    never_seen: tuple[str, ...]
+
+
+class Explanation(Document, frozen=True):
+    """One CVE on one host: why it is open or not, what would close it, who says so."""
+
+    host: str
+    finding: Finding | None
+    statement: Advisory | None
+    updates: tuple[LedgerEntry, ...]
+    answer: str
+
+
+def fleet_findings(
+    workspace: Workspace,
+    *,
+    names: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    policy_file: Path | None = None,
+) -> FleetFindings:
+    """Ranked over all chosen hosts."""
+    assessments, _, never = _assessed(workspace, names, labels, policy_file)
+    findings = sorted(
+        (finding for one in assessments for finding in one.findings), key=lambda one: one.rank
+    )
+    return FleetFindings(
+        findings=tuple(findings),
+        patches=ranking.rank_patches(findings),
+        oldest_scan=min((one.inventory.collected_at for one in assessments), default=None),
+        never_seen=never,
+    )
+
+
+def explain(
+    workspace: Workspace, cve: str, *, host: str | None = None, policy_file: Path | None = None
+) -> tuple[Explanation, ...]:
+    """For each chosen host; raises :class:`NotFoundError` for a CVE that nobody has named."""
+    names = (host,) if host else ()
+    assessments, knowledge, _ = _assessed(workspace, names, (), policy_file)
+    wanted = cve.upper()
+    found = [_explain(wanted, one, knowledge) for one in assessments]
+    if not any(one.finding or one.statement for one in found):
+        raise NotFoundError(
+            f"nothing is known about {wanted} on these hosts",
+            "It is in no changelog of an available update. Scan first: suture scan",
+        )
+    return tuple(found)
+
+
+def _assessed(
+    workspace: Workspace, names: Sequence[str], labels: Sequence[str], policy_file: Path | None
+) -> tuple[tuple[Assessment, ...], Knowledge, tuple[str, ...]]:
+    policy, _ = policies.load(workspace, policy_file)
+    hosts = fleet.chosen(workspace, names=names, labels=labels)
+    with fleet.opened(workspace) as store, store.read() as connection:
+        seen = inventories.latest(connection)
+        knowledge = Knowledge(changelogs.listing(connection))
+    known = [(host, seen[host.name]) for host in hosts if host.name in seen]
+    never = tuple(host.name for host in hosts if host.name not in seen)
+    return assess(known, knowledge, policy, today=clock().date()), knowledge, never
+
+
+def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:
+    finding = next((each for each in one.findings if each.cve == cve), None)
+    sources = {package.source for package in one.inventory.packages.packages}
+    release = one.inventory.os.release
+    statement = next(
+        (
+            about[cve]
+            for source in sorted(sources)
+            if cve in (about := knowledge.index.about(release, source))
+        ),
+        None,
+    )
+    packages = set(finding.packages) if finding else set()
+    return Explanation(
+        host=one.host.name,
+        finding=finding,
+        statement=statement,
+        updates=tuple(entry for entry in one.selection.ledger.entries if entry.package in packages),
+        answer=_answer(finding, statement),
+    )
+
+
+def _answer(finding: Finding | None, statement: Advisory | None) -> str:
+    if finding is not None:
+        return "open"
+    if statement is not None:
+        return (
+            f"not open: {statement.source} is at {statement.fixed} or newer, and nothing old runs"
+        )
+    return "no installed package is named for it"

@@ -1,0 +1,85 @@
+"""The steps of a rollout on real hosts: sessions that the engine asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+from suture.core.evidence import Step, StepReport
+from suture.core.inventory import Host
+from suture.core.planning import Plan
+from suture.core.policy import Policy
+from suture.engine.work import HostWork
+from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
+from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
+from suture.hosts.transport.connector import Connector
+from suture.services.collecting import clock
+
+STEPS = dict((*SEQUENCE, *WAY_BACK))
+
+
+def patch_settings(policy: Policy) -> PatchSettings:
+    """The steps' limits, as the policy sets them."""
+    return PatchSettings(
+        lock_wait_s=policy.preflight.lock_wait_s,
+        clock_skew_s=float(policy.preflight.max_clock_skew_s),
+        reserve_mib=policy.preflight.min_free_mb.get("/var", 64),
+    )
+
+
+class FleetRunner:
+    """Does the engine's steps; a host's session stays open from its first step to its last.
+
+    ``plan_of`` is rollout id → plan.
+    """
+
+    def __init__(
+        self,
+        ways: Connector,
+        hosts: Mapping[str, Host],
+        plan_of: Callable[[str], Plan],
+        settings: PatchSettings,
+    ) -> None:
+        self._ways = ways
+        self._hosts = hosts
+        self._plan_of = plan_of
+        self._settings = settings
+        self._sessions: dict[str, PatchSession] = {}
+
+    async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
+        session = self._sessions.get(work.id)
+        if session is None:
+            session = self.session(self._plan_of(work.rollout), work.host, attempt=work.attempt)
+            self._sessions[work.id] = session
+        session.fence = fence
+        return await STEPS[step](session)
+
+    async def release(self, work: HostWork) -> None:
+        session = self._sessions.pop(work.id, None)
+        if session is not None:
+            await session.close()
+
+    def session(self, plan: Plan, host: str, *, attempt: int = 0) -> PatchSession:
+        """A way to the host under the plan, opened when it is first needed."""
+
+        def connect() -> AbstractAsyncContextManager[Transport]:
+            enrolled = self._hosts.get(host)
+            if enrolled is None:
+                raise HostError(
+                    HostFailure(
+                        host=host,
+                        kind=FailureKind.UNREACHABLE,
+                        message="it is not enrolled any more",
+                        remedy="Enrol it again: suture hosts add.",
+                    )
+                )
+            return self._ways.connect(enrolled)
+
+        return PatchSession(
+            plan=plan.host(host),
+            plan_id=plan.id,
+            connect=connect,
+            now=clock,
+            attempt=attempt,
+            settings=self._settings,
+        )

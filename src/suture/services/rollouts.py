@@ -1,0 +1,298 @@
+"""Rolling a plan out, steering it, proving it, and taking it back."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from suture.core import matching
+from suture.core.documents import Document
+from suture.core.evidence import Event, Step, StepReport, Verdict
+from suture.core.inventory import Host
+from suture.core.lint import has_errors, lint
+from suture.core.planning import Plan
+from suture.core.policy import Policy
+from suture.core.progress import HostPhase, Signal
+from suture.core.transitions import RefusedError as CoreRefusedError
+from suture.engine import ticks
+from suture.engine.driver import driving
+from suture.engine.ticks import Tick
+from suture.services import fleet, plans, policies
+from suture.services.assessing import Knowledge
+from suture.services.collecting import Collected, clock, collect
+from suture.services.connections import connector
+from suture.services.errors import NotFoundError, RefusedError
+from suture.services.host_work import STEPS, FleetRunner, patch_settings
+from suture.services.workspace import Workspace
+from suture.store import changelogs, hosts, rollouts, signals
+from suture.store import plans as stored_plans
+from suture.store.database import Store
+from suture.store.rollouts import StoredRollout
+
+OnEvent = Callable[[Event], None]
+OnTick = Callable[[Tick], None]
+
+
+class RolloutView(Document, frozen=True):
+    """A rollout with its plan and everything that its steps reported."""
+
+    rollout: StoredRollout
+    plan: Plan
+    reports: tuple[StepReport, ...]
+
+
+class Proof(Document, frozen=True):
+    """What was found on one host now. ``open`` are CVEs that the plan closes and that still are
+    open there, on disk or in a running process."""
+
+    host: str
+    verdict: Verdict
+    reason: str
+    closed: tuple[str, ...]
+    open: tuple[str, ...]
+    report: StepReport
+
+
+def start(
+    workspace: Workspace, plan_id: str, *, actor: str, without_rehearsal: bool
+) -> tuple[str, Plan]:
+    """Record a rollout of the plan; nothing happens until it is driven.
+
+    Raises :class:`RefusedError` for a plan that fails lint, that was not rehearsed with a pass
+    for every class of its hosts, or whose hosts take part in another rollout.
+    """
+    with fleet.opened(workspace) as store:
+        plan = plans.get(store, plan_id)
+        problems = lint(plan)
+        if has_errors(problems):
+            raise RefusedError(
+                f"plan {plan.id} does not pass lint: {problems[0].message}", problems[0].remedy
+            )
+        if not without_rehearsal:
+            _require_rehearsal(store, plan)
+        rollout = secrets.token_hex(6)
+        try:
+            ticks.start_rollout(
+                store,
+                plan,
+                rollout,
+                actor=actor,
+                without_rehearsal=without_rehearsal,
+                now=clock(),
+            )
+        except CoreRefusedError as error:
+            raise RefusedError(str(error)) from None
+    return rollout, plan
+
+
+def _require_rehearsal(store: Store, plan: Plan) -> None:
+    with store.read() as connection:
+        verdicts = stored_plans.verdicts(connection, plan.id)
+    classes = {host.class_id: host.host for host in plan.hosts}
+    missing = [
+        f"{host} ({verdicts[class_id].value})" if class_id in verdicts else host
+        for class_id, host in classes.items()
+        if verdicts.get(class_id) is not Verdict.PASS
+    ]
+    if missing:
+        raise RefusedError(
+            f"plan {plan.id} has no passed rehearsal for hosts like {', '.join(missing)}",
+            f"Run `suture rehearse {plan.id}`, or insist with --without-rehearsal.",
+        )
+
+
+def get(store: Store, rollout_id: str) -> StoredRollout:
+    """The rollout whose id begins with ``rollout_id``; ``latest`` is the newest."""
+    with store.read() as connection:
+        if rollout_id == "latest":
+            listed = rollouts.listing(connection)
+            if listed:
+                return listed[0]
+        found = rollouts.find(connection, rollout_id)
+        rollout = rollouts.get(connection, found[0]) if len(found) == 1 else None
+    if rollout is None:
+        what = f"{len(found)} rollouts begin with" if found else "no rollout"
+        raise NotFoundError(f"{what} {rollout_id!r:.80}", "List them: suture rollout list")
+    return rollout
+
+
+def view(workspace: Workspace, rollout_id: str) -> RolloutView:
+    with fleet.opened(workspace) as store:
+        return _view(store, get(store, rollout_id))
+
+
+def _view(store: Store, rollout: StoredRollout) -> RolloutView:
+    with store.read() as connection:
+        plan = stored_plans.get(connection, rollout.plan)
+        reports = rollouts.step_reports(connection, rollout.id)
+    assert plan is not None
+    return RolloutView(rollout, plan, reports)
+
+
+def listing(workspace: Workspace) -> tuple[StoredRollout, ...]:
+    """All rollouts, newest first."""
+    with fleet.opened(workspace) as store, store.read() as connection:
+        return rollouts.listing(connection)
+
+
+def say(
+    workspace: Workspace, rollout_id: str, signal: Signal, *, actor: str, reason: str
+) -> StoredRollout:
+    """Give a signal and have it answered at once, whoever drives the rollout.
+
+    Raises :class:`RefusedError` with the rollout's own answer.
+    """
+    with fleet.opened(workspace) as store:
+        found = _view(store, get(store, rollout_id))
+        with store.begin() as connection:
+            number = signals.give(
+                connection, found.rollout.id, signal, actor=actor, reason=reason, now=clock()
+            )
+        ticks.take_signals(store, found.plan, found.rollout.id, clock())
+        with store.read() as connection:
+            answered = signals.get(connection, number)
+        if answered is not None and answered.answer:
+            raise RefusedError(answered.answer)
+        return get(store, found.rollout.id)
+
+
+def ask_way_back(
+    workspace: Workspace, rollout_id: str, names: Sequence[str], *, reason: str
+) -> tuple[str, tuple[str, ...]]:
+    """Send hosts back, all patched ones where none is named; driving does the work."""
+    with fleet.opened(workspace) as store:
+        rollout = get(store, rollout_id)
+        returnable = (HostPhase.DONE, HostPhase.FAILED, HostPhase.LOST, HostPhase.ROLLBACK_FAILED)
+        wanted = tuple(names) or tuple(
+            host.host for host in rollout.state.hosts if host.phase in returnable
+        )
+        if not wanted:
+            raise RefusedError(f"no host of rollout {rollout.id} was patched; nothing to take back")
+        for name in wanted:
+            try:
+                ticks.host_started(store, rollout.id, name, HostPhase.ROLLING_BACK, reason, clock())
+            except CoreRefusedError as error:
+                raise RefusedError(str(error)) from None
+    return rollout.id, wanted
+
+
+def drive(
+    workspace: Workspace,
+    rollout_id: str,
+    *,
+    policy_file: Path | None = None,
+    on_event: OnEvent,
+    on_tick: OnTick,
+) -> RolloutView:
+    """Until the rollout is over or waits for a person; then look at the touched hosts again."""
+    policy, _ = policies.load(workspace, policy_file)
+    with fleet.opened(workspace) as store:
+        rollout = get(store, rollout_id)
+        runner, enrolled = _runner(workspace, store, policy)
+        with driving(store, runner, at_once=policy.concurrency.total) as driver:
+            driver.drive(rollout.id, on_event=on_event, on_tick=on_tick)
+        after = get(store, rollout.id)
+        untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
+        touched = [host.host for host in after.state.hosts if host.phase not in untouched]
+        asyncio.run(_look_again(workspace, store, policy, enrolled, touched))
+        return _view(store, after)
+
+
+async def _look_again(
+    workspace: Workspace,
+    store: Store,
+    policy: Policy,
+    enrolled: Mapping[str, Host],
+    names: Sequence[str],
+) -> tuple[Collected, ...]:
+    async with connector(workspace, concurrency=policy.concurrency) as ways:
+        found = [enrolled[name] for name in names if name in enrolled]
+        seen = await collect(ways, found, refresh=False, progress=lambda host, what: None)
+    fleet.record(store, seen, (), clock())
+    return seen
+
+
+def _runner(
+    workspace: Workspace, store: Store, policy: Policy
+) -> tuple[FleetRunner, dict[str, Host]]:
+    with store.read() as connection:
+        enrolled = {host.name: host for host in hosts.listing(connection)}
+    known: dict[str, Plan] = {}
+
+    def plan_of(rollout_id: str) -> Plan:
+        if rollout_id not in known:
+            known[rollout_id] = _view(store, get(store, rollout_id)).plan
+        return known[rollout_id]
+
+    ways = connector(workspace, concurrency=policy.concurrency)
+    return FleetRunner(ways, enrolled, plan_of, patch_settings(policy)), enrolled
+
+
+async def verify(
+    workspace: Workspace, rollout_id: str, names: Sequence[str], *, policy_file: Path | None = None
+) -> tuple[Proof, ...]:
+    """Ask the hosts themselves, now, whether what the rollout did still holds."""
+
+    with fleet.opened(workspace) as store:
+        found = _view(store, get(store, rollout_id))
+        policy, _ = policies.load(workspace, policy_file)
+        phases = rollouts.host_phases(found.rollout.state)
+        for name in names:
+            if name not in phases:
+                raise NotFoundError(
+                    f"{name} is not a host of rollout {found.rollout.id}",
+                    f"See them: suture rollout status {found.rollout.id}",
+                )
+        wanted = [
+            name
+            for name, phase in phases.items()
+            if phase is HostPhase.DONE and (not names or name in names)
+        ]
+        if not wanted:
+            raise RefusedError("none of these hosts was patched by this rollout")
+        runner, enrolled = _runner(workspace, store, policy)
+        reports = await asyncio.gather(*(_verify(runner, found.plan, one) for one in wanted))
+        seen = await _look_again(workspace, store, policy, enrolled, wanted)
+        with store.read() as connection:
+            index = Knowledge(changelogs.listing(connection)).index
+    still = {
+        one.host.name: {finding.cve for finding in matching.match(one.host, one.inventory, index)}
+        for one in seen
+        if one.inventory is not None
+    }
+    return tuple(
+        _proof(found.plan, report, still.get(name))
+        for name, report in zip(wanted, reports, strict=True)
+    )
+
+
+async def _verify(runner: FleetRunner, plan: Plan, host: str) -> StepReport:
+
+    session = runner.session(plan, host)
+    try:
+        return await STEPS[Step.VERIFY](session)
+    finally:
+        await session.close()
+
+
+def _proof(plan: Plan, report: StepReport, still: set[str] | None) -> Proof:
+    closes = plan.host(report.host).closes
+    verdict, reason = report.verdict, report.reason
+    if still is None:
+        left: tuple[str, ...] = closes
+        verdict = Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict
+        reason = reason or "the host could not be scanned again"
+    else:
+        left = tuple(cve for cve in closes if cve in still)
+    if left and verdict is Verdict.PASS:
+        verdict, reason = Verdict.FAIL, f"{len(left)} CVEs are still open"
+    return Proof(
+        host=report.host,
+        verdict=verdict,
+        reason=reason,
+        closed=tuple(cve for cve in closes if cve not in left),
+        open=left,
+        report=report,
+    )
