@@ -12,15 +12,22 @@ _FORMAT = "$(ORIGIN)|$(CODENAME)|$(REPO_URI)|$(COMPONENT)"
 
 @dataclass(frozen=True)
 class Archives:
-    """The distribution's ``release`` and ``security`` archives: addresses that end in ``/``."""
+    """The distribution's archives: addresses that end in ``/``; ``updates`` is "" for none."""
 
     distribution: str
     suite: str
     release: str
     security: str
+    updates: str
 
     def release_line(self, suite: str) -> str:
         return f"deb {self.release} {suite} {self._components}"
+
+    def updates_line(self, suite: str) -> str:
+        """Empty where this machine's apt has none, and for another release than its own."""
+        if not self.updates or suite != self.suite:
+            return ""
+        return f"deb {self.updates} {suite}-updates {self._components}"
 
     def security_line(self, suite: str) -> str:
         return f"deb {self.security} {suite}-security {self._components}"
@@ -59,7 +66,13 @@ def find_archives() -> Archives:
         if origin.lower() == name and component == "main":
             found[codename] = uri
     try:
-        return Archives(name, suite, found[suite], found[f"{suite}-security"])
+        return Archives(
+            distribution=name,
+            suite=suite,
+            release=found[suite],
+            security=found[f"{suite}-security"],
+            updates=found.get(f"{suite}-updates", ""),
+        )
     except KeyError as missing:
         raise NoArchivesError(
             f"apt has no package lists of {missing}: add it to the sources and run `apt-get update`"

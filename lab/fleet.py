@@ -18,6 +18,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from lab import archive_server, places, roots
 from lab.preparation import prepare_script
 from suture.core.documents import Document, decode, encode
@@ -45,6 +47,8 @@ class Made(Document, frozen=True):
     ssh_port: int
     http_port: int
     key: str
+    labels: tuple[str, ...] = ()
+    service: str | None = None
 
     @property
     def address(self) -> str:
@@ -58,6 +62,8 @@ class Wanted:
     name: str
     flavour: str = "web"
     suite: str | None = None
+    labels: tuple[str, ...] = ()
+    service: str | None = None
 
 
 class LabHost:
@@ -79,7 +85,14 @@ class LabHost:
     def host(self) -> Host:
         """As an operator would enrol it."""
         made = self.made
-        return Host(name=made.name, address=made.address, port=made.ssh_port, key=made.key)
+        return Host(
+            name=made.name,
+            address=made.address,
+            port=made.ssh_port,
+            key=made.key,
+            labels=made.labels,
+            service=made.service,
+        )
 
     @property
     def web(self) -> str:
@@ -206,9 +219,11 @@ class Lab:
                 number=number,
                 flavour=wanted.flavour,
                 suite=wanted.suite or root.name.partition("-")[0],
-                ssh_port=22,
-                http_port=80,
+                ssh_port=_SSH_PORTS[0],
+                http_port=_HTTP_PORTS[0],
                 key=str(self.key),
+                labels=wanted.labels,
+                service=wanted.service,
             )
             made = _with_free_ports(made)
             (directory / "host.json").write_bytes(encode(made))
@@ -295,14 +310,10 @@ def _numbered_directory() -> Iterator[Path]:
 
 def _with_free_ports(made: Made) -> Made:
     """The usual ports, unless this machine listens there on all addresses."""
-    return Made(
-        name=made.name,
-        number=made.number,
-        flavour=made.flavour,
-        suite=made.suite,
+    return msgspec.structs.replace(
+        made,
         ssh_port=_free_port(made.address, _SSH_PORTS),
         http_port=_free_port(made.address, _HTTP_PORTS),
-        key=made.key,
     )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lab import archive_server, repository
 
+_HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+
 
 def prepare_script(
     *,
@@ -28,8 +30,9 @@ def prepare_script(
 echo {shlex.quote(name)} >/etc/hostname
 printf '127.0.0.1 localhost\\n%s %s\\n' {address} {shlex.quote(name)} >/etc/hosts
 printf '%s' {resolv} >/etc/resolv.conf
-ssh-keygen -A >/dev/null
-printf 'ListenAddress %s\\nPort %s\\n' {address} {ssh_port} >/etc/ssh/sshd_config.d/lab.conf
+ssh-keygen -q -t ed25519 -N '' -f {_HOST_KEY}
+printf 'ListenAddress %s\\nPort %s\\nHostKey {_HOST_KEY}\\n' {address} {ssh_port} \\
+    >/etc/ssh/sshd_config.d/lab.conf
 mkdir -p -m 700 /root/.ssh
 echo {shlex.quote(public_key)} >/root/.ssh/authorized_keys
 chmod 600 /root/.ssh/authorized_keys

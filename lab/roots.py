@@ -7,6 +7,7 @@ so its hosts boot with the real updates of today waiting, and with warm package 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 from lab import archives, places, repository
+from suture.twin.containers import containers
 
 _COMMON = (
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "ca-certificates", "cron"),
@@ -25,6 +27,7 @@ FLAVOURS = {
     "app": (*_COMMON, "xz-utils", "libxml2", "rsync"),
 }
 _KEYRINGS = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
+_KEPT_S = 86_400
 _OLDER = ("bullseye", "buster", "focal")
 
 
@@ -45,14 +48,14 @@ def root(flavour: str = "web", suite: str | None = None) -> Path:
     with places.locked(lock):
         if not target.is_dir():
             _build(found, flavour, suite, target)
+        os.utime(target)
     return target
 
 
 def _key(found: archives.Archives, flavour: str, suite: str) -> str:
     inputs = (
         *FLAVOURS[flavour],
-        found.release_line(suite),
-        found.security_line(suite),
+        _sources(found, suite),
         repository.inputs_digest(),
         hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
     )
@@ -60,9 +63,10 @@ def _key(found: archives.Archives, flavour: str, suite: str) -> str:
 
 
 def _build(found: archives.Archives, flavour: str, suite: str, target: Path) -> None:
-    for old in places.cache().glob(f"{suite}-{flavour}-*"):
-        _set_aside(old)
-    part = Path(tempfile.mkdtemp(dir=places.cache(), prefix="part-"))
+    _discard_unused(f"{suite}-{flavour}-*")
+    for interrupted in places.cache().glob(f"part-{suite}-{flavour}-*"):
+        shutil.rmtree(interrupted)
+    part = Path(tempfile.mkdtemp(dir=places.cache(), prefix=f"part-{suite}-{flavour}-"))
     try:
         _bootstrap(found, flavour, suite, part / "root")
         (part / "root").rename(target)
@@ -70,10 +74,16 @@ def _build(found: archives.Archives, flavour: str, suite: str, target: Path) -> 
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _set_aside(old: Path) -> None:
-    """Hosts may still run on it, so it is removed only when a day has passed without use."""
-    if time.time() - old.stat().st_mtime > 86400:
-        shutil.rmtree(old)
+def _discard_unused(pattern: str) -> None:
+    """Delete outdated roots that no host stands on and that nobody asked for since yesterday."""
+    in_use = {
+        Path(layer)
+        for container in containers(places.hosts() / "hosts")
+        for layer in container.spec.layers
+    }
+    for old in set(places.cache().glob(pattern)) - in_use:
+        if time.time() - old.stat().st_mtime > _KEPT_S:
+            shutil.rmtree(old)
 
 
 def _bootstrap(found: archives.Archives, flavour: str, suite: str, target: Path) -> None:
@@ -110,4 +120,5 @@ def _bootstrap(found: archives.Archives, flavour: str, suite: str, target: Path)
 
 
 def _sources(found: archives.Archives, suite: str) -> str:
-    return f"{found.release_line(suite)}\n{found.security_line(suite)}\n"
+    lines = found.release_line(suite), found.updates_line(suite), found.security_line(suite)
+    return "".join(f"{line}\n" for line in lines if line)
