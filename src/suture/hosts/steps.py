@@ -74,7 +74,10 @@ class UnfitPlanError(ValueError):
 
 def plan_table(changes: Iterable[Change]) -> str:
     """One line a package for scripts: name arch before after sha256 size action."""
-    return "\n".join(_plan_line(change) for change in changes)
+    lines = [_plan_line(change) for change in changes]
+    if not lines:
+        raise UnfitPlanError("the plan changes nothing on this host; scan and plan again")
+    return "\n".join(lines)
 
 
 def _plan_line(change: Change) -> str:

@@ -80,6 +80,11 @@ def test_a_plan_with_what_no_package_has_reaches_no_shell(fields: dict[str, Any]
         plan_table([change(**fields)])
 
 
+def test_a_plan_without_changes_is_no_plan_for_a_host() -> None:
+    with pytest.raises(UnfitPlanError, match="changes nothing"):
+        plan_table([])
+
+
 def test_the_plan_is_one_line_a_package() -> None:
     new = change(package="libnew", before=None, action=Action.INSTALL)
     assert plan_table([change(), new]).splitlines() == [

@@ -8,8 +8,9 @@ tx=$root/tx/$1
 cd / || exit 70
 exec 8>>"$tx/alive"
 flock -n 8 || exit 0
-(set -C && : >"$tx/started") 2>/dev/null || exit 0
+[ ! -e "$tx/started" ] || exit 0
 cat /proc/sys/kernel/random/boot_id >"$tx/boot_id"
+(set -C && : >"$tx/started") 2>/dev/null || exit 0
 date +%s >"$tx/started"
 sync "$tx/started" "$tx/boot_id"
 export TX_DIR="$tx" HOME=/root
