@@ -28,7 +28,8 @@ class Finding(Document, frozen=True):
     ``package`` is the binary package that stands for the source on that host, ``packages`` all
     of them. ``installed`` is ``package``'s version, ``fixed`` the first source version with the
     fix. ``score`` orders findings, higher is more urgent; ``rank`` counts from 1 within the
-    listing. ``reasons`` say in words why it is open and why it ranks where it does.
+    listing. ``kev``: it is known to be exploited. ``reasons`` say in words why it is open and
+    why it ranks where it does.
     """
 
     cve: str
@@ -44,4 +45,5 @@ class Finding(Document, frozen=True):
     publisher: str = ""
     score: float = 0.0
     rank: int = 0
+    kev: bool = False
     reasons: tuple[str, ...] = ()

@@ -98,9 +98,7 @@ def rank(
     return tuple(replace(finding, rank=number) for number, finding in enumerate(scored, start=1))
 
 
-def rank_patches(
-    findings: Iterable[Finding], *, enrichment: Mapping[str, Enrichment]
-) -> tuple[RankedPatch, ...]:
+def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
     """What can be installed, most urgent first: the fixable of ``findings``, which are ranked.
 
     Hosts of different releases need different versions, and so different patches.
@@ -113,7 +111,7 @@ def rank_patches(
     for (source, _), some in on_host.items():
         fixed = max((finding.fixed or "" for finding in some), key=versions.key)
         patches.setdefault((source, fixed), []).extend(some)
-    ranked = [_patch(source, fixed, some, enrichment) for (source, fixed), some in patches.items()]
+    ranked = [_patch(source, fixed, some) for (source, fixed), some in patches.items()]
     return tuple(sorted(ranked, key=lambda patch: (-patch.score, patch.source, patch.fixed)))
 
 
@@ -135,6 +133,7 @@ def _scored(
         finding,
         severity=severity,
         score=score,
+        kev=known.kev,
         reasons=(*finding.reasons, *exploited, epss_reason, cvss_reason, stake_reason),
     )
 
@@ -195,21 +194,18 @@ def _first_known(*severities: Severity) -> Severity:
     return next((one for one in severities if one is not Severity.UNKNOWN), Severity.UNKNOWN)
 
 
-def _patch(
-    source: str, fixed: str, findings: list[Finding], enrichment: Mapping[str, Enrichment]
-) -> RankedPatch:
+def _patch(source: str, fixed: str, findings: list[Finding]) -> RankedPatch:
     top = max(findings, key=lambda finding: (finding.score, finding.cve))
-    cves = sorted({finding.cve for finding in findings})
     return RankedPatch(
         source=source,
         installed=tuple(sorted({finding.installed for finding in findings}, key=_order)),
         fixed=fixed,
-        cves=tuple(cves),
+        cves=tuple(sorted({finding.cve for finding in findings})),
         hosts=tuple(sorted({finding.host for finding in findings})),
         score=math.fsum(finding.score for finding in findings),
         severity=max((finding.severity for finding in findings), key=_GRAVITY.__getitem__),
         reason=f"{top.cve}: {'; '.join(top.reasons[1:] or top.reasons)}",
-        kev=any(cve in enrichment and enrichment[cve].kev for cve in cves),
+        kev=any(finding.kev for finding in findings),
     )
 
 

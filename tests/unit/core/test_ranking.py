@@ -153,7 +153,7 @@ def test_what_is_installed_is_patches() -> None:
     ]
     known = {"CVE-2026-0001": Enrichment("CVE-2026-0001", epss=0.5, kev=True)}
     ranked = rank(findings, hosts={}, enrichment=known, today=TODAY)
-    nginx, curl = rank_patches(ranked, enrichment=known)
+    nginx, curl = rank_patches(ranked)
     total = sum(one.score for one in ranked if one.source == "nginx")
     assert nginx == RankedPatch(
         source="nginx",
@@ -173,7 +173,7 @@ def test_what_is_installed_is_patches() -> None:
 def test_another_release_needs_another_patch() -> None:
     findings = [finding(), finding(host="old", installed="0.8", fixed="0.9")]
     ranked = rank(findings, hosts={}, enrichment={}, today=TODAY)
-    assert {(one.fixed, one.hosts) for one in rank_patches(ranked, enrichment={})} == {
+    assert {(one.fixed, one.hosts) for one in rank_patches(ranked)} == {
         ("2", ("web",)),
         ("0.9", ("old",)),
     }
