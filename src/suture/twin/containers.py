@@ -84,10 +84,11 @@ class Container:
         if self.is_running:
             return
         (self.directory / STATUS).unlink(missing_ok=True)
+        network = ["--net"] if self.spec.isolated else []
         with (self.directory / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
                 [
-                    *("unshare", "--mount", "--propagation", "slave", "--"),
+                    *("unshare", "--mount", "--propagation", "slave", *network, "--"),
                     *(sys.executable, "-m", "suture.twin.supervisor", str(self.directory)),
                 ],
                 stdin=subprocess.DEVNULL,

@@ -15,7 +15,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -27,6 +29,8 @@ _REBOOT = 133
 _PREPARE_S = 120.0
 _POWER_OFF_S = 20.0
 _FULL_DEVICE = 2**16
+# In a user namespace, root's capabilities count for nothing outside, whatever the files' owners.
+_ISOLATION = ("--private-users=identity", "--drop-capability=CAP_MKNOD")
 
 SPEC, STATUS, CONSOLE = "spec.json", "status.json", "console.log"
 
@@ -36,15 +40,20 @@ class Spec(Document, frozen=True):
 
     ``arguments`` go to systemd-nspawn as they are. ``prepare`` is a shell script that runs inside
     the container before it boots for the first time. The container ends with ``owner``; without
-    one it stays until somebody stops it.
+    one it stays until somebody stops it. ``isolated`` gives it a network that reaches nothing,
+    where ``addresses`` are its own, and no privilege over this machine. ``boot_arguments`` are
+    its init's, as a kernel would pass them.
     """
 
     name: str
     layers: tuple[str, ...]
     arguments: tuple[str, ...]
     prepare: str
-    machine_id: str
     owner: Process | None
+    machine_id: str | None = None
+    isolated: bool = False
+    addresses: tuple[str, ...] = ()
+    boot_arguments: tuple[str, ...] = ()
 
 
 class Status(Document, frozen=True):
@@ -79,6 +88,8 @@ class Supervisor:
         failure = ""
         try:
             self._mount()
+            if self._spec.isolated:
+                _set_up_network(self._spec.addresses)
             if not cgroups.systemd_runs():
                 self._tell(groups=cgroups.enter(f"suture-{self._spec.name}-{os.getpid()}"))
             failure = self._prepare()
@@ -160,24 +171,28 @@ class Supervisor:
 
     def _boot(self) -> int:
         with (self._directory / CONSOLE).open("ab") as console:
-            process = self._start(["--boot", "--notify-ready=yes"], console)
+            process = self._start(
+                ["--boot", "--notify-ready=yes", "--", *self._spec.boot_arguments], console
+            )
             self._tell(boots=self._status.boots + 1, ready=False, leader=None)
             return self._attend(process, None)
 
     def _start(
-        self, mode: list[str], output: object, *, feed: bool = False
+        self, mode: list[str], output: IO[bytes], *, feed: bool = False
     ) -> subprocess.Popen[bytes]:
-        keep = [] if cgroups.systemd_runs() else ["--keep-unit"]
+        spec = self._spec
         return subprocess.Popen(
             [
-                *("systemd-nspawn", "--quiet", "--register=no", *keep),
-                *("--directory", str(self._directory / "root")),
-                *("--machine", self._spec.name, "--uuid", self._spec.machine_id),
-                *self._spec.arguments,
+                *("systemd-nspawn", "--quiet", "--register=no"),
+                *([] if cgroups.systemd_runs() else ["--keep-unit"]),
+                *("--directory", str(self._directory / "root"), "--machine", spec.name),
+                *(["--uuid", spec.machine_id] if spec.machine_id else []),
+                *(_ISOLATION if spec.isolated else []),
+                *spec.arguments,
                 *mode,
             ],
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=output,  # type: ignore[call-overload]
+            stdout=output,
             stderr=subprocess.STDOUT,
             env={
                 "PATH": os.defpath + ":/usr/sbin:/sbin",
@@ -220,6 +235,20 @@ class Supervisor:
         part = self._directory / f"{STATUS}.part"
         part.write_bytes(encode(self._status))
         part.replace(self._directory / STATUS)
+
+
+def _set_up_network(addresses: Iterable[str]) -> None:
+    """This process has a network namespace of its own, with nothing but loopback. The container
+    has no privilege over it, so it gets the low ports without one."""
+    Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("0")
+    commands = [["link", "set", "lo", "up"]]
+    for address in addresses:
+        length = "128" if ":" in address else "32"
+        commands.append(["address", "add", f"{address}/{length}", "dev", "lo"])
+    for command in commands:
+        done = subprocess.run(["ip", *command], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise OSError(f"its network cannot be set up: {done.stderr.strip()}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,240 @@
+"""The rehearsal: a host's patch set on its twin, there and back.
+
+The steps are the ones that the host itself will see, from the same functions and the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from suture.core.documents import Document, digest
+from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.core.inventory import HealthCheck
+from suture.core.planning import HostPlan
+from suture.hosts.health import check_health
+from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
+from suture.hosts.shell import quote
+from suture.hosts.transport import HostError, Transport
+from suture.twin.clone import Clone
+from suture.twin.containers import ContainerError
+from suture.twin.machine import PACKAGES, Twin, Twins
+from suture.twin.package_files import CACHE
+from suture.twin.suspects import narrow
+
+_PATCHING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY)
+_BASELINE_WAIT_S = 30
+_BISECT_TRIES = 8
+_SETTINGS = PatchSettings(reconnect_s=60, lock_wait_s=30, reboot_s=180)
+
+
+class Rehearsal(Document, frozen=True):
+    """What became of a class's patch set on its twin; kept with the plan.
+
+    ``suspects`` are source packages. ``baseline`` has the health checks as they were before the
+    patch: one that fails there already, because its data was left out, is INCONCLUSIVE and not
+    counted against the patch. ``reports`` are the steps of the whole patch set, the way back
+    included; ``console`` is the end of what the twin's console showed.
+    """
+
+    plan: str
+    class_id: str
+    host: str
+    verdict: Verdict
+    reason: str
+    started_at: datetime
+    seconds: float
+    suspects: tuple[str, ...] = ()
+    baseline: tuple[Check, ...] = ()
+    reports: tuple[StepReport, ...] = ()
+    console: str = ""
+
+
+@dataclass
+class Watching:
+    """Who follows a rehearsal: each stage in words, each step's report, the output of scripts."""
+
+    on_stage: Callable[[str], None] = lambda _: None
+    on_report: Callable[[StepReport], None] = lambda _: None
+    on_output: Callable[[str], None] | None = None
+
+
+@dataclass
+class _Run:
+    """One boot of a twin with one patch set, as far as it got."""
+
+    baseline: tuple[Check, ...] = ()
+    reports: list[StepReport] = field(default_factory=list)
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    reason: str = ""
+    console: str = ""
+
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        return tuple(sorted({name for report in self.reports for name in report.suspects}))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Rehearser:
+    """Rehearses on twins of ``clone``; ``packages`` holds the files of the patch set."""
+
+    twins: Twins
+    clone: Clone
+    packages: Path
+    now: Callable[[], datetime] = _now
+    settings: PatchSettings = _SETTINGS
+    bisect_tries: int = _BISECT_TRIES
+    watching: Watching = field(default_factory=Watching)
+
+    async def rehearse(self, plan_id: str, plan: HostPlan) -> Rehearsal:
+        """Patch, check, take back, check again. Expected failures are verdicts."""
+        started_at, began = self.now(), time.monotonic()
+        run = await self._run(plan_id, plan, whole=True)
+        suspects: tuple[str, ...] = ()
+        if run.verdict is Verdict.FAIL:
+            suspects = run.suspects or await self._bisect(plan_id, plan)
+        return Rehearsal(
+            plan=plan_id,
+            class_id=plan.class_id,
+            host=self.clone.host,
+            verdict=run.verdict,
+            reason=run.reason,
+            started_at=started_at,
+            seconds=round(time.monotonic() - began, 1),
+            suspects=suspects,
+            baseline=run.baseline,
+            reports=tuple(run.reports),
+            console=run.console,
+        )
+
+    async def _run(self, plan_id: str, plan: HostPlan, *, whole: bool) -> _Run:
+        run = _Run()
+        try:
+            self.watching.on_stage("booting the twin")
+            async with self.twins.boot(self.clone, self.packages) as twin:
+                try:
+                    await self._run_on(twin, plan_id, plan, run, whole=whole)
+                finally:
+                    run.console = twin.console
+        except ContainerError as error:
+            run.reason, run.console = f"the twin does not boot: {error}", error.console
+        except HostError as error:
+            run.verdict = Verdict.INCONCLUSIVE
+            run.reason = f"the twin could not be worked with: {error.failure.message}"
+        return run
+
+    async def _run_on(
+        self, twin: Twin, plan_id: str, plan: HostPlan, run: _Run, *, whole: bool
+    ) -> None:
+        session = self._session(twin, plan_id, plan)
+        try:
+            async with twin.connect() as way:
+                await _provide_packages(way)
+            run.baseline = await self._baseline(session)
+            sound = _sound(plan.checks, run.baseline)
+            if plan.checks and not sound:
+                run.reason = (
+                    "none of the health checks passes on the twin before the patch, so it proves "
+                    f"nothing: {run.baseline[0].name}: {run.baseline[0].detail}; leave less out "
+                    "(twin.exclude), or write checks that need no data"
+                )
+                return
+            session.plan = msgspec.structs.replace(plan, checks=sound)
+            await self._steps(session, run, whole=whole)
+        finally:
+            await session.close()
+
+    async def _baseline(self, session: PatchSession) -> tuple[Check, ...]:
+        self.watching.on_stage("checking the twin before the patch")
+        checks = session.plan.checks
+        if not checks:
+            return ()
+        found = await check_health(session, checks, wait_s=_BASELINE_WAIT_S)
+        return tuple(_not_counted(check) for check in found)
+
+    async def _steps(self, session: PatchSession, run: _Run, *, whole: bool) -> None:
+        """The way there as far as it passes; the way back wherever the twin was changed."""
+        changed = False
+        for step, function in SEQUENCE:
+            report = await function(session)
+            self._note(run, report)
+            changed = changed or report.changed_host
+            run.verdict, run.reason = _judge(step, report)
+            if report.verdict is not Verdict.PASS:
+                break
+        if not (whole and changed):
+            return
+        for step, function in WAY_BACK:
+            report = await function(session)
+            self._note(run, report)
+            if report.verdict is not Verdict.PASS and run.verdict is Verdict.PASS:
+                run.verdict, run.reason = report.verdict, f"{step.value}: {report.reason}"
+
+    def _note(self, run: _Run, report: StepReport) -> None:
+        run.reports.append(report)
+        self.watching.on_report(report)
+
+    async def _bisect(self, plan_id: str, plan: HostPlan) -> tuple[str, ...]:
+        sources = tuple(sorted({change.source for change in plan.changes}))
+
+        async def attempt(some: tuple[str, ...]) -> Verdict:
+            self.watching.on_stage(f"looking for the culprit: {', '.join(some)}")
+            part = tuple(change for change in plan.changes if change.source in some)
+            smaller = msgspec.structs.replace(plan, changes=part, patch_set=digest(part))
+            return (await self._run(plan_id, smaller, whole=False)).verdict
+
+        return await narrow(sources, attempt, tries=self.bisect_tries)
+
+    def _session(self, twin: Twin, plan_id: str, plan: HostPlan) -> PatchSession:
+        return PatchSession(
+            plan=plan,
+            plan_id=plan_id,
+            connect=twin.connect,
+            now=self.now,
+            on_output=self.watching.on_output,
+            settings=self.settings,
+        )
+
+
+async def _provide_packages(way: Transport) -> None:
+    """Put the given packages where a host keeps what it acquired; the steps check each."""
+    script = (
+        f"umask 077; mkdir -p {quote(CACHE)} && cd {quote(PACKAGES)} || exit 1\n"
+        f'for file in *.deb; do [ -f "$file" ] && cp "$file" {quote(CACHE)}/ || exit 1; done\n'
+    )
+    result = await way.run(script, timeout_s=300)
+    if result.exit:
+        said = result.stderr.decode("utf-8", "replace").strip()[:300]
+        raise ContainerError(f"the patch set could not be copied into the twin: {said}")
+
+
+def _not_counted(check: Check) -> Check:
+    if check.verdict is Verdict.PASS:
+        return check
+    return Check(
+        check.name,
+        Verdict.INCONCLUSIVE,
+        f"fails on the twin before the patch, perhaps for want of data: {check.detail}",
+    )
+
+
+def _sound(checks: tuple[HealthCheck, ...], baseline: tuple[Check, ...]) -> tuple[HealthCheck, ...]:
+    passing = zip(checks, baseline, strict=True)
+    return tuple(check for check, before in passing if before.verdict is Verdict.PASS)
+
+
+def _judge(step: Step, report: StepReport) -> tuple[Verdict, str]:
+    """A step before the patch that fails says nothing about the patch."""
+    if report.verdict is Verdict.PASS:
+        return Verdict.PASS, ""
+    reason = f"{step.value}: {report.reason}"
+    return (report.verdict if step in _PATCHING else Verdict.INCONCLUSIVE), reason
