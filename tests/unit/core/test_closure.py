@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from suture.core.planning import HeldBack
@@ -102,7 +104,8 @@ def test_what_cannot_be_read_blocks() -> None:
 @pytest.mark.parametrize("field", ["breaks", "conflicts"])
 def test_nothing_is_removed(field: str) -> None:
     other = package("other", "1")
-    host = seen(update(offer("nginx", **{field: "other (<< 2)"})), installed=[other])
+    relations: dict[str, Any] = {field: "other (<< 2)"}
+    host = seen(update(offer("nginx", **relations)), installed=[other])
     selection = taken(host)
     assert (selection.changes, reason(selection)) == ((), Reason.REMOVES)
     assert detail(selection) == "nginx would remove other:amd64 1"

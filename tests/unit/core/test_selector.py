@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -131,8 +133,8 @@ def test_the_same_host_gives_the_same_selection_in_any_order() -> None:
 
 
 def test_a_change_names_what_it_closes_on_this_host() -> None:
-    def finding(cve: str, fixed: str | None, **fields: str) -> Finding:
-        defaults = {"host": "web", "source": "nginx"} | fields
+    def finding(cve: str, fixed: str | None, **fields: Any) -> Finding:
+        defaults: dict[str, Any] = {"host": "web", "source": "nginx"} | fields
         state = FindingState.FIXABLE if fixed else FindingState.NO_FIX
         return Finding(
             cve=cve, package="nginx", packages=("nginx",), installed="1", fixed=fixed,
