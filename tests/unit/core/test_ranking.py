@@ -161,11 +161,12 @@ def test_what_is_installed_is_patches() -> None:
         fixed="3",
         cves=("CVE-2026-0001", "CVE-2026-0002"),
         hosts=("db", "web"),
-        score=pytest.approx(total),
+        score=nginx.score,
         severity=Severity.HIGH,
         reason=nginx.reason,
         kev=True,
     )
+    assert nginx.score == pytest.approx(total)
     assert nginx.reason.startswith("CVE-2026-0001: known to be exploited (KEV); EPSS 50.00%")
     assert (curl.source, curl.kev) == ("curl", False)
 

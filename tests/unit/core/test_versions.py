@@ -109,7 +109,7 @@ def _pairs(count: int) -> list[tuple[str, str]]:
             version[chance.randrange(1, len(version) + 1) - 1] = chance.choice("0199az.+~")
         return "".join(version)
 
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     while len(pairs) < count:
         a = one()
         b = a[:-1] + chance.choice("0129a~.+") if chance.random() < 0.5 else one()
