@@ -38,7 +38,7 @@ _WITHOUT_FIX = {
 
 
 class UnnamedUpdate(Document, frozen=True):
-    """A security update whose changelog names no CVE, or could not be read.
+    """A security update of which no changelog says what it fixes, or none could be read.
 
     ``to`` is the newest source version on offer from a security archive.
     """
@@ -112,7 +112,9 @@ def unnamed_updates(
         if source in unreadable:
             unnamed.append(UnnamedUpdate(source, to, unreadable[source]))
         elif not named:
-            unnamed.append(UnnamedUpdate(source, to, "its changelog names no CVE"))
+            unnamed.append(
+                UnnamedUpdate(source, to, "no changelog that was read names a CVE for it")
+            )
     return tuple(unnamed)
 
 

@@ -214,7 +214,7 @@ def test_security_updates_that_name_nothing_are_told_apart() -> None:
     unnamed = unnamed_updates(seen, AdvisoryIndex([advisory()]), {"curl": "no space left"})
     assert unnamed == (
         UnnamedUpdate("curl", "2", "no space left"),
-        UnnamedUpdate("tzdata", "2", "its changelog names no CVE"),
+        UnnamedUpdate("tzdata", "2", "no changelog that was read names a CVE for it"),
     )
 
 
