@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
+
+import structlog
 
 from suture.core.evidence import Event
 from suture.core.progress import HostPhase
-from suture.engine import durable, ticks
-from suture.engine.durable import HostWork, StepRunner
+from suture.engine import durable, membership, records, ticks
+from suture.engine.work import HostWork, StepRunner
 from suture.store import events, workers
-from suture.store.database import Store
+from suture.store.database import Store, StoreError
 from suture.store.workers import Worker
 
 BEAT_S = 0.3
 HEARTBEAT_S = 2.0
-DEAD_AFTER_S = 20.0
+
+log = structlog.get_logger("suture.engine")
 
 
 class LeaseLostError(Exception):
-    """This process was away for so long that another took over its work."""
-
-
-def engine_url(store_url: str) -> str:
-    """The engine's own database beside the store's, so that neither waits for the other's lock;
-    on PostgreSQL the same database (the engine keeps to a schema of its own)."""
-    if store_url.startswith("sqlite") and store_url.endswith(".sqlite"):
-        return store_url.removesuffix(".sqlite") + "-engine.sqlite"
-    return store_url
-
-
-def this_process() -> Worker:
-    """Named so that a process id that is used again is not taken for us."""
-    machine, pid = socket.gethostname(), os.getpid()
-    return Worker(
-        id=f"{machine}-{pid}-{_started(pid)}", machine=machine, pid=pid, heartbeat=time.time()
-    )
-
-
-def _started(pid: int) -> str:
-    """When a process started, in the kernel's ticks; empty when there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
+    """This process was away for so long that it counts as dead, and may not go on. Nothing is
+    lost: a new one drives the rollout on."""
 
 
 class Driver:
@@ -61,6 +37,8 @@ class Driver:
         self.worker = worker
         self._lost = threading.Event()
         self._stop = threading.Event()
+        self._woken = threading.Event()
+        self._next_look = 0.0
 
     def drive(
         self,
@@ -71,37 +49,36 @@ class Driver:
     ) -> ticks.Tick:
         """Until the rollout is over, or waits for a person with nothing at work.
 
-        Raises :class:`LeaseLostError`.
+        ``on_event`` is called with every event of the rollout from its beginning. Raises
+        :class:`LeaseLostError`, and :class:`LookupError` where there is no such rollout.
         """
         plan = ticks.load_plan(self.store, rollout)
         enqueued: set[str] = set()
         seen = 0
-        self.take_over()
         while True:
+            self._woken.clear()
             if self._lost.is_set():
                 raise LeaseLostError
-            self._watch_the_others()
-            now = datetime.now(UTC)
-            tick = ticks.tick(self.store, plan, rollout, now)
+            tick = ticks.tick(self.store, plan, rollout, datetime.now(UTC))
             self._enqueue(tick, enqueued)
+            if time.monotonic() >= self._next_look:
+                self._look_around(tick)
             seen = self._report(rollout, seen, on_event)
             on_tick(tick)
-            if tick.rollout.is_over or tick.needs_person:
+            if tick.is_settled:
                 return tick
-            self._stop.wait(BEAT_S)
+            self._woken.wait(BEAT_S)
+
+    def wake(self) -> None:
+        """Something has changed: the next tick is due."""
+        self._woken.set()
 
     def _enqueue(self, tick: ticks.Tick, enqueued: set[str]) -> None:
-        for host in tick.rollout.state.hosts:
-            if host.phase.is_at_work:
-                work = HostWork(
-                    rollout=tick.rollout.id,
-                    host=host.host,
-                    attempt=host.attempt,
-                    way_back=host.phase is HostPhase.ROLLING_BACK,
-                )
-                if work.id not in enqueued:
-                    durable.enqueue(work)
-                    enqueued.add(work.id)
+        for host in tick.at_work:
+            work = HostWork.of(tick.rollout.id, host)
+            if work.id not in enqueued:
+                durable.enqueue(work)
+                enqueued.add(work.id)
 
     def _report(self, rollout: str, seen: int, on_event: Callable[[Event], None]) -> int:
         with self.store.read() as connection:
@@ -110,21 +87,27 @@ class Driver:
             on_event(event)
         return fresh[-1].seq if fresh else seen
 
+    def _look_around(self, tick: ticks.Tick) -> None:
+        self._next_look = time.monotonic() + HEARTBEAT_S
+        self.take_over()
+        self._find_lost(tick)
+
     def take_over(self) -> None:
         """Give work whose process is gone back to the queue.
 
         The store's write lock is held throughout, so of several survivors one does it and the
-        others find nothing left.
+        others find nothing left; should that one die in the middle, the next begins anew.
         """
         with self.store.begin() as connection:
             alive = set()
             for worker in workers.listing(connection):
-                if worker.id == self.worker.id or not _is_dead(worker):
+                if worker.id == self.worker.id or not membership.is_dead(worker):
                     alive.add(worker.id)
-                    continue
-                workers.dismiss(connection, worker.id)
+                else:
+                    workers.dismiss(connection, worker.id)
             for work in durable.orphans(alive):
                 durable.resume(work)
+                log.warning("takes over", work=work)
                 events.append(
                     connection,
                     at=datetime.now(UTC),
@@ -134,48 +117,53 @@ class Driver:
                     data={"work": work},
                 )
 
-    def _watch_the_others(self) -> None:
-        with self.store.read() as connection:
-            known = workers.listing(connection)
-        if any(_is_dead(worker) for worker in known if worker.id != self.worker.id):
-            self.take_over()
+    def _find_lost(self, tick: ticks.Tick) -> None:
+        """Work that ended without saying how, by a defect or a full disk, leaves its host in an
+        unknown state, of which the rollout has to hear."""
+        at_work = [HostWork.of(tick.rollout.id, host) for host in tick.at_work]
+        causes = durable.ended([work.id for work in at_work])
+        for work in at_work:
+            if work.id not in causes:
+                continue
+            reason = f"its state is unknown, the work ended early: {causes[work.id]:.300}"
+            with self.store.begin() as connection:
+                records.finish_host(connection, work, HostPhase.LOST, reason, datetime.now(UTC))
+            self.wake()
 
     def beat(self) -> None:
         """Say that this process is alive, until it is told that it counts as dead."""
         while not self._stop.wait(HEARTBEAT_S):
-            alive = Worker(
-                id=self.worker.id,
-                machine=self.worker.machine,
-                pid=self.worker.pid,
-                heartbeat=time.time(),
-            )
-            with self.store.begin() as connection:
-                if not workers.beat(connection, alive):
-                    self._lost.set()
-                    return
+            try:
+                with self.store.begin() as connection:
+                    alive = workers.beat(connection, self.worker.id, time.time())
+            except StoreError as error:
+                log.error("no heartbeat", reason=error.message)
+                continue
+            if not alive:
+                self._lost.set()
+                self.wake()
+                return
 
     def stop(self) -> None:
         self._stop.set()
 
 
-def _is_dead(worker: Worker) -> bool:
-    """No heartbeat for a while, or, on this machine, no such process any more."""
-    if time.time() - worker.heartbeat > DEAD_AFTER_S:
-        return True
-    here = worker.machine == socket.gethostname()
-    return here and not worker.id.endswith(f"-{_started(worker.pid) or 'gone'}")
-
-
 @contextlib.contextmanager
-def driving(store: Store, store_url: str, runner: StepRunner, *, at_once: int) -> Iterator[Driver]:
-    """Make this process a driver of rollouts for as long as the context lasts."""
-    worker = this_process()
+def driving(store: Store, runner: StepRunner, *, at_once: int) -> Iterator[Driver]:
+    """Make this process a driver of rollouts for as long as the context lasts, one at a time.
+
+    At most ``at_once`` hosts are worked on in this process, whatever the plans allow. Leaving
+    lets go of the work at hand: hosts end their transactions by themselves, and whoever drives
+    the rollout next goes on from there.
+    """
+    worker = membership.this_process()
     driver = Driver(store, worker)
     with store.begin() as connection:
+        workers.dismiss(connection, worker.id)
         workers.enlist(connection, worker)
     beating = threading.Thread(target=driver.beat, name="heartbeat", daemon=True)
     try:
-        with durable.running(engine_url(store_url), worker.id, store, runner, at_once=at_once):
+        with durable.running(store, worker.id, runner, at_once=at_once, on_end=driver.wake):
             beating.start()
             yield driver
     finally:
@@ -187,4 +175,4 @@ def driving(store: Store, store_url: str, runner: StepRunner, *, at_once: int) -
 def someone_is_driving(store: Store) -> bool:
     """Whether a live process drives rollouts."""
     with store.read() as connection:
-        return any(not _is_dead(worker) for worker in workers.listing(connection))
+        return any(not membership.is_dead(worker) for worker in workers.listing(connection))

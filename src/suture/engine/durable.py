@@ -3,77 +3,65 @@
 A workflow that a crash cut off goes on after its last completed step, in this process or in
 another that takes it over. A step that was cut off is run again; the host's own protocol makes
 that harmless (a transaction is started once, and a lower fence is refused).
+
+The store is the truth: what DBOS's own database loses in a power cut is enqueued again from the
+rollout's rows, and a step that was reported is not taken again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, TypeVar
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+import sqlalchemy as sa
+import structlog
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
 from suture.core import outcomes
-from suture.core.documents import Document, decode, encode
+from suture.core.documents import decode, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planner import SCHEMA
-from suture.engine import ticks
-from suture.store import events, rollouts, workers
-from suture.store.database import Store, make_engine
+from suture.engine import records
+from suture.engine.work import HostWork, StepRunner
+from suture.store.database import BUSY_TIMEOUT_S, Store, private_file
+
+T = TypeVar("T")
 
 QUEUE = "hosts"
 POLLING_S = 0.25
 
-PATCHING = (
-    Step.ACQUIRE,
-    Step.PREFLIGHT,
-    Step.BUNDLE,
-    Step.APPLY,
-    Step.RESTART,
-    Step.REBOOT,
-    Step.VERIFY,
-)
-WAY_BACK = (Step.ROLL_BACK, Step.VERIFY_ROLL_BACK)
+_THREADS = 4
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
-class HostWork(Document, frozen=True):
-    """One host's part of a rollout, there or back."""
-
-    rollout: str
-    host: str
-    attempt: int
-    way_back: bool
-
-    @property
-    def id(self) -> str:
-        """The workflow's id: the same work is never enqueued twice."""
-        direction = "back" if self.way_back else "patch"
-        return f"{self.rollout}:{self.host}:{self.attempt}:{direction}"
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        return WAY_BACK if self.way_back else PATCHING
-
-
-class StepRunner(Protocol):
-    """Does the steps; called on the engine's event loop, many hosts at once."""
-
-    async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
-        """Do one step. Expected failures are in the report."""
-        ...
-
-    async def release(self, work: HostWork) -> None:
-        """The work has ended: close what was kept open between its steps."""
-        ...
-
-
-@dataclass
 class _Context:
-    store: Store
-    runner: StepRunner
+    """What the workflows of this process work with.
+
+    One thread makes their transactions: SQLite has one writer anyway, so hundreds of hosts wait
+    for it as coroutines.
+    """
+
+    def __init__(
+        self, store: Store, worker: str, runner: StepRunner, on_end: Callable[[], None]
+    ) -> None:
+        self.worker = worker
+        self.runner = runner
+        self.on_end = on_end
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, "store")
+
+    async def transact(self, act: Callable[[sa.Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, records.transact, self._store, act)
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
 
 
 _context: _Context | None = None
@@ -87,28 +75,38 @@ def _in_context() -> _Context:
 
 @contextlib.contextmanager
 def running(
-    url: str, executor: str, store: Store, runner: StepRunner, *, at_once: int
+    store: Store,
+    executor: str,
+    runner: StepRunner,
+    *,
+    at_once: int,
+    on_end: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """DBOS at work in this process, on a database of its own beside the store's.
+    """DBOS at work in this process; ``on_end`` is called, on its thread, as hosts come to an end.
 
     ``executor`` is unique for each process: two that share one would run each other's steps.
     """
     global _context
-    engine = make_engine(url)
     config: DBOSConfig = {
         "name": "suture",
-        "system_database_url": engine.url.render_as_string(hide_password=False),
-        "system_database_engine": engine,
         "executor_id": executor,
         "application_version": f"plan-{SCHEMA}",
+        "serializer": DBOSPortableJSONSerializer(),
+        "max_executor_threads": _THREADS,
         "log_level": "WARNING",
-        "console_log_level": "CRITICAL",
-        "notification_listener_polling_interval_sec": POLLING_S,
+        "notification_listener_polling_interval_sec": 0.1,
+        "scheduler_polling_interval_sec": 3600.0,
         "use_listen_notify": False,
         "enable_otlp": False,
     }
-    logging.getLogger("dbos").propagate = False
-    _context = _Context(store=store, runner=runner)
+    url = store.engine.url
+    engine = _sqlite_engine(Path(url.database)) if url.database and _is_sqlite(url) else None
+    if engine:
+        config["system_database_engine"] = engine
+    else:
+        config["system_database_url"] = url.render_as_string(hide_password=False)
+    _forward_logs()
+    _context = _Context(store, executor, runner, on_end)
     try:
         DBOS(config=config)
         DBOS.launch()
@@ -121,8 +119,10 @@ def running(
         yield
     finally:
         DBOS.destroy()
+        _context.close()
         _context = None
-        engine.dispose()
+        if engine:
+            engine.dispose()
 
 
 def enqueue(work: HostWork) -> None:
@@ -133,7 +133,7 @@ def enqueue(work: HostWork) -> None:
 
 def orphans(alive: Collection[str]) -> tuple[str, ...]:
     """Ids of work that was begun by an executor which is not among ``alive``."""
-    pending: list[Any] = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+    pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
     return tuple(one.workflow_id for one in pending if one.executor_id not in alive)
 
 
@@ -142,54 +142,89 @@ def resume(work_id: str) -> None:
     DBOS.resume_workflow(work_id, queue_name=QUEUE)
 
 
-@DBOS.workflow(name="host-work", max_recovery_attempts=1000)
+def ended(work_ids: Collection[str]) -> dict[str, str]:
+    """Those of the works that do not go on any more, and why: an error, or DBOS's word."""
+    if not work_ids:
+        return {}
+    found = DBOS.list_workflows(workflow_ids=list(work_ids), status=_ENDED, load_input=False)
+    return {one.workflow_id: str(one.error or one.status) for one in found}
+
+
+@DBOS.workflow(name="host-work", max_recovery_attempts=None)
 async def _do_work(document: str) -> str:
     work = decode(document, HostWork)
-    reports: list[StepReport] = []
-    for step in work.steps:
-        report = decode(await _do_step(document, step.value), StepReport)
-        reports.append(report)
-        if report.verdict is not Verdict.PASS and not work.way_back:
-            break
-    await _conclude(document, encode(reports).decode())
-    return reports[-1].verdict.value
+    context = _in_context()
+    try:
+        reports: list[StepReport] = []
+        for step in work.steps:
+            report = decode(await _do_step(document, step.value), StepReport)
+            reports.append(report)
+            if report.verdict is not Verdict.PASS and not work.way_back:
+                break
+        judge = outcomes.after_way_back if work.way_back else outcomes.after_patching
+        phase, reason = judge(reports)
+        await context.transact(
+            lambda connection: records.finish_host(connection, work, phase, reason, _now())
+        )
+    finally:
+        await context.runner.release(work)
+        context.on_end()
+    return phase.value
 
 
 @DBOS.step(name="step")
-async def _do_step(document: str, step: str) -> str:
+async def _do_step(document: str, step_name: str) -> str:
     context = _in_context()
-    work = decode(document, HostWork)
-    # Taken anew by whoever runs the step, so that one who lost it is refused by the host.
-    with context.store.begin() as connection:
-        fence = workers.next_fence(connection, work.host)
-        events.append(
-            connection,
-            at=datetime.now(UTC),
-            kind="step.started",
-            subject=work.rollout,
-            host=work.host,
-            data={"step": step, "attempt": work.attempt, "fence": fence},
+    work, step = decode(document, HostWork), Step(step_name)
+    # The fence is taken anew by whoever runs the step, so one who lost the host is refused there.
+    fence, report = await context.transact(
+        lambda connection: records.begin_step(connection, context.worker, work, step, _now())
+    )
+    if report is None:
+        taken = report = await context.runner.run(work, step, fence)
+        await context.transact(
+            lambda connection: records.finish_step(connection, work, fence, taken, _now())
         )
-    report = await context.runner.run(work, Step(step), fence)
-    with context.store.begin() as connection:
-        if rollouts.save_report(connection, work.rollout, work.attempt, report):
-            events.append(
-                connection,
-                at=datetime.now(UTC),
-                kind="step.finished",
-                subject=work.rollout,
-                host=work.host,
-                data=report,
-            )
     return encode(report).decode()
 
 
-@DBOS.step(name="conclude")
-async def _conclude(document: str, reports: str) -> None:
-    context = _in_context()
-    work = decode(document, HostWork)
-    read = decode(reports, list[StepReport])
-    judge = outcomes.after_way_back if work.way_back else outcomes.after_patching
-    phase, reason = judge(read)
-    ticks.host_finished(context.store, work.rollout, work.host, phase, reason, datetime.now(UTC))
-    await context.runner.release(work)
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _is_sqlite(url: sa.URL) -> bool:
+    return url.get_backend_name() == "sqlite"
+
+
+def _sqlite_engine(store: Path) -> sa.Engine:
+    """A file beside the store's, so that neither waits for the other's lock."""
+    path = store.with_name(f"{store.stem}-engine{store.suffix}")
+    private_file(path)
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        # DBOS relies on the driver to begin each transaction with the write lock.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    return engine
+
+
+class _Forward(logging.Handler):
+    """DBOS's log lines become ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger("suture.engine").log(
+            record.levelno, record.getMessage(), exc_info=record.exc_info
+        )
+
+
+def _forward_logs() -> None:
+    """Given a handler, DBOS does not make one that writes to the terminal."""
+    logger = logging.getLogger("dbos")
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(_Forward())

@@ -17,11 +17,14 @@ from suture.core.planning import Plan
 from suture.core.progress import (
     ActionKind,
     HostPhase,
+    HostState,
     NextAction,
     RolloutState,
     RolloutStatus,
     next_actions,
 )
+from suture.core.transitions import RefusedError
+from suture.engine.records import advance, get, transact
 from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
@@ -34,8 +37,12 @@ class Tick(Document, frozen=True):
     waiting: tuple[NextAction, ...] = ()
 
     @property
+    def at_work(self) -> tuple[HostState, ...]:
+        return tuple(host for host in self.rollout.state.hosts if host.phase.is_at_work)
+
+    @property
     def is_at_work(self) -> bool:
-        return any(host.phase.is_at_work for host in self.rollout.state.hosts)
+        return bool(self.at_work)
 
     @property
     def needs_person(self) -> bool:
@@ -46,13 +53,23 @@ class Tick(Document, frozen=True):
             return True
         return bool(self.waiting) and all(action.until is None for action in self.waiting)
 
+    @property
+    def is_settled(self) -> bool:
+        """Driving on changes nothing: it is over, or needs a person."""
+        return self.needs_person or (self.rollout.is_over and not self.is_at_work)
+
 
 def start_rollout(
     store: Store, plan: Plan, rollout: str, *, actor: str, without_rehearsal: bool, now: datetime
 ) -> None:
-    """Record a new rollout; the next tick begins it."""
+    """Record a new rollout of a stored plan; the next tick begins it.
+
+    Raises :class:`RefusedError` where a host still has a part in another rollout: two never work
+    on the same host.
+    """
     state = transitions.start(plan, rollout)
     with store.begin() as connection:
+        _refuse_shared_hosts(connection, state)
         rollouts.create(
             connection, state, actor=actor, without_rehearsal=without_rehearsal, now=now
         )
@@ -68,133 +85,138 @@ def start_rollout(
 
 def tick(store: Store, plan: Plan, rollout_id: str, now: datetime) -> Tick:
     """Take signals, decide and record; repeated until only waiting is left."""
-    with store.begin() as connection:
-        stored = rollouts.get(connection, rollout_id)
-        if stored is None:
-            raise LookupError(f"no rollout {rollout_id}")
+
+    def act(connection: sa.Connection) -> Tick:
+        stored = get(connection, rollout_id)
+        log = _Log(connection, rollout_id, now)
+        state = _take_signals(log, plan, stored.state)
         if stored.is_over:
-            return Tick(rollout=stored)
-        stored = _take_signals(connection, plan, stored, now)
-        waiting: list[NextAction] = []
-        while not stored.is_over:
-            actions = next_actions(plan, stored.state, now)
-            waiting = [action for action in actions if action.kind is ActionKind.WAIT]
-            acting = [action for action in actions if action.kind is not ActionKind.WAIT]
-            if not acting:
-                break
-            for action in acting:
-                stored = _carry_out(connection, stored, action, now)
-        return Tick(rollout=stored, waiting=tuple(waiting))
+            return Tick(advance(connection, stored, state))
+        state, waiting, is_finished = _carry_out(log, plan, state)
+        return Tick(advance(connection, stored, state, now if is_finished else None), waiting)
+
+    return transact(store, act)
 
 
 def take_signals(store: Store, plan: Plan, rollout_id: str, now: datetime) -> StoredRollout:
     """Answer the waiting signals at once, without starting anything."""
-    with store.begin() as connection:
-        stored = rollouts.get(connection, rollout_id)
-        if stored is None:
-            raise LookupError(f"no rollout {rollout_id}")
-        return _take_signals(connection, plan, stored, now)
 
+    def act(connection: sa.Connection) -> StoredRollout:
+        stored = get(connection, rollout_id)
+        state = _take_signals(_Log(connection, rollout_id, now), plan, stored.state)
+        return advance(connection, stored, state)
 
-def host_finished(
-    store: Store, rollout_id: str, host: str, phase: HostPhase, reason: str, now: datetime
-) -> bool:
-    """Record how a host's work ended; False when the rollout knows better already."""
-    with store.begin() as connection:
-        stored = rollouts.get(connection, rollout_id)
-        if stored is None:
-            raise LookupError(f"no rollout {rollout_id}")
-        try:
-            state = transitions.host_finished(stored.state, host, phase, reason, now)
-        except transitions.RefusedError as error:
-            _log(connection, stored.id, "host.late", now, host=host, reason=str(error))
-            return False
-        if state == stored.state:
-            return False
-        _advance(connection, stored, state)
-        _log(connection, stored.id, f"host.{phase.value}", now, host=host, reason=reason)
-        return True
+    return transact(store, act)
 
 
 def host_started(
     store: Store, rollout_id: str, host: str, phase: HostPhase, reason: str, now: datetime
 ) -> None:
-    """Send a host to work outside of a tick: a way back that a person asked for.
+    """Send a host to work outside of a tick: a way back that a person asked for, also after the
+    rollout's end. Whoever drives the rollout does it.
 
-    Raises :class:`suture.core.transitions.RefusedError` where that makes no sense.
+    Raises :class:`RefusedError` where that makes no sense.
     """
-    with store.begin() as connection:
-        stored = rollouts.get(connection, rollout_id)
-        if stored is None:
-            raise LookupError(f"no rollout {rollout_id}")
+
+    def act(connection: sa.Connection) -> None:
+        stored = get(connection, rollout_id)
         state = transitions.host_started(stored.state, host, phase, reason, now)
-        _advance(connection, stored, state)
-        _log(connection, rollout_id, f"host.{phase.value}", now, host=host, reason=reason)
+        advance(connection, stored, state)
+        _Log(connection, rollout_id, now).add(f"host.{phase.value}", host, reason=reason)
+
+    transact(store, act)
 
 
 def load_plan(store: Store, rollout_id: str) -> Plan:
     with store.read() as connection:
-        stored = rollouts.get(connection, rollout_id)
-        plan = plans.get(connection, stored.plan) if stored else None
-    if plan is None:
-        raise LookupError(f"no rollout {rollout_id}")
+        plan = plans.get(connection, get(connection, rollout_id).plan)
+    assert plan is not None
     return plan
 
 
-def _take_signals(
-    connection: sa.Connection, plan: Plan, stored: StoredRollout, now: datetime
-) -> StoredRollout:
-    for signal in signals.waiting(connection, stored.id):
-        said = signal.reason or f"{signal.signal.value} by {signal.actor}"
-        try:
-            state = transitions.apply_signal(plan, stored.state, signal.signal, now, said)
-        except transitions.RefusedError as error:
-            signals.answer(connection, signal.id, str(error), now)
-            continue
-        signals.answer(connection, signal.id, "", now)
-        stored = _advance(connection, stored, state)
+class _Log:
+    """The events of one tick."""
+
+    def __init__(self, connection: sa.Connection, rollout: str, now: datetime) -> None:
+        self.connection = connection
+        self.rollout = rollout
+        self.now = now
+
+    def add(self, kind: str, host: str = "", actor: str = "", **data: object) -> None:
         events.append(
-            connection,
-            at=now,
-            kind=f"signal.{signal.signal.value}",
-            subject=stored.id,
-            actor=signal.actor,
-            data={"reason": signal.reason},
+            self.connection,
+            at=self.now,
+            kind=kind,
+            subject=self.rollout,
+            host=host,
+            actor=actor,
+            data=data,
         )
-    return stored
+
+
+def _refuse_shared_hosts(connection: sa.Connection, state: RolloutState) -> None:
+    mine = {host.host for host in state.hosts}
+    for other in rollouts.unfinished(connection):
+        shared = sorted(
+            host.host for host in other.state.hosts if host.host in mine and not host.phase.is_final
+        )
+        if shared:
+            raise RefusedError(
+                f"{shared[0]} has a part in rollout {other.id}, which is {other.state.status}; "
+                f"let that one end, or abort it with `suture rollout abort {other.id}`"
+            )
+
+
+def _take_signals(log: _Log, plan: Plan, state: RolloutState) -> RolloutState:
+    """Each signal is answered: taken, or refused and why."""
+    for given in signals.waiting(log.connection, log.rollout):
+        said = given.reason or f"{given.signal.value} by {given.actor}"
+        try:
+            state = transitions.apply_signal(plan, state, given.signal, log.now, said)
+        except RefusedError as error:
+            signals.answer(log.connection, given.id, str(error), log.now)
+            log.add(
+                "signal.refused", actor=given.actor, signal=given.signal.value, reason=str(error)
+            )
+            continue
+        signals.answer(log.connection, given.id, "", log.now)
+        log.add(f"signal.{given.signal.value}", actor=given.actor, reason=given.reason)
+    return state
 
 
 def _carry_out(
-    connection: sa.Connection, stored: StoredRollout, action: NextAction, now: datetime
-) -> StoredRollout:
-    state = stored.state
+    log: _Log, plan: Plan, state: RolloutState
+) -> tuple[RolloutState, tuple[NextAction, ...], bool]:
+    """The state when only waiting is left, what is waited for, and whether it has finished."""
+    while True:
+        actions = next_actions(plan, state, log.now)
+        moves = [action for action in actions if action.kind is not ActionKind.WAIT]
+        if not moves:
+            return state, actions, False
+        for action in moves:
+            log.add(_KINDS[action.kind], action.host, reason=action.reason, wave=action.wave)
+            state = _move(state, action, log.now)
+            if action.kind is ActionKind.FINISH:
+                return state, (), True
+
+
+def _move(state: RolloutState, action: NextAction, now: datetime) -> RolloutState:
     match action.kind:
         case ActionKind.START_HOST:
-            state = transitions.host_started(
+            return transitions.host_started(
                 state, action.host, HostPhase.PATCHING, action.reason, now
             )
         case ActionKind.ROLL_BACK_HOST:
-            state = transitions.host_started(
+            return transitions.host_started(
                 state, action.host, HostPhase.ROLLING_BACK, action.reason, now
             )
         case ActionKind.CLOSE_WAVE:
             assert action.wave is not None
-            state = transitions.close_wave(state, action.wave, now)
+            return transitions.close_wave(state, action.wave, now)
         case ActionKind.PAUSE:
-            state = transitions.pause(state, action.reason)
-        case ActionKind.FINISH:
-            state = transitions.finish(state)
-    ended = now if action.kind is ActionKind.FINISH else None
-    _log(
-        connection,
-        stored.id,
-        _KINDS[action.kind],
-        now,
-        host=action.host,
-        reason=action.reason,
-        wave=action.wave,
-    )
-    return _advance(connection, stored, state, ended)
+            return transitions.pause(state, action.reason)
+        case _:
+            return transitions.finish(state)
 
 
 _KINDS = {
@@ -204,29 +226,3 @@ _KINDS = {
     ActionKind.PAUSE: "rollout.paused",
     ActionKind.FINISH: "rollout.finished",
 }
-
-
-def _advance(
-    connection: sa.Connection,
-    stored: StoredRollout,
-    state: RolloutState,
-    ended_at: datetime | None = None,
-) -> StoredRollout:
-    # The transaction holds the write lock since before the state was read.
-    if not rollouts.advance(connection, stored, state, ended_at=ended_at):
-        raise RuntimeError(f"rollout {stored.id} changed under the lock")
-    fresh = rollouts.get(connection, stored.id)
-    assert fresh is not None
-    return fresh
-
-
-def _log(
-    connection: sa.Connection,
-    rollout: str,
-    kind: str,
-    now: datetime,
-    *,
-    host: str = "",
-    **data: object,
-) -> None:
-    events.append(connection, at=now, kind=kind, subject=rollout, host=host, data=data)

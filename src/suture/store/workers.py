@@ -33,23 +33,15 @@ def beat(connection: sa.Connection, worker_id: str, heartbeat: float) -> bool:
     return result.rowcount == 1
 
 
-def adopt(connection: sa.Connection, dead: Worker, heartbeat: float) -> bool:
-    """Take a dead worker's place until its work is handed on; only one survivor succeeds.
-
-    Should that one die as well before it calls :func:`dismiss`, ``heartbeat`` grows old again
-    and the next survivor takes over.
-    """
-    result = connection.execute(
-        sa.update(workers)
-        .where(workers.c.id == dead.id, workers.c.heartbeat == dead.heartbeat)
-        .values(heartbeat=heartbeat)
-    )
-    return result.rowcount == 1
-
-
 def dismiss(connection: sa.Connection, worker_id: str) -> bool:
     """Take a worker off the list; False where it is not on it."""
     return connection.execute(sa.delete(workers).where(workers.c.id == worker_id)).rowcount == 1
+
+
+def is_listed(connection: sa.Connection, worker_id: str) -> bool:
+    """Whether the worker counts as alive; that stays so until the end of the transaction."""
+    query = sa.select(workers.c.id).where(workers.c.id == worker_id).with_for_update()
+    return connection.execute(query).first() is not None
 
 
 def listing(connection: sa.Connection) -> tuple[Worker, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.engine.driver import driving
-from suture.engine.durable import HostWork
+from suture.engine.work import HostWork
 from suture.store.database import open_store
 
 _CHANGING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY, Step.ROLL_BACK)
@@ -67,11 +67,15 @@ class PretendRunner:
         with path.open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            record = json.loads(file.read() or '{"fence": 0, "done": [], "asked": []}')
+            record = json.loads(
+                file.read() or '{"fence": 0, "done": [], "asked": [], "refused": []}'
+            )
             accepted = bool(fence >= record["fence"])
             transaction = f"{work.id}:{step.value}"
             record["asked"].append(transaction)
-            if accepted:
+            if not accepted:
+                record["refused"].append(transaction)
+            else:
                 record["fence"] = fence
                 if transaction not in record["done"]:
                     record["done"].append(transaction)
@@ -102,7 +106,7 @@ def main() -> None:
     database, directory, rollout, *stop_at = sys.argv[1:]
     store = open_store(database)
     runner = PretendRunner(Path(directory), stop_at=stop_at[0] if stop_at else "")
-    with driving(store, database, runner, at_once=8) as driver:
+    with driving(store, runner, at_once=8) as driver:
         driver.drive(rollout, on_event=lambda event: None, on_tick=lambda tick: None)
 
 

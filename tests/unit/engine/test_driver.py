@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from suture.core import chain
+from suture.core.documents import decode
 from suture.core.evidence import Step
 from suture.core.planning import Plan
 from suture.core.progress import HostPhase, RolloutStatus, Signal
 from suture.engine import ticks
 from suture.engine.driver import driving
+from suture.engine.records import StepFinished
 from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store, open_store
 from tests.unit.core import builders
@@ -50,7 +52,7 @@ def _plan() -> Plan:
 
 
 def _drive(store: Store, directory: Path, runner: PretendRunner) -> ticks.Tick:
-    with driving(store, _url(directory), runner, at_once=8) as driver:
+    with driving(store, runner, at_once=8) as driver:
         return driver.drive("r1", on_event=lambda event: None, on_tick=lambda tick: None)
 
 
@@ -59,6 +61,12 @@ def _phases(store: Store) -> dict[str, HostPhase]:
         stored = rollouts.get(connection, "r1")
     assert stored is not None
     return rollouts.host_phases(stored.state)
+
+
+def _step_events(store: Store) -> list[tuple[str, str]]:
+    with store.read() as connection:
+        log = list(events.stream(connection, subject="r1"))
+    return [(e.host, decode(e.data, StepFinished).step) for e in log if e.kind == "step.finished"]
 
 
 def _log_is_whole(store: Store) -> bool:
@@ -156,6 +164,8 @@ def test_killed_at_a_step_boundary_and_restarted(tmp_path: Path, step: Step, whe
         assert len(done) == len(set(done)) == len(STEPS)
     asked = runner.record("web1")["asked"]
     assert len(asked) <= len(STEPS) + 1
+    told = _step_events(store)
+    assert len(told) == len(set(told)) == 3 * len(STEPS)
     assert _log_is_whole(store)
 
 
@@ -168,14 +178,16 @@ def test_a_frozen_driver_that_wakes_up_is_refused(
         while not (tmp_path / "stopped").exists():
             assert frozen.poll() is None
             time.sleep(0.05)
-        monkeypatch.setattr("suture.engine.driver.DEAD_AFTER_S", 3.0)
+        monkeypatch.setattr("suture.engine.membership.DEAD_AFTER_S", 3.0)
         runner = PretendRunner(tmp_path)
         tick = _drive(store, tmp_path, runner)
         assert tick.rollout.state.status is RolloutStatus.DONE
-        before = runner.record("web1")["done"]
+        before, told = runner.record("web1")["done"], _step_events(store)
         frozen.send_signal(signal.SIGCONT)
-        assert frozen.wait(60) != 0
+        frozen.wait(60)
         assert runner.record("web1")["done"] == before
+        assert runner.record("web1")["refused"]
+        assert _step_events(store) == told
         assert set(_phases(store).values()) == {HostPhase.DONE}
         assert _log_is_whole(store)
     finally:

@@ -1,0 +1,152 @@
+"""What workers write about hosts, each in one transaction.
+
+Every report names the fence under which it came about, and only the host's newest is accepted:
+a worker that was given up and wakes up again records nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import sqlalchemy as sa
+from msgspec.structs import asdict, replace
+
+from suture.core import transitions
+from suture.core.documents import digest
+from suture.core.evidence import Step, StepReport
+from suture.core.progress import HostPhase, HostState, RolloutState
+from suture.engine.work import HostWork
+from suture.store import events, rollouts, workers
+from suture.store.database import Store
+from suture.store.rollouts import StoredRollout
+
+T = TypeVar("T")
+
+
+class OvertakenError(Exception):
+    """Another process changed the rollout meanwhile: load it again."""
+
+
+class SupersededError(Exception):
+    """Another worker has the host now; what this one found out is not recorded."""
+
+
+class GivenUpError(asyncio.CancelledError):
+    """This worker counts as dead, so it may begin nothing. A cancellation to DBOS, which then
+    leaves the work as it is for another worker."""
+
+
+class StepFinished(StepReport, frozen=True):
+    """A report as the event log holds it: without the host's output, but with the digest of the
+    whole report, so that this cannot be changed either."""
+
+    attempt: int = 0
+    fence: int = 0
+    report_sha256: str = ""
+
+
+def transact(store: Store, act: Callable[[sa.Connection], T]) -> T:
+    """``act`` in a transaction of its own, again where another process was faster."""
+    while True:
+        try:
+            with store.begin() as connection:
+                return act(connection)
+        except OvertakenError:
+            continue
+
+
+def begin_step(
+    connection: sa.Connection, worker: str, work: HostWork, step: Step, now: datetime
+) -> tuple[int, StepReport | None]:
+    """The fence for taking a step now, and the step's report where this attempt has it already.
+
+    Raises :class:`GivenUpError`: otherwise a worker that was only frozen could get a fence above
+    that of its successor.
+    """
+    if not workers.is_listed(connection, worker):
+        raise GivenUpError(worker)
+    known = rollouts.step_reports(connection, work.rollout, host=work.host, attempt=work.attempt)
+    for report in known:
+        if report.step is step:
+            return 0, report
+    fence = workers.next_fence(connection, work.host)
+    events.append(
+        connection,
+        at=now,
+        kind="step.started",
+        subject=work.rollout,
+        host=work.host,
+        data={"step": step, "attempt": work.attempt, "fence": fence},
+    )
+    return fence, None
+
+
+def finish_step(
+    connection: sa.Connection, work: HostWork, fence: int, report: StepReport, now: datetime
+) -> None:
+    """Keep a report; raises :class:`SupersededError`."""
+    if workers.current_fence(connection, work.host) != fence:
+        raise SupersededError(f"another worker has taken over {work.host}")
+    if not rollouts.save_report(connection, work.rollout, work.attempt, report):
+        return
+    fields = asdict(replace(report, log=""))
+    events.append(
+        connection,
+        at=now,
+        kind="step.finished",
+        subject=work.rollout,
+        host=work.host,
+        data=StepFinished(
+            **fields, attempt=work.attempt, fence=fence, report_sha256=digest(report)
+        ),
+    )
+
+
+def finish_host(
+    connection: sa.Connection, work: HostWork, phase: HostPhase, reason: str, now: datetime
+) -> bool:
+    """Record how a host's work ended; False where it is not at that work any more."""
+    rollout = get(connection, work.rollout)
+    if not work.is_current(host_state(rollout.state, work.host)):
+        return False
+    state = transitions.host_finished(rollout.state, work.host, phase, reason, now)
+    advance(connection, rollout, state)
+    events.append(
+        connection,
+        at=now,
+        kind=f"host.{phase.value}",
+        subject=work.rollout,
+        host=work.host,
+        data={"reason": reason},
+    )
+    return True
+
+
+def get(connection: sa.Connection, rollout_id: str) -> StoredRollout:
+    """Raises :class:`LookupError`."""
+    rollout = rollouts.get(connection, rollout_id)
+    if rollout is None:
+        raise LookupError(f"no rollout {rollout_id}")
+    return rollout
+
+
+def advance(
+    connection: sa.Connection,
+    rollout: StoredRollout,
+    state: RolloutState,
+    ended_at: datetime | None = None,
+) -> StoredRollout:
+    """Save the successor of the state that was loaded; raises :class:`OvertakenError`."""
+    ended_at = ended_at or rollout.ended_at
+    if state == rollout.state and ended_at == rollout.ended_at:
+        return rollout
+    if not rollouts.advance(connection, rollout, state, ended_at=ended_at):
+        raise OvertakenError(rollout.id)
+    return replace(rollout, state=state, revision=rollout.revision + 1, ended_at=ended_at)
+
+
+def host_state(state: RolloutState, name: str) -> HostState:
+    return next(host for host in state.hosts if host.host == name)
