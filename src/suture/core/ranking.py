@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Annotated
 
+from msgspec import Meta
 from msgspec.structs import replace
 
 from suture.core import versions
@@ -37,6 +39,11 @@ _SCORE_OF = {
 _GRAVITY = {severity: number for number, severity in enumerate(Severity)}
 
 
+Probability = Annotated[float, Meta(ge=0, le=1, description="a probability, 0 to 1")]
+Points = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
+Least = Annotated[float, Meta(gt=0, le=0.1, description="a small probability, above 0 to 0.1")]
+
+
 class RankingWeights(Document, frozen=True):
     """``cvss`` is the worth of one point of CVSS in units of log-odds.
 
@@ -44,10 +51,10 @@ class RankingWeights(Document, frozen=True):
     log-odds, and moves the scale so that the least urgent finding still counts above zero.
     """
 
-    cvss: float = 0.35
-    usual_epss: float = 0.01
-    usual_cvss: float = 6.0
-    least_epss: float = 0.00001
+    cvss: Points = 0.35
+    usual_epss: Probability = 0.01
+    usual_cvss: Points = 6.0
+    least_epss: Least = 0.00001
 
 
 class RankedPatch(Document, frozen=True):
