@@ -24,9 +24,14 @@ HEARTBEAT_S = 2.0
 log = structlog.get_logger("suture.engine")
 
 
-class LeaseLostError(Exception):
-    """This process was away for so long that it counts as dead, and may not go on. Nothing is
-    lost: a new one drives the rollout on."""
+class LeaseLostError(StoreError):
+    """This process was away for so long that another may have taken over its work."""
+
+    def __init__(self, rollout: str) -> None:
+        super().__init__(
+            "this process was stopped for so long that it counts as dead and may not go on",
+            f"Nothing is lost; go on with: suture rollout watch {rollout}",
+        )
 
 
 class Driver:
@@ -58,7 +63,7 @@ class Driver:
         while True:
             self._woken.clear()
             if self._lost.is_set():
-                raise LeaseLostError
+                raise LeaseLostError(rollout)
             tick = ticks.tick(self.store, plan, rollout, datetime.now(UTC))
             self._enqueue(tick, enqueued)
             if time.monotonic() >= self._next_look:

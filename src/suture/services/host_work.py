@@ -49,7 +49,7 @@ class FleetRunner:
     async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
         session = self._sessions.get(work.id)
         if session is None:
-            session = self.session(self._plan_of(work.rollout), work.host, attempt=work.attempt)
+            session = self.session(work.rollout, work.host, attempt=work.attempt)
             self._sessions[work.id] = session
         session.fence = fence
         return await STEPS[step](session)
@@ -59,8 +59,12 @@ class FleetRunner:
         if session is not None:
             await session.close()
 
-    def session(self, plan: Plan, host: str, *, attempt: int = 0) -> PatchSession:
-        """A way to the host under the plan, opened when it is first needed."""
+    def session(self, rollout: str, host: str, *, attempt: int = 0) -> PatchSession:
+        """A way to the host under the rollout's plan, opened when it is first needed.
+
+        Transactions are the rollout's, not the plan's: a second rollout of the same plan does its
+        work anew and does not read the first one's results.
+        """
 
         def connect() -> AbstractAsyncContextManager[Transport]:
             enrolled = self._hosts.get(host)
@@ -76,8 +80,8 @@ class FleetRunner:
             return self._ways.connect(enrolled)
 
         return PatchSession(
-            plan=plan.host(host),
-            plan_id=plan.id,
+            plan=self._plan_of(rollout).host(host),
+            plan_id=rollout,
             connect=connect,
             now=clock,
             attempt=attempt,

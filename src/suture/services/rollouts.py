@@ -88,9 +88,9 @@ def start(
 
 
 def _require_rehearsal(store: Store, plan: Plan) -> None:
-    with store.read() as connection:
-        verdicts = stored_plans.verdicts(connection, plan.id)
     classes = {host.class_id: host.host for host in plan.hosts}
+    with store.read() as connection:
+        verdicts = stored_plans.verdicts(connection, classes)
     missing = [
         f"{host} ({verdicts[class_id].value})" if class_id in verdicts else host
         for class_id, host in classes.items()
@@ -253,7 +253,7 @@ async def verify(
         if not wanted:
             raise RefusedError("none of these hosts was patched by this rollout")
         runner, enrolled = _runner(workspace, store, policy)
-        reports = await asyncio.gather(*(_verify(runner, found.plan, one) for one in wanted))
+        reports = await asyncio.gather(*(_verify(runner, found.rollout.id, one) for one in wanted))
         seen = await _look_again(workspace, store, policy, enrolled, wanted)
         with store.read() as connection:
             index = Knowledge(changelogs.listing(connection)).index
@@ -268,9 +268,8 @@ async def verify(
     )
 
 
-async def _verify(runner: FleetRunner, plan: Plan, host: str) -> StepReport:
-
-    session = runner.session(plan, host)
+async def _verify(runner: FleetRunner, rollout: str, host: str) -> StepReport:
+    session = runner.session(rollout, host)
     try:
         return await STEPS[Step.VERIFY](session)
     finally:
