@@ -62,7 +62,7 @@ def _print(found: FleetFindings, every: bool) -> None:
 
     out = console()
     if every:
-        made = table("#", "CVE", "Host", "Package", "Installed", "Fixed in", "State", "Severity")
+        made = table("#", "CVE", "Host", "Package", "|Installed", "|Fixed in", "State", "Severity")
         for finding in found.findings:
             made.add_row(
                 plain(finding.rank),
@@ -75,7 +75,7 @@ def _print(found: FleetFindings, every: bool) -> None:
                 styled(finding.severity),
             )
     else:
-        made = table("#", "Patch", "Fixed in", "CVEs", "Hosts", "Severity", "Why here")
+        made = table("#", "Patch", "|Fixed in", "CVEs", "Hosts", "Severity", "|Why here")
         for number, patch in enumerate(found.patches, 1):
             made.add_row(
                 plain(number),

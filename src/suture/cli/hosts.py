@@ -170,7 +170,7 @@ def _print_hosts(found: tuple[Details, ...]) -> None:
         console().print("No hosts yet. Add one: suture hosts add user@host")
         return
     now = datetime.now(UTC)
-    made = table("Host", "Address", "Labels", "Service", "Criticality", "Exposure", "Ring", "Seen")
+    made = table("Host", "Address", "|Labels", "Service", "Criticality", "Exposure", "Ring", "Seen")
     for each in found:
         host = each.host
         made.add_row(
@@ -197,7 +197,7 @@ def _print_details(details: Details) -> None:
     from suture.cli.output import console, plain, table
 
     host = details.host
-    made = table("", "")
+    made = table("", "|")
     made.show_header = False
     rows = [
         ("Address", _address(host)),
@@ -251,7 +251,7 @@ def _print_details(details: Details) -> None:
 def _print_reached(results: tuple[Reached, ...]) -> None:
     from suture.cli.output import console, plain, table
 
-    made = table("Host", "Result", "Details")
+    made = table("Host", "Result", "|Details")
     for result in results:
         if result.failure:
             made.add_row(

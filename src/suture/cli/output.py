@@ -7,6 +7,7 @@ or log line can colour, move or rewrite the terminal.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,19 +42,27 @@ STYLES = {
 }
 
 
+_UNSEEN_WIDTH = 120
+
+
 def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _UNSEEN_WIDTH
+    return Console(stderr=stderr, highlight=False, width=width)
 
 
 def plain(value: object, style: str = "", *, limit: int = 500) -> Text:
-    """Text without markup or control characters."""
+    """Text without markup or control characters; spaces at the ends are kept."""
     from rich.text import Text
 
     from suture.hosts.text import clean
 
-    return Text(clean(str(value), limit), style=style)
+    text = str(value)
+    before = " " * (len(text) - len(text.lstrip(" ")))
+    after = " " * (len(text) - len(text.rstrip(" "))) if text.strip() else ""
+    return Text(before + clean(text, limit) + after, style=style)
 
 
 def styled(word: object) -> Text:
@@ -62,8 +71,9 @@ def styled(word: object) -> Text:
     return plain(text, STYLES.get(text, ""))
 
 
-def table(*columns: str, title: str = "", right: tuple[str, ...] = ()) -> Table:
-    """The one look of all listings: a header, no lines between the rows."""
+def table(*columns: str, title: str = "", right: Sequence[str] = ()) -> Table:
+    """The one look of all listings: a header, no lines between the rows. Names are not broken
+    over lines; the columns after ``|`` in the header are, where the terminal is narrow."""
     from rich import box
     from rich.table import Table
 
@@ -76,7 +86,12 @@ def table(*columns: str, title: str = "", right: tuple[str, ...] = ()) -> Table:
         header_style="bold",
     )
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        made.add_column(
+            column.removeprefix("|"),
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=not column.startswith("|"),
+        )
     return made
 
 

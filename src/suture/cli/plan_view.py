@@ -37,7 +37,7 @@ def print_plan(out: Console, plan: Plan, *, ledgers: bool = True) -> None:
 
 
 def _print_waves(out: Console, plan: Plan) -> None:
-    made = table("Wave", "Ring", "Hosts", "At once", "About", "Then", title="Order")
+    made = table("Wave", "Ring", "|Hosts", "At once", "About", "|Then", title="Order")
     for wave in plan.waves:
         gate = f"soak {duration(wave.soak_s)}; stops after {wave.max_failures} failures"
         longest = max((plan.host(name).estimated_s for name in wave.hosts), default=0.0)
@@ -72,7 +72,7 @@ def _by_patch_set(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:
 def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
     first = hosts[0]
     names = ", ".join(host.host for host in hosts)
-    made = table("Package", "From", "To", "CVEs closed", "Why", title="")
+    made = table("Package", "|From", "|To", "|CVEs closed", "Why")
     for change in first.changes:
         made.add_row(
             plain(change.key),
@@ -118,7 +118,7 @@ def print_ledger(out: Console, ledger: Ledger, host: str) -> None:
     left = [entry for entry in ledger.entries if entry.reason.value not in _TAKEN]
     if not left:
         return
-    made = table("Left out", "From", "To", "Reason")
+    made = table("Left out", "|From", "|To", "|Reason")
     for entry in left:
         made.add_row(
             plain(f"{entry.package}:{entry.arch}"),
@@ -131,12 +131,12 @@ def print_ledger(out: Console, ledger: Ledger, host: str) -> None:
 
 def _print_left_out(out: Console, plan: Plan) -> None:
     if plan.left_out:
-        made = table("Host left out", "Why")
+        made = table("Host left out", "|Why")
         for host in plan.left_out:
             made.add_row(plain(host.host), plain(host.reason, limit=1000))
         out.print(made)
     if plan.held_back:
-        made = table("Held back", "Version", "Why")
+        made = table("Held back", "Version", "|Why")
         for one in plan.held_back:
             made.add_row(plain(one.source), plain(one.version), plain(one.reason, limit=1000))
         out.print(made)
@@ -146,7 +146,7 @@ def print_problems(out: Console, problems: tuple[Problem, ...]) -> None:
     if not problems:
         out.print(plain("No problems found.", "green"))
         return
-    made = table("", "Where", "Problem", "Remedy")
+    made = table("", "|Where", "|Problem", "|Remedy")
     for problem in problems:
         made.add_row(
             styled(problem.severity),
@@ -175,6 +175,8 @@ def print_diff(out: Console, found: PlanDiff) -> None:
                 before = change.before or "(new)"
                 out.print(plain(f"    {sign} {change.key} {before} → {change.after}", style))
         for both in host.replaced:
-            out.print(plain(f"    ~ {both.new.key} {both.old.after} → {both.new.after}", "yellow"))
+            out.print(
+                plain(f"    ~ {both.after.key} {both.before.after} → {both.after.after}", "yellow")
+            )
         if host.moved:
             out.print(plain(f"    ring {host.moved[0]} → {host.moved[1]}", "yellow"))

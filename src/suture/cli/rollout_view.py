@@ -121,7 +121,7 @@ def print_rollout(out: Console, view: RolloutView) -> None:
     for report in view.reports:
         seconds[report.host] = seconds.get(report.host, 0.0) + report.seconds
     waves = {host: wave for wave in view.plan.waves for host in wave.hosts}
-    made = table("Host", "Wave", "Phase", "Packages", "CVEs", "Took", "Why")
+    made = table("Host", "Wave", "Phase", "Packages", "CVEs", "Took", "|Why")
     for host in state.hosts:
         planned = view.plan.host(host.host)
         wave = waves[host.host]
@@ -194,7 +194,7 @@ def exit_code(view: RolloutView) -> int:
 
 
 def print_proofs(out: Console, proofs: tuple[Proof, ...]) -> None:
-    made = table("Host", "Verdict", "CVEs closed", "Still open", "Why")
+    made = table("Host", "Verdict", "CVEs closed", "|Still open", "|Why")
     for proof in proofs:
         made.add_row(
             plain(proof.host),

@@ -88,7 +88,7 @@ def list_(json: Json = False) -> None:
     if json:
         print_json({"rollouts": found})
         return
-    made = table("Rollout", "Plan", "Status", "Started", "By", "Why")
+    made = table("Rollout", "Plan", "Status", "Started", "|By", "|Why")
     for one in found:
         made.add_row(
             plain(one.id),

@@ -65,7 +65,7 @@ def print_patches(out: Console, patches: tuple[RankedPatch, ...]) -> None:
         out.print(plain("  No vulnerability found.", "green"))
         return
     made = table(
-        "#", "Patch", "Installed", "Fixed in", "CVEs", "Severity", "Why here", right=("#",)
+        "#", "Patch", "|Installed", "|Fixed in", "CVEs", "|", "Severity", right=("#", "CVEs")
     )
     for number, patch in enumerate(patches, 1):
         made.add_row(
@@ -73,20 +73,22 @@ def print_patches(out: Console, patches: tuple[RankedPatch, ...]) -> None:
             plain(patch.source),
             plain(", ".join(patch.installed)),
             plain(patch.fixed or "no fix yet"),
+            plain(len(patch.cves)),
             plain(_cves(patch.cves)),
             styled(patch.severity),
-            plain(patch.reason),
         )
     out.print(made)
+    out.print(plain(f"  First because of {patches[0].reason}", "dim"))
 
 
 def _cves(cves: tuple[str, ...]) -> str:
-    shown = ", ".join(cves[:2])
-    return f"{len(cves)}: {shown}" + (" …" if len(cves) > 2 else "")
+    return ", ".join(cves[:2]) + (" …" if len(cves) > 2 else "")
 
 
 def print_findings(out: Console, assessment: Assessment) -> None:
-    made = table("#", "CVE", "Package", "Installed", "Fixed in", "State", "Severity", right=("#",))
+    made = table(
+        "#", "CVE", "Package", "|Installed", "|Fixed in", "State", "Severity", right=("#",)
+    )
     for finding in assessment.findings:
         made.add_row(
             plain(finding.rank),
@@ -103,7 +105,7 @@ def print_findings(out: Console, assessment: Assessment) -> None:
 def _print_restarts(out: Console, assessment: Assessment) -> None:
     seen = assessment.inventory
     if seen.stale:
-        made = table("Restart", "It still uses", "Of package")
+        made = table("Restart", "|It still uses", "Of package")
         by_unit = {one.unit or f"{one.command} (pid {one.pid})": one for one in seen.stale}
         for unit, one in sorted(by_unit.items()):
             made.add_row(plain(unit), plain(one.path), plain(one.package or "unknown"))

@@ -18,6 +18,7 @@ from suture.core.documents import Document
 from suture.core.inventory import HealthCheck, HealthCheckKind, Host
 from suture.core.planning import RebootRule
 from suture.core.policy_example import EXAMPLE as EXAMPLE
+from suture.core.ranking import RankingWeights
 from suture.core.selection import SelectionRules
 from suture.core.yaml_reading import DocumentError, read_yaml
 
@@ -202,6 +203,7 @@ class Policy(Document, frozen=True, kw_only=True):
     concurrency: Concurrency = Concurrency()
     preflight: PreflightPolicy = PreflightPolicy()
     twin: TwinPolicy = TwinPolicy()
+    weights: RankingWeights = RankingWeights()
 
     def __post_init__(self) -> None:
         names = [ring.name for ring in self.rings]

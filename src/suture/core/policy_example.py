@@ -102,4 +102,12 @@ twin:
     - /etc/letsencrypt
     - /etc/ssh/ssh_host_*
     - /etc/ssl/private
+
+# How findings are ranked: log-odds of exploitation (EPSS) plus `cvss` for each point of CVSS,
+# times criticality and exposure. The usual values stand for what is not known.
+weights:
+  cvss: 0.35
+  usual_epss: 0.01
+  usual_cvss: 6.0
+  least_epss: 0.00001
 """

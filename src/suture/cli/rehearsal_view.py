@@ -1,0 +1,94 @@
+"""How a rehearsal looks while it runs, and what it came to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from suture.cli.output import console, duration, plain, styled, table
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
+    from suture.core.evidence import StepReport
+    from suture.core.planning import Plan
+    from suture.services.rehearsing import Outcome, Progress
+
+
+@contextmanager
+def rehearsal_progress(*, quiet: bool) -> Iterator[Progress]:
+    """Prints each step as it ends, and on a terminal what goes on now."""
+    from rich.console import Group
+    from rich.live import Live
+
+    from suture.services.rehearsing import Progress
+
+    out = console(stderr=quiet)
+    stages: dict[str, str] = {}
+
+    def on_stage(host: str, stage: str) -> None:
+        stages[host] = stage
+        if not quiet and not sys.stdout.isatty():
+            out.print(_at() + plain(f"{host:<12} ", "bold") + plain(stage, "dim"))
+
+    def on_report(host: str, report: StepReport) -> None:
+        if quiet:
+            return
+        line = _at() + plain(f"{host:<12} ", "bold") + plain(f"{report.step.value:<17}")
+        line += styled(report.verdict) + plain(f"  {duration(report.seconds)}", "dim")
+        out.print(line + plain(f"  {report.reason}" if report.reason else "", limit=1500))
+
+    def on_plan(plan: Plan) -> None:
+        stages.clear()
+        if not quiet:
+            held = ", ".join(f"{one.source} {one.version}" for one in plan.held_back)
+            out.print(
+                _at()
+                + plain(f"held back: {held}", "bold yellow")
+                + plain(f"; plan {plan.id} goes on without it")
+            )
+
+    def now() -> Group:
+        return Group(
+            *(plain(f"{host}: ", "bold") + plain(what, "dim") for host, what in stages.items())
+        )
+
+    progress = Progress(on_stage=on_stage, on_report=on_report, on_plan=on_plan)
+    if quiet or not sys.stdout.isatty():
+        yield progress
+        return
+    with Live(get_renderable=now, console=out, transient=True, refresh_per_second=4):
+        yield progress
+
+
+def _at() -> Text:
+    return plain(datetime.now().astimezone().strftime("%H:%M:%S "), "dim")
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """A line a rehearsal, why it failed, and what to do next."""
+    out = console()
+    made = table("Plan", "Twin of", "Verdict", "Took", "Suspected", "|Why")
+    for one in outcome.rehearsals:
+        made.add_row(
+            plain(one.plan),
+            plain(one.host),
+            styled(one.verdict),
+            plain(duration(one.seconds)),
+            plain(", ".join(one.suspects)),
+            plain(one.reason, limit=1500),
+        )
+    out.print(made)
+    if outcome.reused:
+        out.print(plain(f"{len(outcome.reused)} classes of hosts had passed before.", "dim"))
+    for held in outcome.held_back:
+        out.print(plain(f"Held back {held.source} {held.version}: ", "yellow") + plain(held.reason))
+    out.print(plain(f"Plan {outcome.plan}: ", "bold") + styled(outcome.verdict))
+    if outcome.verdict.value == "pass":
+        out.print(plain(f"Next: suture rollout start {outcome.plan}", "bold"))
+    elif outcome.reason:
+        out.print(plain(outcome.reason, limit=2000))

@@ -1,0 +1,238 @@
+"""Rehearsing a plan: a twin of each class of its hosts, and a corrected plan where a package
+fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from suture.core.documents import Document, encode
+from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.inventory import Host
+from suture.core.planning import HeldBack, HostPlan, Plan
+from suture.core.policy import Policy
+from suture.hosts.transport import HostError
+from suture.hosts.transport.connector import Connector
+from suture.services import fleet, plans, policies
+from suture.services.collecting import clock
+from suture.services.connections import connector
+from suture.services.errors import RefusedError
+from suture.services.host_work import STEPS, FleetRunner, patch_settings
+from suture.services.workspace import Workspace
+from suture.store import events, hosts
+from suture.store import plans as stored_plans
+from suture.store.database import Store
+from suture.twin.clone import CloneError
+from suture.twin.containers import ContainerError
+from suture.twin.machine import Twins
+from suture.twin.package_files import PackageFilesError, fetch_packages
+from suture.twin.rehearsal import Rehearsal, Rehearser, Watching
+
+TWINS_AT_ONCE = 2
+
+OnStage = Callable[[str, str], None]
+OnReport = Callable[[str, StepReport], None]
+
+
+class Progress(Document, frozen=True):
+    """Who follows: each stage in words by host, each step's report, and each new plan."""
+
+    on_stage: OnStage
+    on_report: OnReport
+    on_plan: Callable[[Plan], None]
+
+
+class Outcome(Document, frozen=True):
+    """``plan`` is the last plan that was rehearsed, corrected or not; ``rehearsals`` are of all
+    plans in their order; ``held_back`` is what the correction left out."""
+
+    plan: str
+    verdict: Verdict
+    reason: str
+    rehearsals: tuple[Rehearsal, ...]
+    reused: tuple[str, ...]
+    held_back: tuple[HeldBack, ...]
+
+
+def rehearse(
+    workspace: Workspace,
+    plan_id: str,
+    *,
+    policy_file: Path | None,
+    hold_back: bool,
+    actor: str,
+    progress: Progress,
+) -> Outcome:
+    """Rehearse, and with ``hold_back`` correct the plan and rehearse again until it passes or
+    nothing is left to hold back. Raises :class:`RefusedError` for a plan without hosts."""
+    policy, _ = policies.load(workspace, policy_file)
+    with fleet.opened(workspace) as store:
+        rehearsing = _Rehearsing(workspace, store, policy, actor, progress)
+        return asyncio.run(rehearsing.rehearse(plans.get(store, plan_id), hold_back))
+
+
+class _Rehearsing:
+    def __init__(
+        self, workspace: Workspace, store: Store, policy: Policy, actor: str, progress: Progress
+    ) -> None:
+        self.workspace = workspace
+        self.store = store
+        self.policy = policy
+        self.actor = actor
+        self.progress = progress
+        self.twins = Twins(workspace.twins)
+        with store.read() as connection:
+            self.enrolled = {host.name: host for host in hosts.listing(connection)}
+
+    async def rehearse(self, plan: Plan, hold_back: bool) -> Outcome:
+        done: list[Rehearsal] = []
+        reused: list[str] = []
+        first = plan
+        while True:
+            if not plan.hosts:
+                raise RefusedError(f"plan {plan.id} changes no host; nothing to rehearse")
+            fresh, known = await self._once(plan)
+            done += fresh
+            reused += known
+            verdict, reason = _sum_up(fresh)
+            culprits = _culprits(plan, fresh)
+            if verdict is not Verdict.FAIL or not hold_back or not culprits:
+                held_back = tuple(one for one in plan.held_back if one not in first.held_back)
+                return Outcome(plan.id, verdict, reason, tuple(done), tuple(reused), held_back)
+            plan = self._corrected(plan, culprits)
+            self.progress.on_plan(plan)
+
+    async def _once(self, plan: Plan) -> tuple[list[Rehearsal], list[str]]:
+        """A rehearsal of each class that has not passed yet, and the classes that have."""
+        representatives = {host.class_id: host for host in reversed(plan.hosts)}
+        with self.store.read() as connection:
+            verdicts = stored_plans.verdicts(connection, representatives)
+        passed = [one for one in representatives if verdicts.get(one) is Verdict.PASS]
+        places = asyncio.Semaphore(TWINS_AT_ONCE)
+
+        async def one(host: HostPlan, ways: Connector) -> Rehearsal:
+            async with places:
+                return await self._class(plan, host, ways)
+
+        async with connector(self.workspace, concurrency=self.policy.concurrency) as ways:
+            fresh = await asyncio.gather(
+                *(one(host, ways) for name, host in representatives.items() if name not in passed)
+            )
+        for rehearsal in fresh:
+            self._keep(rehearsal)
+        return list(fresh), passed
+
+    async def _class(self, plan: Plan, host: HostPlan, ways: Connector) -> Rehearsal:
+        started = clock()
+        try:
+            return await self._on_twin(plan, host, ways)
+        except HostError as error:
+            reason = error.failure.message
+        except (CloneError, ContainerError, PackageFilesError) as error:
+            reason = str(error)
+        return Rehearsal(
+            plan=plan.id,
+            class_id=host.class_id,
+            host=host.host,
+            verdict=Verdict.INCONCLUSIVE,
+            reason=reason,
+            started_at=started,
+            seconds=(clock() - started).total_seconds(),
+        )
+
+    async def _on_twin(self, plan: Plan, host: HostPlan, ways: Connector) -> Rehearsal:
+        enrolled = self._host(host.host)
+        packages = self.workspace.twins / "packages" / host.patch_set[:16]
+        await self._acquire(plan, host, ways)
+        self.progress.on_stage(host.host, "cloning it without data and secrets")
+        async with ways.connect(enrolled) as transport:
+            await fetch_packages(transport, host.changes, packages)
+            clone = await self.twins.clone(
+                transport, host.package_set, tuple(self.policy.twin.exclude)
+            )
+        watching = Watching(
+            on_stage=lambda stage: self.progress.on_stage(host.host, stage),
+            on_report=lambda report: self.progress.on_report(host.host, report),
+        )
+        rehearser = Rehearser(self.twins, clone, packages, watching=watching)
+        return await rehearser.rehearse(plan.id, host)
+
+    async def _acquire(self, plan: Plan, host: HostPlan, ways: Connector) -> None:
+        """The host downloads its patch set now, ahead of the rollout; nothing is installed."""
+        self.progress.on_stage(host.host, "downloading the patch set on the host")
+        runner = FleetRunner(ways, self.enrolled, lambda _: plan, patch_settings(self.policy))
+        session = runner.session(plan.id, host.host)
+        try:
+            report = await STEPS[Step.ACQUIRE](session)
+        finally:
+            await session.close()
+        self.progress.on_report(host.host, report)
+        if report.verdict is not Verdict.PASS:
+            raise PackageFilesError(f"{host.host}: {report.reason}")
+
+    def _host(self, name: str) -> Host:
+        if name not in self.enrolled:
+            raise RefusedError(f"{name} is not enrolled any more", "Make a new plan.")
+        return self.enrolled[name]
+
+    def _keep(self, rehearsal: Rehearsal) -> None:
+        now = clock()
+        with self.store.begin() as connection:
+            stored_plans.save_rehearsal(
+                connection,
+                plan=rehearsal.plan,
+                class_id=rehearsal.class_id,
+                verdict=rehearsal.verdict,
+                ended_at=now,
+                document=encode(rehearsal),
+            )
+            events.append(
+                connection,
+                at=now,
+                kind="rehearsal.finished",
+                subject=rehearsal.plan,
+                host=rehearsal.host,
+                actor=self.actor,
+                data={
+                    "class": rehearsal.class_id,
+                    "verdict": rehearsal.verdict,
+                    "reason": rehearsal.reason,
+                    "suspects": rehearsal.suspects,
+                },
+            )
+
+    def _corrected(self, plan: Plan, culprits: Sequence[HeldBack]) -> Plan:
+        """The same hosts without what failed; a plan of its own."""
+        names = [host.host for host in plan.hosts] + [host.host for host in plan.left_out]
+        corrected = plans.make(
+            self.store,
+            hosts=[self.enrolled[name] for name in names if name in self.enrolled],
+            policy=self.policy,
+            held_back=(*plan.held_back, *culprits),
+            parent=plan.id,
+        )
+        plans.save(self.store, corrected, self.actor)
+        return corrected
+
+
+def _sum_up(rehearsals: Sequence[Rehearsal]) -> tuple[Verdict, str]:
+    for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        worst = [one for one in rehearsals if one.verdict is verdict]
+        if worst:
+            return verdict, "; ".join(f"{one.host}: {one.reason}" for one in worst)
+    return Verdict.PASS, ""
+
+
+def _culprits(plan: Plan, rehearsals: Sequence[Rehearsal]) -> tuple[HeldBack, ...]:
+    """Each suspect source of a failed rehearsal, at the version that the plan brings."""
+    found: dict[tuple[str, str], HeldBack] = {}
+    for rehearsal in rehearsals:
+        if rehearsal.verdict is not Verdict.FAIL:
+            continue
+        for change in plan.host(rehearsal.host).changes:
+            if change.source in rehearsal.suspects:
+                key = (change.source, change.source_version)
+                why = f"failed its rehearsal on a twin of {rehearsal.host}: {rehearsal.reason}"
+                found.setdefault(key, HeldBack(*key, why))
+    return tuple(found.values())
