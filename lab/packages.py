@@ -121,6 +121,7 @@ Description={summary}
 After=network.target
 
 [Service]
+Type=notify
 ExecStart=/usr/bin/python3 /usr/lib/{name}/serve.py
 DynamicUser={dynamic}
 ProtectSystem=full
@@ -156,7 +157,16 @@ def answer(body, kind):
             pass
 
     address = config.get("listen", "127.0.0.1"), int(config.get("port", "8080"))
-    http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+    server = http.server.ThreadingHTTPServer(address, Handler)
+    tell_init("READY=1")
+    server.serve_forever()
+
+
+def tell_init(state):
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(state.encode(), path.replace("@", "\\0", 1))
 """
 
 
@@ -176,7 +186,7 @@ def _greeter(version: str) -> Recipe:
     ]
     program = (
         '#!/usr/bin/python3\n"""Answers with a greeting."""\n'
-        "import http.server\nimport socket\n\n\n"
+        "import http.server\nimport os\nimport socket\n\n\n"
         + _READ_CONFIG
         + '\n\nconfig = read_config("/etc/lab-greeter.conf")\n'
         + setting
@@ -215,7 +225,7 @@ def _notes(version: str) -> Recipe:
     }[version]
     program = (
         '#!/usr/bin/python3\n"""Serves the notes that it keeps."""\n'
-        "import http.server\nimport json\nimport pathlib\n\n\n"
+        "import http.server\nimport json\nimport os\nimport pathlib\nimport socket\n\n\n"
         + _READ_CONFIG
         + '\n\nconfig = read_config("/etc/lab-notes.conf")\n'
         'data = pathlib.Path("/var/lib/lab-notes/notes.json")\n'

@@ -103,7 +103,7 @@ def _bootstrap(found: archives.Archives, flavour: str, suite: str, target: Path)
         f"{chroot} apt-get update --quiet",
         f"{chroot} apt-get clean",
         'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf',
-        ': >"$1/etc/machine-id"',
+        ': >"$1/etc/machine-id" && ln -sf /etc/machine-id "$1/var/lib/dbus/machine-id"',
     ]
     command = [
         *("mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--format=directory"),
