@@ -145,13 +145,13 @@ def _discord(
     return {
         key: broken[member]
         for key, search in searches.items()
-        for member in sorted(search.taken.keys() & broken.keys())
+        for member in sorted(search.own & broken.keys())
     }
 
 
 class _Search:
-    """The closure of one update. ``alive`` are taken too, unless they turn out to be impossible;
-    those that this one relies on become part of its closure."""
+    """The closure of one update. ``alive`` are wanted as well; where one of them turns out to be
+    impossible, everything is sought again without it."""
 
     def __init__(
         self, host: _Host, alive: Pool, spare: Pool, new: Pool, *, allow_new: bool
@@ -163,6 +163,7 @@ class _Search:
         self._allow_new = allow_new
         self._queue: list[str] = []
         self._taken = Pool({})
+        self.own: set[str] = set()
         self.needed_by: dict[str, str] = {}
 
     @property
@@ -170,7 +171,8 @@ class _Search:
         return self._taken.versions
 
     def run(self, key: str, version: AvailableVersion) -> None:
-        """Fill ``taken`` and ``needed_by``, or raise :class:`_FailedError`."""
+        """Fill ``taken``, ``own`` (what only this search brought) and ``needed_by``, or raise
+        :class:`_FailedError`."""
         self._take(key, version)
         while self._queue:
             version = self.taken[self._queue.pop()]
@@ -183,9 +185,12 @@ class _Search:
                 self._move(partner, version, f"{partner} must change with {version.name}")
 
     def _take(self, key: str, version: AvailableVersion) -> None:
+        """Another wanted update is only relied on: its own search follows what it needs."""
         if key not in self.taken:
             self._taken.add(key, version)
-            self._queue.append(key)
+            if not self.own or key not in self._alive.versions:
+                self.own.add(key)
+                self._queue.append(key)
 
     def _require(self, key: str, version: AvailableVersion, by: AvailableVersion) -> None:
         self.needed_by.setdefault(key, by.name)
