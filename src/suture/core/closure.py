@@ -127,7 +127,7 @@ def close(
             needed_by = {k: by for one in searches.values() for k, by in one.needed_by.items()}
             return Closure(taken, needed_by, failed)
         failed |= fresh
-        host.refused |= {key: failure.detail for key, failure in fresh.items()}
+        host.refused |= {key: failure.reason.value for key, failure in fresh.items()}
 
 
 def _discord(

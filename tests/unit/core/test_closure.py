@@ -159,3 +159,13 @@ def test_a_need_of_another_architecture() -> None:
         package("tzdata", "1", arch="all"),
     ])  # fmt: skip
     assert changed(taken(satisfied)) == ["wine:i386"]
+
+
+def test_a_long_chain_of_blocked_updates_tells_each_its_own_reason() -> None:
+    links = [offer(f"p{n}", depends=f"p{n + 1} (>= 2)") for n in range(20)]
+    selection = taken(seen(*map(update, links), update(offer("p20")), held=("p20:amd64",)))
+    assert selection.changes == ()
+    assert detail(selection, "p19") == (
+        "p19 needs p20 (>= 2): p20:amd64 stays at 1 (held on the host)"
+    )
+    assert detail(selection, "p0") == "p0 needs p1 (>= 2): p1:amd64 stays at 1 (blocked)"
