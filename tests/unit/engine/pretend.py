@@ -27,17 +27,32 @@ _CHANGING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY, Step.ROLL_BACK)
 
 class PretendRunner:
     """``fails`` maps host to the step that fails there; ``stop_at`` is ``apply:before``,
-    ``apply:after`` or ``apply:freeze`` of the first host that comes there."""
+    ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that comes there.
+    ``raises`` and ``hangs`` are hosts whose first step does so."""
 
     def __init__(
-        self, directory: Path, *, fails: dict[str, str] | None = None, stop_at: str = ""
+        self,
+        directory: Path,
+        *,
+        fails: dict[str, str] | None = None,
+        stop_at: str = "",
+        raises: str = "",
+        hangs: str = "",
     ) -> None:
         self.directory = directory
         self.fails = fails or {}
         self.stop_at = stop_at
+        self.raises = raises
+        self.hangs = hangs
+        self.begun: list[str] = []
         self.released: list[str] = []
 
     async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
+        self.begun.append(work.id)
+        if work.host == self.raises:
+            raise RuntimeError("a defect of the runner")
+        if work.host == self.hangs:
+            await asyncio.Event().wait()
         self._stop(step, "before")
         if self._stop_now(step, "freeze"):
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -46,8 +61,8 @@ class PretendRunner:
             verdict, reason = Verdict.FAIL, "the host refused a lower fence"
         elif self.fails.get(work.host) == step.value:
             verdict, reason = Verdict.FAIL, f"{step.value} was told to fail"
-        self._stop(step, "after")
         await asyncio.sleep(0)
+        self._stop(step, "after")
         return StepReport(
             host=work.host,
             step=step,
@@ -81,6 +96,7 @@ class PretendRunner:
                     record["done"].append(transaction)
             file.truncate(0)
             file.write(json.dumps(record))
+        self._stop(step, "amid")
         return accepted
 
     def record(self, host: str) -> dict[str, Any]:

@@ -14,44 +14,19 @@ import pytest
 from suture.core import chain
 from suture.core.documents import decode
 from suture.core.evidence import Step
-from suture.core.planning import Plan
 from suture.core.progress import HostPhase, RolloutStatus, Signal
 from suture.engine import ticks
-from suture.engine.driver import driving
+from suture.engine.driver import LeaseLostError, driving
 from suture.engine.records import StepFinished
-from suture.store import events, plans, rollouts, signals
-from suture.store.database import Store, open_store
-from tests.unit.core import builders
+from suture.store import events, rollouts, signals, workers
+from suture.store.database import Store
 from tests.unit.engine.pretend import PretendRunner
 
 ROOT = Path(__file__).parents[3]
 STEPS = [step for step in Step if step not in (Step.ROLL_BACK, Step.VERIFY_ROLL_BACK)]
 
 
-def _url(directory: Path) -> str:
-    return f"sqlite:///{directory}/store.sqlite"
-
-
-def _start(directory: Path, plan: Plan) -> Store:
-    store = open_store(_url(directory))
-    with store.begin() as connection:
-        plans.save(connection, plan)
-    ticks.start_rollout(
-        store, plan, "r1", actor="kim", without_rehearsal=False, now=datetime.now(UTC)
-    )
-    return store
-
-
-def _plan() -> Plan:
-    return builders.plan(
-        [
-            builders.wave(0, ["web1"], soak_s=0.0),
-            builders.wave(1, ["web2", "web3"], soak_s=0.0),
-        ]
-    )
-
-
-def _drive(store: Store, directory: Path, runner: PretendRunner) -> ticks.Tick:
+def _drive(store: Store, runner: PretendRunner) -> ticks.Tick:
     with driving(store, runner, at_once=8) as driver:
         return driver.drive("r1", on_event=lambda event: None, on_tick=lambda tick: None)
 
@@ -74,10 +49,9 @@ def _log_is_whole(store: Store) -> bool:
         return chain.verify(events.stream(connection)).broken_at is None
 
 
-def test_every_host_is_patched_wave_by_wave(tmp_path: Path) -> None:
-    store = _start(tmp_path, _plan())
+def test_every_host_is_patched_wave_by_wave(store: Store, tmp_path: Path) -> None:
     runner = PretendRunner(tmp_path)
-    tick = _drive(store, tmp_path, runner)
+    tick = _drive(store, runner)
     assert tick.rollout.state.status is RolloutStatus.DONE
     assert set(_phases(store).values()) == {HostPhase.DONE}
     with store.read() as connection:
@@ -88,9 +62,10 @@ def test_every_host_is_patched_wave_by_wave(tmp_path: Path) -> None:
     assert _log_is_whole(store)
 
 
-def test_a_failed_host_is_taken_back_and_the_rest_is_not_started(tmp_path: Path) -> None:
-    store = _start(tmp_path, _plan())
-    tick = _drive(store, tmp_path, PretendRunner(tmp_path, fails={"web1": "verify"}))
+def test_a_failed_host_is_taken_back_and_the_rest_is_not_started(
+    store: Store, tmp_path: Path
+) -> None:
+    tick = _drive(store, PretendRunner(tmp_path, fails={"web1": "verify"}))
     assert tick.needs_person
     assert tick.rollout.state.status is RolloutStatus.PAUSED
     assert "web1" in tick.rollout.state.reason
@@ -101,15 +76,14 @@ def test_a_failed_host_is_taken_back_and_the_rest_is_not_started(tmp_path: Path)
     }
 
 
-def test_a_person_resumes_and_the_rest_goes_on(tmp_path: Path) -> None:
-    store = _start(tmp_path, _plan())
-    _drive(store, tmp_path, PretendRunner(tmp_path, fails={"web1": "preflight"}))
+def test_a_person_resumes_and_the_rest_goes_on(store: Store, tmp_path: Path) -> None:
+    _drive(store, PretendRunner(tmp_path, fails={"web1": "preflight"}))
     assert _phases(store)["web1"] is HostPhase.SKIPPED
     with store.begin() as connection:
         number = signals.give(
             connection, "r1", Signal.RESUME, actor="kim", reason="", now=datetime.now(UTC)
         )
-    tick = _drive(store, tmp_path, PretendRunner(tmp_path))
+    tick = _drive(store, PretendRunner(tmp_path))
     assert tick.rollout.state.status is RolloutStatus.DONE
     assert _phases(store)["web3"] is HostPhase.DONE
     with store.read() as connection:
@@ -118,27 +92,13 @@ def test_a_person_resumes_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert answered.answer == ""
 
 
-def test_a_signal_that_makes_no_sense_is_refused_with_the_reason(tmp_path: Path) -> None:
-    plan = _plan()
-    store = _start(tmp_path, plan)
-    with store.begin() as connection:
-        number = signals.give(
-            connection, "r1", Signal.APPROVE, actor="kim", reason="", now=datetime.now(UTC)
-        )
-    ticks.take_signals(store, plan, "r1", datetime.now(UTC))
-    with store.read() as connection:
-        answered = signals.get(connection, number)
-    assert answered is not None
-    assert answered.answer == "no wave waits for approval"
-
-
 def _spawn(directory: Path, stop_at: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
             sys.executable,
             "-m",
             "tests.unit.engine.pretend",
-            _url(directory),
+            f"sqlite:///{directory}/store.sqlite",
             str(directory),
             "r1",
             stop_at,
@@ -147,16 +107,17 @@ def _spawn(directory: Path, stop_at: str) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", "amid", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_step_boundary_and_restarted(tmp_path: Path, step: Step, when: str) -> None:
-    store = _start(tmp_path, _plan())
+def test_killed_around_and_amid_a_step_and_restarted(
+    store: Store, tmp_path: Path, step: Step, when: str
+) -> None:
     killed = _spawn(tmp_path, f"{step.value}:{when}")
     assert killed.wait(60) == -signal.SIGKILL
     assert HostPhase.DONE not in _phases(store).values()
 
     runner = PretendRunner(tmp_path)
-    tick = _drive(store, tmp_path, runner)
+    tick = _drive(store, runner)
 
     assert tick.rollout.state.status is RolloutStatus.DONE
     for host in ("web1", "web2", "web3"):
@@ -170,9 +131,8 @@ def test_killed_at_a_step_boundary_and_restarted(tmp_path: Path, step: Step, whe
 
 
 def test_a_frozen_driver_that_wakes_up_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = _start(tmp_path, _plan())
     frozen = _spawn(tmp_path, "apply:freeze")
     try:
         while not (tmp_path / "stopped").exists():
@@ -180,7 +140,7 @@ def test_a_frozen_driver_that_wakes_up_is_refused(
             time.sleep(0.05)
         monkeypatch.setattr("suture.engine.membership.DEAD_AFTER_S", 3.0)
         runner = PretendRunner(tmp_path)
-        tick = _drive(store, tmp_path, runner)
+        tick = _drive(store, runner)
         assert tick.rollout.state.status is RolloutStatus.DONE
         before, told = runner.record("web1")["done"], _step_events(store)
         frozen.send_signal(signal.SIGCONT)
@@ -193,3 +153,60 @@ def test_a_frozen_driver_that_wakes_up_is_refused(
     finally:
         frozen.kill()
         frozen.wait()
+
+
+def test_two_processes_drive_one_rollout_and_no_host_is_worked_on_twice(
+    store: Store, tmp_path: Path
+) -> None:
+    other = _spawn(tmp_path, "")
+    runner = PretendRunner(tmp_path)
+    tick = _drive(store, runner)
+    assert other.wait(60) == 0
+    assert tick.rollout.state.status is RolloutStatus.DONE
+    for host in ("web1", "web2", "web3"):
+        record = runner.record(host)
+        assert (len(record["asked"]), record["refused"]) == (len(STEPS), [])
+    assert _log_is_whole(store)
+
+
+def test_work_that_ends_without_a_word_is_told_as_lost(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suture.engine.driver.HEARTBEAT_S", 0.1)
+    tick = _drive(store, PretendRunner(tmp_path, raises="web1"))
+    assert tick.needs_person
+    (web1, *_) = tick.rollout.state.hosts
+    assert web1.phase is HostPhase.LOST
+    assert "a defect of the runner" in web1.reason
+
+
+def test_a_way_back_after_the_end_is_driven(store: Store, tmp_path: Path) -> None:
+    runner = PretendRunner(tmp_path)
+    _drive(store, runner)
+    ticks.host_started(store, "r1", "web2", HostPhase.ROLLING_BACK, "kim: slow", datetime.now(UTC))
+    _drive(store, runner)
+    assert _phases(store)["web2"] is HostPhase.ROLLED_BACK
+    assert runner.record("web2")["done"][-1] == "r1:web2:0:back:verify-roll-back"
+
+
+def test_a_process_that_counts_as_dead_stops_and_says_how_to_go_on(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suture.engine.driver.HEARTBEAT_S", 0.1)
+    runner = PretendRunner(tmp_path, hangs="web1")
+
+    def dismiss_once_begun(tick: ticks.Tick) -> None:
+        if not runner.begun:
+            return
+        with store.begin() as connection:
+            for worker in workers.listing(connection):
+                workers.dismiss(connection, worker.id)
+
+    with (
+        driving(store, runner, at_once=8) as driver,
+        pytest.raises(LeaseLostError) as lost,
+    ):
+        driver.drive("r1", on_event=lambda event: None, on_tick=dismiss_once_begun)
+    assert "suture rollout watch r1" in lost.value.remedy
+    assert _phases(store)["web1"] is HostPhase.PATCHING
+    assert runner.released == ["r1:web1:0:patch"]
