@@ -1,0 +1,241 @@
+"""Twins of real hosts, and rehearsals on them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lab import packages
+from lab.fleet import LabHost
+from lab.repository import ORIGIN_PATTERN
+from suture.core.evidence import Step, Verdict
+from suture.core.inventory import HealthCheck, HealthCheckKind
+from suture.core.planner import make_plan
+from suture.core.planning import Plan
+from suture.core.policy import Policy, TwinPolicy
+from suture.core.selection import SelectionRules
+from suture.core.selector import select
+from suture.hosts.facts import collect
+from suture.hosts.patching import PatchSession, acquire
+from suture.hosts.transport import HostError, Transport
+from suture.twin.clone import Clone, CloneError, stream_root
+from suture.twin.containers import ContainerError
+from suture.twin.machine import Twins, TwinSettings
+from suture.twin.package_files import fetch_packages
+from suture.twin.rehearsal import Rehearsal, Rehearser
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("twin")]
+
+_NOW = datetime.now
+_SECRET = "/root/.ssh/id_of_the_host"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Stage:
+    """A host and everything to rehearse it with."""
+
+    server: LabHost
+    twins: Twins
+    directory: Path
+
+    async def plan(self, *, without: tuple[str, ...] = ()) -> Plan:
+        rules = SelectionRules(
+            trusted_origins=(ORIGIN_PATTERN,), exclude=without, allow_new_packages=True
+        )
+        policy = Policy(select=rules, propose_checks=False)
+        host = msgspec.structs.replace(self.server.host, checks=self.checks)
+        async with self.server.connect() as transport:
+            inventory = await collect(transport, host, now=_now, nonce=secrets.token_hex(16))
+        selection = select(
+            inventory,
+            rules=rules,
+            findings=(),
+            held_back=(),
+            published={},
+            today=_now().date(),
+        )
+        return make_plan(
+            hosts=[host],
+            inventories={host.name: inventory},
+            selections={host.name: selection},
+            findings=(),
+            policy=policy,
+            now=_now(),
+        )
+
+    @property
+    def checks(self) -> tuple[HealthCheck, ...]:
+        http = HealthCheckKind.HTTP
+        return (
+            HealthCheck(http, self.server.web),
+            HealthCheck(http, f"http://{self.server.address}:8080/", body="Hello"),
+            HealthCheck(HealthCheckKind.UNIT, "ssh.service"),
+        )
+
+    async def clone(self, plan: Plan) -> Clone:
+        (one,) = plan.hosts
+        async with self.server.connect() as transport:
+            return await self.twins.clone(
+                transport,  # type: ignore[arg-type]
+                one.package_set,
+                TwinPolicy().exclude,
+            )
+
+    async def rehearse(self, plan: Plan) -> Rehearsal:
+        (one,) = plan.hosts
+        session = PatchSession(plan=one, plan_id=plan.id, connect=self.server.connect, now=_now)
+        report = await acquire(session)
+        await session.close()
+        assert report.verdict is Verdict.PASS, report
+        async with self.server.connect() as transport:
+            await fetch_packages(transport, one.changes, self.directory / "packages")
+        clone = await self.clone(plan)
+        rehearser = Rehearser(self.twins, clone, self.directory / "packages")
+        return await rehearser.rehearse(plan.id, one)
+
+
+@pytest.fixture(scope="module")
+def stage(server: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    server.run(f"install -m 600 /dev/null {_SECRET}; echo mine >/srv/data; echo x >/var/log/old")
+    directory = tmp_path_factory.mktemp("twins")
+    return Stage(server, Twins(directory), directory)
+
+
+async def _sh(transport: Transport, script: str) -> str:
+    result = await transport.run(script, timeout_s=60)
+    return result.stdout.decode() + result.stderr.decode()
+
+
+async def test_a_twin_runs_what_the_host_runs_and_reaches_nothing(stage: Stage) -> None:
+    plan = await stage.plan()
+    clone = await stage.clone(plan)
+    async with stage.twins.boot(clone) as twin, twin.connect() as way:
+        assert (
+            await _sh(
+                way, f"curl -sSf --retry 30 --retry-delay 1 --retry-connrefused {stage.server.web}"
+            )
+        ).strip() == "server"
+        assert "Hello" in await _sh(
+            way,
+            f"curl -sSf --retry 30 --retry-delay 1 --retry-connrefused http://{stage.server.address}:8080/",
+        )
+        assert await _sh(way, "systemctl is-active ssh") == "active\n"
+        assert await _sh(way, "ip -br link | grep -v '^lo '") == ""
+        lab_archive = stage.server.run("cut -d' ' -f3 /etc/apt/sources.list.d/suture-lab.list")
+        refused = await _sh(way, f"curl -sS -m 5 {lab_archive}")
+        assert "Could not connect" in refused or "Failed to connect" in refused
+        assert "not permitted" in await _sh(way, "mknod /root/disk b 254 0")
+        assert "0          0      65536" in await _sh(way, "cat /proc/self/uid_map")
+
+
+async def test_secrets_and_data_stay_at_home(stage: Stage) -> None:
+    plan = await stage.plan()
+    clone = await stage.clone(plan)
+    root = Path(clone.root)
+    for path in (_SECRET, "/srv/data", "/var/log/old"):
+        assert not (root / path.lstrip("/")).exists()
+    assert not list((root / "etc/ssh").glob("ssh_host_*"))
+    assert not (root / "root/.ssh/authorized_keys").exists()
+    assert (root / "var/log/nginx").is_dir()
+    assert (root / "root/.ssh").stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_second_rehearsal_needs_no_second_clone(stage: Stage) -> None:
+    plan = await stage.plan()
+    first = await stage.clone(plan)
+    async with stage.twins.boot(first) as twin, twin.connect() as way:
+        await _sh(way, "rm -rf /etc/nginx; reboot")
+    assert await stage.clone(plan) == first
+    async with stage.twins.boot(first) as twin, twin.connect() as way:
+        assert (
+            await _sh(
+                way, f"curl -sSf --retry 30 --retry-delay 1 --retry-connrefused {stage.server.web}"
+            )
+        ).strip() == "server"
+
+
+async def test_a_good_set_passes_and_is_taken_back_exactly(stage: Stage) -> None:
+    plan = await stage.plan(without=(packages.GREETER,))
+    assert len(plan.hosts[0].changes) > 10
+    rehearsal = await stage.rehearse(plan)
+    assert rehearsal.verdict is Verdict.PASS, rehearsal
+    steps = [report.step for report in rehearsal.reports]
+    assert steps[-2:] == [Step.ROLL_BACK, Step.VERIFY_ROLL_BACK]
+    assert {check.verdict for check in rehearsal.baseline} == {Verdict.PASS}
+
+
+async def test_a_package_that_breaks_its_service_is_caught_and_named(stage: Stage) -> None:
+    plan = await stage.plan()
+    rehearsal = await stage.rehearse(plan)
+    assert rehearsal.verdict is Verdict.FAIL, rehearsal
+    assert rehearsal.suspects == (packages.GREETER,)
+    assert rehearsal.reports[-1].step is Step.VERIFY_ROLL_BACK
+    assert rehearsal.reports[-1].verdict is Verdict.PASS
+
+
+async def test_a_check_that_needs_data_left_out_is_not_counted(stage: Stage) -> None:
+    plan = await stage.plan(without=("*nginx*", "lib*", "perl*", "python*", packages.GREETER))
+    (one,) = plan.hosts
+    check = HealthCheck(HealthCheckKind.COMMAND, "test -s /srv/data")
+    one = msgspec.structs.replace(one, checks=(*one.checks, check))
+    rehearsal = await stage.rehearse(msgspec.structs.replace(plan, hosts=(one,)))
+    assert rehearsal.verdict is Verdict.PASS, rehearsal
+    assert [c.verdict for c in rehearsal.baseline][-1] is Verdict.INCONCLUSIVE
+
+
+async def test_a_twin_that_does_not_boot_is_said_with_its_console(
+    stage: Stage, tmp_path: Path
+) -> None:
+    plan = await stage.plan(without=(packages.GREETER,))
+    clone = await stage.clone(plan)
+    twins = Twins(tmp_path, TwinSettings(boot_s=20))
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    await _copy(Path(clone.root), broken)
+    init = broken / "usr/lib/systemd/systemd"
+    init.unlink()
+    init.write_text("#!/bin/sh\necho cannot find my disk\nexit 1\n")
+    init.chmod(0o755)
+    clone = msgspec.structs.replace(clone, root=str(broken))
+    with pytest.raises(ContainerError, match="powered off") as failed:
+        async with twins.boot(clone):
+            pass
+    assert "cannot find my disk" in failed.value.console
+    rehearsal = await Rehearser(twins, clone, tmp_path).rehearse(plan.id, plan.hosts[0])
+    assert rehearsal.verdict is Verdict.INCONCLUSIVE
+    assert "does not boot" in rehearsal.reason
+
+
+async def _copy(source: Path, target: Path) -> None:
+    import asyncio
+
+    process = await asyncio.create_subprocess_exec("cp", "-a", f"{source}/.", target)
+    assert await process.wait() == 0
+
+
+class Hostile:
+    """A host that answers what a test makes it answer."""
+
+    name = "hostile"
+
+    def __init__(self, archive: bytes) -> None:
+        self._archive = archive
+
+    async def run(self, script: str, **_: object) -> object:
+        from suture.hosts.transport import Result
+
+        return Result(0, b"1000\n", b"")
+
+    async def stream(self, script: str, **_: object) -> AsyncIterator[bytes]:
+        yield self._archive
