@@ -36,24 +36,46 @@ reduce_policy='
 policy=$(printf '%s\n' "$packages" | awk -F '\t' '$7 != "config-files" && $7 != "not-installed" { print $1 ":" $2 }' |
   xargs -r apt-cache policy | awk "$reduce_policy")
 printf '%s\n' "$policy"
-section upgrade
-upgrade=$(apt-get --print-uris --assume-no -V dist-upgrade | awk '
-  /^[^ ]/ { what = "" }
-  /^The following NEW packages will be installed:/ { what = "new"; next }
-  /^The following packages will be REMOVED:/ { what = "removed"; next }
-  /phasing:$/ { what = "phased"; next }
-  what != "" && /^ +[^ ]/ { gsub(/[()]/, ""); sub(/\*$/, "", $1); print what "\t" $1 "\t" $2 }
-  /^[0-9]+ upgraded, / { print "done\t\t" }')
-printf '%s\n' "$upgrade"
-section policy-new
-new=$(printf '%s\n' "$upgrade" | sed -n 's/^new\t\([^\t]*\)\t.*/\1/p')
-[ -z "$new" ] || printf '%s\n' "$new" | xargs apt-cache policy | awk "$reduce_policy"
-section available
-wanted=$(printf '%s\n%s\n' "$policy" "$upgrade" | awk -F '\t' '
-  $1 == "N" { print $2 "=" $3 } $1 == "new" { print $2 "=" $3 }')
-[ -z "$wanted" ] || printf '%s\n' "$wanted" | xargs apt-cache show | awk '
+describe='
   /^$/ { print ""; next }
   /^(Package|Version|Architecture|Source|Depends|Pre-Depends|Breaks|Conflicts|Provides|Replaces|Essential|Filename|Size|Installed-Size|SHA256|Phased-Update-Percentage): /'
+offers=$(printf '%s\n' "$policy" | awk -F '\t' '$1 == "N" { print $2 "=" $3 }' |
+  xargs -r apt-cache show | awk "$describe")
+# Working out a full upgrade costs more than all the rest, and tells only what would be new or is
+# phased. So apt is asked where a newer version is phased or foreign, or depends on a name that no
+# package of the native architecture has or provides.
+upgrade_matters() {
+  { printf '%s\n' "$policy"
+    dpkg-query -W -f='I\t${Architecture}\t${db:Status-Status}\t${Package}, ${Provides}\n'
+    printf '%s\n' "$offers"; } | awk -F '\t' -v native="$(dpkg --print-architecture)" '
+    function bare(name) { sub(/[ :(].*/, "", name); return name }
+    $1 == "N" && ($2 ~ /:/ || $4 != "") { matters = 1 }
+    $1 == "I" && ($2 == native || $2 == "all") && $3 != "config-files" && $3 != "not-installed" {
+      count = split($4, names, /, */)
+      for (i = 1; i <= count; i++) have[bare(names[i])] }
+    /^(Pre-)?Depends: / { sub(/^[^ ]* /, ""); groups = split($0, group, / *, */)
+      for (i = 1; i <= groups; i++) { met = 0; count = split(group[i], names, / *[|] */)
+        for (j = 1; j <= count; j++) if (bare(names[j]) in have) met = 1
+        if (!met) matters = 1 } }
+    END { exit !matters }'
+}
+section upgrade
+if upgrade_matters; then
+  upgrade=$(apt-get --print-uris --assume-no -V dist-upgrade | awk '
+    /^[^ ]/ { what = "" }
+    /^The following NEW packages will be installed:/ { what = "new"; next }
+    /^The following packages will be REMOVED:/ { what = "removed"; next }
+    /phasing:$/ { what = "phased"; next }
+    what != "" && /^ +[^ ]/ { gsub(/[()]/, ""); sub(/\*$/, "", $1); print what "\t" $1 "\t" $2 }
+    /^[0-9]+ upgraded, / { print "done\t\t" }')
+else upgrade=$(printf 'done\t\t'); fi
+printf '%s\n' "$upgrade"
+new=$(printf '%s\n' "$upgrade" | sed -n 's/^new\t\([^\t]*\)\t\(.*\)/\1=\2/p')
+section policy-new
+[ -z "$new" ] || printf '%s\n' "$new" | cut -d = -f 1 | xargs apt-cache policy | awk "$reduce_policy"
+section available
+printf '%s\n' "$offers"
+[ -z "$new" ] || printf '%s\n' "$new" | xargs apt-cache show | awk "$describe"
 section indexes
 date '+now %s'
 find /var/lib/apt/lists -maxdepth 1 -type f \( -name '*Release' -o -name '*_Packages*' \) -printf 'list %Ts\n' | sort | tail -n 1

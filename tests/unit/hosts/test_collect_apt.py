@@ -1,0 +1,80 @@
+"""When the collection asks apt for a full upgrade, which costs a host more than all the rest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from suture.hosts.shell import program
+
+_POLICY = """app:
+  Installed: 1.0
+  Candidate: 2.0
+  Version table:
+     2.0 500{phased}
+        500 http://archive.example stable/main amd64 Packages
+ *** 1.0 100
+        100 /var/lib/dpkg/status
+"""
+
+
+def _sections(tmp_path: Path, *, depends: str, phased: str = "", name: str = "app") -> str:
+    """What the script prints of a host where ``app`` 2.0 is on offer."""
+    policy = _POLICY.format(phased=phased).replace("app:", f"{name}:", 1)
+    (tmp_path / "policy").write_text(policy)
+    (tmp_path / "offer").write_text(f"Package: app\nVersion: 2.0\nDepends: {depends}\n\n")
+    _tool(tmp_path, "dpkg", "echo amd64")
+    _tool(
+        tmp_path,
+        "dpkg-query",
+        r"""case $2 in
+        *Provides*) printf 'I\tamd64\tinstalled\tapp, \n'
+            printf 'I\tall\tinstalled\tperl-base, perlapi-5 (= 5)\n'
+            printf 'I\tamd64\tconfig-files\tgone, \nI\ti386\tinstalled\tforeign, \n' ;;
+        *) printf 'app\tamd64\t1.0\tapp\t1.0\tinstall\tinstalled\tok\n' ;;
+        esac""",
+    )
+    _tool(
+        tmp_path,
+        "apt-cache",
+        f"case $1-$# in policy-1) ;; policy-*) cat {tmp_path}/policy ;; "
+        f"*) cat {tmp_path}/offer ;; esac",
+    )
+    _tool(
+        tmp_path,
+        "apt-get",
+        "printf 'The following NEW packages will be installed:\\n   lib (1)\\n"
+        "1 upgraded, 1 newly installed\\n'",
+    )
+    script = "section() { printf '# %s\\n' \"$1\"; }; note() { :; }\n" + program("collect-apt")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["sh"], input=script, env={"PATH": path}, capture_output=True, text=True)
+    return done.stdout
+
+
+def _tool(directory: Path, name: str, body: str) -> None:
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "depends", ["app (= 2.0)", "perl-base:any, perlapi-5", "absent | perl-base (>= 5)"]
+)
+def test_apt_is_not_asked_where_everything_needed_is_there(tmp_path: Path, depends: str) -> None:
+    assert "# upgrade\ndone\t\t\n# policy-new\n# available\n" in _sections(
+        tmp_path, depends=depends
+    )
+
+
+@pytest.mark.parametrize("depends", ["lib (>= 1)", "gone", "foreign", "app, lib | other"])
+def test_apt_is_asked_where_a_name_is_missing(tmp_path: Path, depends: str) -> None:
+    assert "# upgrade\nnew\tlib\t1\ndone" in _sections(tmp_path, depends=depends)
+
+
+def test_apt_is_asked_where_a_version_is_phased_or_foreign(tmp_path: Path) -> None:
+    assert "\nnew\tlib" in _sections(tmp_path, depends="app", phased=" (phased 10%)")
+    assert "\nnew\tlib" in _sections(tmp_path, depends="app", name="app:i386")
