@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lab import archives, places, repository
@@ -76,11 +77,10 @@ def _build(found: archives.Archives, flavour: str, suite: str, target: Path) -> 
 
 def _discard_unused(pattern: str) -> None:
     """Delete outdated roots that no host stands on and that nobody asked for since yesterday."""
-    in_use = {
-        Path(layer)
-        for container in containers(places.hosts() / "hosts")
-        for layer in container.spec.layers
-    }
+    in_use: set[Path] = set()
+    for container in containers(places.hosts() / "hosts"):
+        with suppress(FileNotFoundError):  # it was just removed
+            in_use.update(Path(layer) for layer in container.spec.layers)
     for old in set(places.cache().glob(pattern)) - in_use:
         if time.time() - old.stat().st_mtime > _KEPT_S:
             shutil.rmtree(old)
