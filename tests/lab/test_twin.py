@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import sys
+import tarfile
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +17,9 @@ import msgspec
 import pytest
 
 from lab import packages
-from lab.fleet import LabHost
+from lab.fleet import Lab, LabHost
 from lab.repository import ORIGIN_PATTERN
+from suture.core.documents import encode
 from suture.core.evidence import Step, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planner import make_plan
@@ -24,16 +29,16 @@ from suture.core.selection import SelectionRules
 from suture.core.selector import select
 from suture.hosts.facts import collect
 from suture.hosts.patching import PatchSession, acquire
-from suture.hosts.transport import HostError, Transport
+from suture.hosts.transport import Result, Transport
 from suture.twin.clone import Clone, CloneError, stream_root
 from suture.twin.containers import ContainerError
 from suture.twin.machine import Twins, TwinSettings
 from suture.twin.package_files import fetch_packages
+from suture.twin.processes import Process, find
 from suture.twin.rehearsal import Rehearsal, Rehearser
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("twin")]
 
-_NOW = datetime.now
 _SECRET = "/root/.ssh/id_of_the_host"
 
 
@@ -217,25 +222,120 @@ async def test_a_twin_that_does_not_boot_is_said_with_its_console(
     assert "does not boot" in rehearsal.reason
 
 
-async def _copy(source: Path, target: Path) -> None:
-    import asyncio
+def _wait_until_gone(init: Process, machines: Path) -> None:
+    deadline = time.monotonic() + 60
+    while init.is_alive or any(machines.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
+
+async def _copy(source: Path, target: Path) -> None:
     process = await asyncio.create_subprocess_exec("cp", "-a", f"{source}/.", target)
     assert await process.wait() == 0
 
 
 class Hostile:
-    """A host that answers what a test makes it answer."""
+    """A host that sends an archive of a test's making."""
 
     name = "hostile"
 
-    def __init__(self, archive: bytes) -> None:
-        self._archive = archive
+    def __init__(self, *members: tuple[tarfile.TarInfo, bytes]) -> None:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for info, content in members:
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        self._archive = archive.getvalue()
 
-    async def run(self, script: str, **_: object) -> object:
-        from suture.hosts.transport import Result
-
+    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 120.0) -> Result:
         return Result(0, b"1000\n", b"")
 
-    async def stream(self, script: str, **_: object) -> AsyncIterator[bytes]:
+    async def stream(
+        self, script: str, *, accept: tuple[int, ...] = (0,), idle_s: float = 120.0
+    ) -> AsyncIterator[bytes]:
         yield self._archive
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+@pytest.fixture
+def target(lab: Lab, tmp_path: Path) -> Path:
+    target = tmp_path / "clone" / "root"
+    target.mkdir(parents=True)
+    return target
+
+
+async def test_a_hostile_archive_writes_nothing_outside(target: Path) -> None:
+    outside = target.parent.parent / "outside"
+    outside.mkdir()
+    climbing = "../" * 12 + str(outside).lstrip("/")
+    host = Hostile(
+        (_member("link", tarfile.SYMTYPE, str(outside)), b""),
+        (_member("link/by-link"), b"x"),
+        (_member("up", tarfile.SYMTYPE, climbing), b""),
+        (_member("up/by-climbing"), b"x"),
+        (_member(f"{climbing}/by-name"), b"x"),
+        (_member(f"{outside}/absolute"), b"x"),
+    )
+    with pytest.raises(CloneError):
+        await stream_root(host, target, ())
+    assert list(outside.iterdir()) == []
+
+
+async def test_device_nodes_are_refused(target: Path) -> None:
+    disk = _member("disk", tarfile.BLKTYPE)
+    disk.devmajor, disk.devminor = 254, 0
+    with pytest.raises(CloneError, match="mknod"):
+        await stream_root(Hostile((disk, b"")), target, ())
+    assert not (target / "disk").exists()
+
+
+async def test_what_is_no_system_is_refused(target: Path) -> None:
+    with pytest.raises(CloneError, match="cannot be rehearsed on"):
+        await stream_root(Hostile((_member("etc/motd"), b"hello")), target, ())
+
+
+async def test_a_link_that_leads_out_is_no_system(target: Path) -> None:
+    host = Hostile(
+        (_member("usr", tarfile.SYMTYPE, "/usr"), b""),
+        (_member("var", tarfile.SYMTYPE, "/var"), b""),
+        (_member("etc/os-release", tarfile.SYMTYPE, "../usr/lib/os-release"), b""),
+    )
+    with pytest.raises(CloneError, match="dpkg's records"):
+        await stream_root(host, target, ())
+
+
+async def test_a_clone_that_grows_too_large_is_cut_off(target: Path) -> None:
+    host = Hostile((_member("etc/big"), b"x" * 4_000_000))
+    with pytest.raises(CloneError, match="larger than"):
+        await stream_root(host, target, (), max_bytes=2_000_000)
+
+
+async def test_a_killed_controller_leaves_no_twin(stage: Stage) -> None:
+    clone = await stage.clone(await stage.plan())
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from suture.core.documents import decode\n"
+        "from suture.twin.machine import Clone, Twins\n"
+        "async def main():\n"
+        "    async with Twins(Path(sys.argv[1])).boot(decode(sys.argv[2], Clone)) as twin:\n"
+        "        print(twin._container.leader.pid, flush=True)\n"
+        "        await asyncio.sleep(600)\n"
+        "asyncio.run(main())\n"
+    )
+    controller = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script, str(stage.directory), encode(clone).decode()),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert controller.stdout
+    init = find(int(await controller.stdout.readline()))
+    assert init is not None
+    controller.kill()
+    await controller.wait()
+    await asyncio.to_thread(_wait_until_gone, init, stage.directory / "machines")
+    assert Path(clone.root).is_dir()

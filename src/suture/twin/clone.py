@@ -13,10 +13,11 @@ import re
 import shlex
 import shutil
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from suture.core.documents import Document
 from suture.hosts.text import clean
@@ -93,7 +94,9 @@ async def _unpack(
     on_progress: Progress | None,
 ) -> int:
     received = 0
-    process = await _start_unpacker(shell, target)
+    errors = shell / "errors"
+    with errors.open("wb") as log:
+        process = await _start_unpacker(shell, target, log)
     assert process.stdin
     try:
         async for chunk in transport.stream(archive_script(exclude), accept=(0, 1)):
@@ -112,11 +115,11 @@ async def _unpack(
         pass
     except BaseException:
         process.kill()
-        await process.communicate()
+        process.stdin.close()
+        await process.wait()
         raise
-    _, errors = await process.communicate()
-    if process.returncode:
-        said = clean(errors[-600:]) or f"status {process.returncode}"
+    if await process.wait():
+        said = clean(_first_lines(errors)) or f"status {process.returncode}"
         raise CloneError(f"{transport.name}: its archive could not be unpacked: {said}")
     return received
 
@@ -186,7 +189,7 @@ async def _need_space(
         )
 
 
-async def _start_unpacker(shell: Path, target: Path) -> asyncio.subprocess.Process:
+async def _start_unpacker(shell: Path, target: Path, log: IO[bytes]) -> asyncio.subprocess.Process:
     """tar, in a container that has this machine's programs to read and ``target`` to write.
 
     It may not make device nodes: an archive that has some is refused.
@@ -201,15 +204,21 @@ async def _start_unpacker(shell: Path, target: Path) -> asyncio.subprocess.Proce
         *([] if cgroups.systemd_runs() else ["--keep-unit"]),
         *("--private-network", "--private-users=identity", "--drop-capability=CAP_MKNOD"),
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
-        *("--machine", shell.name.replace("_", "-")),
+        *("--machine", f"unpack-{uuid.uuid4().hex[:12]}"),
         *("--directory", str(shell), "--bind-ro=/usr", f"--bind={target}:/target"),
         *("--", "/usr/bin/tar", *_ATTRIBUTES, "--preserve-permissions", "--same-owner"),
         *("--ignore-zeros", "--delay-directory-restore", "-C", "/target", "-xf", "-"),
         stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stdout=log,
+        stderr=log,
         start_new_session=True,
     )
+
+
+def _first_lines(errors: Path) -> bytes:
+    """What tar complained about first; a hostile archive may make it complain without end."""
+    with errors.open("rb") as file:
+        return file.read(600)
 
 
 def _check_system(host: str, root: Path) -> None:
