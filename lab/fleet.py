@@ -28,7 +28,7 @@ from suture.hosts.transport import Transport
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
 from suture.hosts.transport.ssh import SshSettings
-from suture.twin.containers import Container, ContainerError, reap
+from suture.twin.containers import Container, ContainerError, containers, reap
 from suture.twin.processes import Process, this_process
 from suture.twin.supervisor import SPEC, Spec
 
@@ -244,6 +244,11 @@ class Lab:
             )
             Container.create(directory, spec)
         return LabHost(directory)
+
+
+def are_there_hosts() -> bool:
+    """Whether any are left on this machine, whoever owns them."""
+    return any(containers(_hosts()))
 
 
 def standing() -> tuple[LabHost, ...]:

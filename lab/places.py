@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,3 +32,14 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def discard_cache() -> int:
+    """Delete the roots and the archive, which no host may stand on; how many directories."""
+    count = 0
+    for lock in cache().glob("*.lock"):
+        with locked(lock):
+            for kept in (*cache().glob(f"{lock.stem}-*"), *cache().glob(f"part-{lock.stem}-*")):
+                shutil.rmtree(kept)
+                count += 1
+    return count
