@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from suture.core.documents import decode, encode
 from suture.hosts.shell import printable
 from suture.twin import cgroups
 from suture.twin.processes import Process
-from suture.twin.supervisor import CONSOLE, SPEC, STATUS, Spec, Status
+from suture.twin.supervisor import CONSOLE, SPEC, STATUS, Spec, Status, forget
 
 _TAIL = 4000
 
@@ -142,6 +143,8 @@ class Container:
     def remove(self) -> None:
         """End it and delete its directory."""
         self.kill()
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            forget(self.spec.name)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _recorded(self) -> Status | None:

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -102,6 +103,7 @@ class Supervisor:
             subprocess.run(["umount", "--lazy", str(self._directory / "root")], check=False)
             cgroups.leave(self._status.groups)
             cgroups.remove(self._status.groups)
+            forget(self._spec.name)
             shutil.rmtree(self._directory, ignore_errors=True)
 
     def _listen(self) -> None:
@@ -235,6 +237,12 @@ class Supervisor:
         part = self._directory / f"{STATUS}.part"
         part.write_bytes(encode(self._status))
         part.replace(self._directory / STATUS)
+
+
+def forget(name: str) -> None:
+    """Remove the directory that systemd-nspawn leaves for a machine that was killed."""
+    with suppress(OSError):
+        Path("/run/systemd/nspawn/propagate", name).rmdir()
 
 
 def _set_up_network(addresses: Iterable[str]) -> None:
