@@ -120,13 +120,13 @@ class Chooser:
     def _is_trusted(self, version: AvailableVersion) -> bool:
         """Some archive that has it is the distribution's, or trusted by the policy."""
         return any(
-            origin.origin in self._own or _matches(origin, self._rules.trusted_origins)
+            origin.origin in self._own or matches_origin(origin, self._rules.trusted_origins)
             for origin in version.origins
         )
 
     def _is_security(self, version: AvailableVersion) -> bool:
         return version.is_security or any(
-            _matches(origin, self._rules.security_origins) for origin in version.origins
+            matches_origin(origin, self._rules.security_origins) for origin in version.origins
         )
 
     def _youth(self, version: AvailableVersion) -> tuple[Reason, str] | None:
@@ -153,5 +153,6 @@ def _order(version: AvailableVersion) -> bytes:
     return key(version.version) if is_valid(version.version) else b""
 
 
-def _matches(origin: Origin, patterns: Sequence[str]) -> bool:
+def matches_origin(origin: Origin, patterns: Sequence[str]) -> bool:
+    """Whether an archive is one of those that the policy names by shell patterns."""
     return any(fnmatchcase(str(origin), pattern) for pattern in patterns)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
+from msgspec.structs import replace
+
 from suture.core import changelogs, matching, ranking, selector
 from suture.core.advisories import Advisory
+from suture.core.choosing import matches_origin
 from suture.core.documents import Document
 from suture.core.findings import Finding
 from suture.core.inventory import Host, Inventory
@@ -67,7 +70,7 @@ def assess(
     found = [
         finding
         for host, inventory in seen
-        for finding in matching.match(host, inventory, knowledge.index)
+        for finding in matching.match(host, trusting(inventory, policy), knowledge.index)
     ]
     ranked = ranking.rank(
         found,
@@ -97,4 +100,20 @@ def assess(
             ),
         )
         for host, inventory in seen
+    )
+
+
+def trusting(inventory: Inventory, policy: Policy) -> Inventory:
+    """The inventory with packages of archives that the policy trusts no longer third-party."""
+    trusted = {
+        update.key
+        for update in inventory.updates
+        for version in update.versions
+        for origin in version.origins
+        if matches_origin(origin, policy.select.trusted_origins)
+    }
+    if not trusted:
+        return inventory
+    return replace(
+        inventory, third_party=tuple(key for key in inventory.third_party if key not in trusted)
     )
