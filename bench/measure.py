@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab import requirements
-from lab.fleet import Lab
+from lab.fleet import Lab, LabHost
 
 
 class UnmetError(Exception):
@@ -90,6 +90,19 @@ def booted_lab() -> Iterator[Lab]:
         raise UnmetError("the lab needs " + "; ".join(missing))
     with Lab() as lab:
         yield lab
+
+
+def host_cpu_s(server: LabHost) -> float:
+    """Seconds of CPU that a lab host has used since its boot, from its control group."""
+    (own,) = (line for line in _lines(f"/proc/{server.leader.pid}/cgroup") if line[:3] == "0::")
+    group = own[3:].removesuffix("/init.scope")
+    mount = next(m for m in _lines("/proc/self/mountinfo") if " - cgroup2 " in m).split()[4]
+    (used,) = (m for m in _lines(f"{mount}{group}/cpu.stat") if m.startswith("usage_usec "))
+    return int(used.split()[1]) / 1e6
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
 
 
 def need(tool: str, package: str) -> None:
