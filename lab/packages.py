@@ -125,6 +125,8 @@ Type=notify
 ExecStart=/usr/bin/python3 /usr/lib/{name}/serve.py
 DynamicUser={dynamic}
 ProtectSystem=full
+Restart=on-failure
+RestartSec=1
 
 [Install]
 WantedBy=multi-user.target
