@@ -24,7 +24,7 @@ from suture.hosts.transport import HostError, Transport
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
 from suture.twin.machine import PACKAGES, Twin, Twins
-from suture.twin.package_files import CACHE
+from suture.twin.package_files import CACHE, PackageFilesError
 from suture.twin.suspects import narrow
 
 _PATCHING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY)
@@ -127,6 +127,8 @@ class Rehearser:
                     run.console = twin.console
         except ContainerError as error:
             run.reason, run.console = f"the twin does not boot: {error}", error.console
+        except PackageFilesError as error:
+            run.reason = str(error)
         except HostError as error:
             run.verdict = Verdict.INCONCLUSIVE
             run.reason = f"the twin could not be worked with: {error.failure.message}"
@@ -214,7 +216,7 @@ async def _provide_packages(way: Transport) -> None:
     result = await way.run(script, timeout_s=300)
     if result.exit:
         said = result.stderr.decode("utf-8", "replace").strip()[:300]
-        raise ContainerError(f"the patch set could not be copied into the twin: {said}")
+        raise PackageFilesError(f"the patch set could not be copied into the twin: {said}")
 
 
 def _not_counted(check: Check) -> Check:
