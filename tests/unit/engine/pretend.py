@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,14 @@ class PretendRunner:
         stop_at: str = "",
         raises: str = "",
         hangs: str = "",
+        freeze_within: AbstractContextManager[Any] | None = None,
     ) -> None:
         self.directory = directory
         self.fails = fails or {}
         self.stop_at = stop_at
         self.raises = raises
         self.hangs = hangs
+        self.freeze_within = freeze_within or nullcontext()
         self.begun: list[str] = []
         self.released: list[str] = []
 
@@ -55,7 +58,9 @@ class PretendRunner:
             await asyncio.Event().wait()
         self._stop(step, "before")
         if self._stop_now(step, "freeze"):
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # Not in the middle of another thread's transaction: SQLite would stay locked.
+            with self.freeze_within:
+                os.kill(os.getpid(), signal.SIGSTOP)
         verdict, reason = Verdict.PASS, ""
         if not self.carry_out(work, step, fence):
             verdict, reason = Verdict.FAIL, "the host refused a lower fence"
@@ -121,7 +126,9 @@ class PretendRunner:
 def main() -> None:
     database, directory, rollout, *stop_at = sys.argv[1:]
     store = open_store(database)
-    runner = PretendRunner(Path(directory), stop_at=stop_at[0] if stop_at else "")
+    runner = PretendRunner(
+        Path(directory), stop_at=stop_at[0] if stop_at else "", freeze_within=store._turn
+    )
     with driving(store, runner, at_once=8) as driver:
         driver.drive(rollout, on_event=lambda event: None, on_tick=lambda tick: None)
 
