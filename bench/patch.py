@@ -6,10 +6,10 @@ import asyncio
 import shlex
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.measure import Figure, Report, booted_lab, ratios, run_child
+from bench.measure import Figure, Report, booted_lab, host_cpu_s, ratios, run_child
 from lab.fleet import Lab, LabHost, Wanted
 from suture.core.documents import digest
 from suture.core.evidence import StepReport, Verdict
@@ -29,9 +29,10 @@ _TIMED: tuple[Step, ...] = (patching.apply, patching.restart, patching.verify)
 
 @dataclass(frozen=True)
 class Patched:
-    """Seconds of the steps of one patched host, and how many packages it got."""
+    """Seconds of the steps of one patched host, the CPU it used, how many packages it got."""
 
     packages: int
+    cpu_s: float
     bundle_s: float
     apply_s: float
     restart_s: float
@@ -39,26 +40,37 @@ class Patched:
     whole_s: float
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """Seconds of ``apt-get install``, and the CPU that its host used."""
+
+    seconds: float
+    cpu_s: float
+
+
 def run(runs: int) -> Report:
-    ours, theirs = [], []
+    ours: list[Patched] = []
+    theirs: list[ByHand] = []
     for number in range(runs):
         with booted_lab() as lab:
             patched, by_hand = asyncio.run(_pair(lab, by_hand_first=number % 2 == 1))
         ours.append(patched)
         theirs.append(by_hand)
-    whole = tuple(one.whole_s for one in ours)
+    whole, by_hand_s = _each(ours, "whole_s"), _each(theirs, "seconds")
+    cpu, by_hand_cpu = _each(ours, "cpu_s"), _each(theirs, "cpu_s")
     return Report(
         title=f"patch: {ours[0].packages} pending security updates of one lab host",
         figures=(
             Figure(
-                "ratio_to_apt", "Suture ÷ apt-get by hand", ratios(whole, theirs), "×", "≤ 1.15"
+                "ratio_to_apt", "Suture ÷ apt-get by hand", ratios(whole, by_hand_s), "×", "≤ 1.15"
             ),
             Figure("bundle_s", "the return bundle, beforehand", _each(ours, "bundle_s"), "s"),
             Figure("patch_s", "Suture: apply, restart, verify", whole, "s"),
             Figure("apply_s", "of it apply", _each(ours, "apply_s"), "s"),
             Figure("restart_s", "of it restart", _each(ours, "restart_s"), "s"),
             Figure("verify_s", "of it verify", _each(ours, "verify_s"), "s"),
-            Figure("apt_s", "apt-get install by hand", tuple(theirs), "s"),
+            Figure("apt_s", "apt-get install by hand", by_hand_s, "s"),
+            Figure("ratio_cpu", "CPU on the host, Suture ÷ by hand", ratios(cpu, by_hand_cpu), "×"),
             Figure("packages", "packages", (float(ours[0].packages),)),
         ),
         caveats=(
@@ -74,11 +86,11 @@ def run(runs: int) -> Report:
     )
 
 
-def _each(patched: list[Patched], name: str) -> tuple[float, ...]:
+def _each(patched: Sequence[Patched | ByHand], name: str) -> tuple[float, ...]:
     return tuple(getattr(one, name) for one in patched)
 
 
-async def _pair(lab: Lab, *, by_hand_first: bool) -> tuple[Patched, float]:
+async def _pair(lab: Lab, *, by_hand_first: bool) -> tuple[Patched, ByHand]:
     """One host patched by Suture, its twin brother by hand, one after the other."""
     ours, theirs = lab.boot(Wanted("suture"), Wanted("by-hand"))
     async with ours.connect() as transport:
@@ -95,16 +107,17 @@ async def _pair(lab: Lab, *, by_hand_first: bool) -> tuple[Patched, float]:
         run_child([*shlex.split(theirs.ssh_command), "true"])
         if by_hand_first:
             by_hand = _by_hand(theirs, names)
-            return await _timed(session, bundle), by_hand
-        patched = await _timed(session, bundle)
+            return await _timed(ours, session, bundle), by_hand
+        patched = await _timed(ours, session, bundle)
         return patched, _by_hand(theirs, names)
 
 
-async def _timed(session: PatchSession, bundle: StepReport) -> Patched:
-    began = time.perf_counter()
+async def _timed(server: LabHost, session: PatchSession, bundle: StepReport) -> Patched:
+    cpu_s, began = host_cpu_s(server), time.perf_counter()
     applied, restarted, verified = [await _passed(step, session) for step in _TIMED]
     return Patched(
         packages=len(session.plan.changes),
+        cpu_s=host_cpu_s(server) - cpu_s,
         bundle_s=bundle.seconds,
         apply_s=applied.seconds,
         restart_s=restarted.seconds,
@@ -120,9 +133,11 @@ async def _passed(step: Step, session: PatchSession) -> StepReport:
     return report
 
 
-def _by_hand(server: LabHost, names: str) -> float:
+def _by_hand(server: LabHost, names: str) -> ByHand:
     command = f"DEBIAN_FRONTEND=noninteractive apt-get install -y -q {names}"
-    return run_child([*shlex.split(server.ssh_command), command]).seconds
+    before = host_cpu_s(server)
+    child = run_child([*shlex.split(server.ssh_command), command])
+    return ByHand(child.seconds, host_cpu_s(server) - before)
 
 
 def _names(changes: Iterable[Change]) -> str:
