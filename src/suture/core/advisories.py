@@ -1,7 +1,12 @@
-"""What publishers say about vulnerabilities, and what others know about them."""
+"""What publishers say about vulnerabilities in the packages of their releases.
+
+An :class:`Advisory` is the publisher's document, as it is stored; its :class:`Rule` objects are
+what packages are held against, one for each CVE in each package of each release.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 
@@ -19,47 +24,114 @@ class Severity(StrEnum):
 
 
 class FixState(StrEnum):
-    """What a publisher says about a vulnerability in a package of a release."""
+    """What a publisher says about a vulnerability in a package of a release.
+
+    AFFECTED: open, and a fix may come. END_OF_LIFE: the publisher no longer looks at the release.
+    """
 
     FIXED = "fixed"
     AFFECTED = "affected"
     NOT_AFFECTED = "not-affected"
     WILL_NOT_FIX = "will-not-fix"
+    END_OF_LIFE = "end-of-life"
     UNDER_INVESTIGATION = "under-investigation"
 
 
-class Advisory(Document, frozen=True):
-    """One publisher's statement about one source package of one release.
+class Affected(Document, frozen=True, omit_defaults=True):
+    """What an advisory says of one package of one release.
 
-    ``fixed`` is the source version that first has the fix, None unless ``state`` is FIXED.
-    ``publisher`` names where the statement came from, ``changelog`` for the archive's own word.
+    ``release`` is as in :attr:`OperatingSystem.release` (``debian:12``, ``almalinux:9``,
+    ``alpine:3.18``). ``package`` is the source package where dpkg, apk or pacman is used, and the
+    binary package where rpm is. ``fixed`` is the version that first has the fix, None unless
+    ``state`` is FIXED, written as the package manager does (rpm: ``epoch:version-release``, the
+    epoch left out where it is 0). Versions before ``introduced`` are not affected. ``cves`` are
+    the advisory's own where empty. ``module`` is an rpm module stream (``nodejs:18``). ``archs``
+    are those concerned, all where empty. ``channel`` names an archive apart that has the fix
+    (``esm-infra``), empty for the release's own. ``severity`` is the advisory's where unknown.
+    ``note`` is the publisher's reason in one line.
+    """
+
+    release: str
+    package: str
+    state: FixState
+    fixed: str | None = None
+    introduced: str = ""
+    cves: tuple[str, ...] = ()
+    module: str = ""
+    archs: tuple[str, ...] = ()
+    channel: str = ""
+    severity: Severity = Severity.UNKNOWN
+    note: str = ""
+
+
+class Advisory(Document, frozen=True, omit_defaults=True):
+    """One publisher's document about one or more vulnerabilities.
+
+    ``id`` is the publisher's (``DSA-5380-1``, ``ALSA-2023:6245``), or the CVE where it publishes
+    by vulnerability. ``publisher`` names who says so: ``debian``, ``redhat``, …, and
+    ``changelog`` for what was read out of packages. ``withdrawn`` is the day on which it was
+    taken back; a ``disputed`` vulnerability is one that its vendor does not accept.
     """
 
     id: str
     publisher: str
-    release: str
-    source: str
     cves: tuple[str, ...]
-    state: FixState
-    fixed: str | None = None
+    affected: tuple[Affected, ...]
     severity: Severity = Severity.UNKNOWN
     published: date | None = None
+    modified: date | None = None
+    withdrawn: date | None = None
+    disputed: bool = False
     summary: str = ""
     url: str = ""
 
 
-class Enrichment(Document, frozen=True):
-    """What is known about a CVE apart from any package. None means not known, never zero.
+class Rule(Document, frozen=True):
+    """An advisory's word on one CVE in one package of one release: fields as in
+    :class:`Affected` and :class:`Advisory`."""
 
-    ``cvss`` is 0 to 10, ``epss`` a probability.
-    """
-
+    advisory: str
+    publisher: str
+    release: str
+    package: str
     cve: str
-    cvss: float | None = None
-    vector: str | None = None
-    epss: float | None = None
-    kev: bool = False
-    kev_due: date | None = None
-    ransomware: bool = False
-    cwe: tuple[str, ...] = ()
+    state: FixState
+    fixed: str | None = None
+    introduced: str = ""
+    module: str = ""
+    archs: tuple[str, ...] = ()
+    channel: str = ""
     severity: Severity = Severity.UNKNOWN
+    published: date | None = None
+    disputed: bool = False
+    summary: str = ""
+    url: str = ""
+    note: str = ""
+
+
+def rules(advisory: Advisory) -> Iterator[Rule]:
+    """One rule for each CVE, package and release; none where the advisory was withdrawn."""
+    if advisory.withdrawn is not None:
+        return
+    for affected in advisory.affected:
+        severity = affected.severity
+        for cve in affected.cves or advisory.cves:
+            yield Rule(
+                advisory=advisory.id,
+                publisher=advisory.publisher,
+                release=affected.release,
+                package=affected.package,
+                cve=cve,
+                state=affected.state,
+                fixed=affected.fixed,
+                introduced=affected.introduced,
+                module=affected.module,
+                archs=affected.archs,
+                channel=affected.channel,
+                severity=advisory.severity if severity is Severity.UNKNOWN else severity,
+                published=advisory.published,
+                disputed=advisory.disputed,
+                summary=advisory.summary,
+                url=advisory.url,
+                note=affected.note,
+            )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from suture.core.advisories import Advisory, FixState, Severity
+from suture.core.advisories import Advisory, Affected, FixState, Severity
 from suture.core.documents import Document
 from suture.core.versions import compare, is_valid
 
@@ -82,11 +82,8 @@ def advisories(
         Advisory(
             id=f"{publisher}:{entry.source}:{entry.version}",
             publisher=publisher,
-            release=release,
-            source=entry.source,
             cves=entry.cves,
-            state=FixState.FIXED,
-            fixed=entry.version,
+            affected=(Affected(release, entry.source, FixState.FIXED, entry.version),),
             severity=_SEVERITY.get(entry.urgency, Severity.UNKNOWN),
             published=entry.date.date() if entry.date else None,
             summary=entry.summary,

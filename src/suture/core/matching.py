@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from suture.core import changelogs
-from suture.core.advisories import Advisory, FixState
+from suture.core.advisories import Advisory, FixState, Rule, rules
 from suture.core.documents import Document
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import AvailableVersion, Host, Inventory, Package, PackageState
@@ -25,6 +25,7 @@ _KERNEL_IMAGE = re.compile(r"linux-(?:image|image-unsigned|modules|modules-extra
 _STATES = (
     FixState.FIXED,
     FixState.WILL_NOT_FIX,
+    FixState.END_OF_LIFE,
     FixState.AFFECTED,
     FixState.UNDER_INVESTIGATION,
     FixState.NOT_AFFECTED,
@@ -33,6 +34,7 @@ _STATES = (
 _WITHOUT_FIX = {
     FixState.AFFECTED: "says that it is affected and names no fix yet",
     FixState.WILL_NOT_FIX: "says that it is affected and will not be fixed",
+    FixState.END_OF_LIFE: "no longer looks at this release",
     FixState.UNDER_INVESTIGATION: "is still looking into it",
 }
 
@@ -49,24 +51,24 @@ class UnnamedUpdate(Document, frozen=True):
 
 
 class AdvisoryIndex:
-    """The one statement that counts for each (release, source, CVE).
+    """The one rule that counts for each (release, package, CVE).
 
     A publisher's own word goes before what was read out of changelogs; then the highest fixed
     version counts, for an earlier fix that needed another one was none.
     """
 
     def __init__(self, advisories: Iterable[Advisory]) -> None:
-        self._statements: dict[tuple[str, str], dict[str, Advisory]] = {}
-        for advisory in map(_readable, advisories):
-            by_cve = self._statements.setdefault((advisory.release, advisory.source), {})
-            for cve in advisory.cves:
-                known = by_cve.get(cve)
-                if known is None or _weight(advisory) > _weight(known):
-                    by_cve[cve] = advisory
+        self._rules: dict[tuple[str, str], dict[str, Rule]] = {}
+        for advisory in advisories:
+            for rule in map(_readable, rules(advisory)):
+                by_cve = self._rules.setdefault((rule.release, rule.package), {})
+                known = by_cve.get(rule.cve)
+                if known is None or _weight(rule) > _weight(known):
+                    by_cve[rule.cve] = rule
 
-    def about(self, release: str, source: str) -> Mapping[str, Advisory]:
-        """CVE → the statement about it in ``source`` of ``release``."""
-        return self._statements.get((release, source), {})
+    def about(self, release: str, package: str) -> Mapping[str, Rule]:
+        """CVE → the rule about it in ``package`` of ``release``."""
+        return self._rules.get((release, package), {})
 
 
 def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Finding, ...]:
@@ -78,11 +80,11 @@ def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Findi
     stale = _stale(inventory)
     findings = []
     for source, group in _groups(inventory).items():
-        for cve, advisory in index.about(inventory.os.release, source).items():
-            judged = _judge(group, advisory, offers.get(source), stale)
+        for rule in index.about(inventory.os.release, source).values():
+            judged = _judge(group, rule, offers.get(source), stale)
             if judged is not None:
                 state, affected, reason = judged
-                findings.append(_finding(host, cve, advisory, state, affected, reason))
+                findings.append(_finding(host, rule, state, affected, reason))
     return tuple(sorted(findings, key=lambda finding: (finding.cve, finding.source)))
 
 
@@ -106,8 +108,8 @@ def unnamed_updates(
     unnamed = []
     for source, to in sorted(newest.items()):
         named = any(
-            advisory.fixed and _order(oldest[source]) < _order(advisory.fixed) <= _order(to)
-            for advisory in index.about(inventory.os.release, source).values()
+            rule.fixed and _order(oldest[source]) < _order(rule.fixed) <= _order(to)
+            for rule in index.about(inventory.os.release, source).values()
         )
         if source in unreadable:
             unnamed.append(UnnamedUpdate(source, to, unreadable[source]))
@@ -118,19 +120,19 @@ def unnamed_updates(
     return tuple(unnamed)
 
 
-def _readable(advisory: Advisory) -> Advisory:
+def _readable(rule: Rule) -> Rule:
     """A fix in a version that cannot be compared is a fix that cannot be proved."""
-    if advisory.state is not FixState.FIXED or is_valid(advisory.fixed or ""):
-        return advisory
-    return replace(advisory, state=FixState.UNDER_INVESTIGATION, fixed=None)
+    if rule.state is not FixState.FIXED or is_valid(rule.fixed or ""):
+        return rule
+    return replace(rule, state=FixState.UNDER_INVESTIGATION, fixed=None)
 
 
-def _weight(advisory: Advisory) -> tuple[bool, int, bytes, str]:
+def _weight(rule: Rule) -> tuple[bool, int, bytes, str]:
     return (
-        advisory.publisher != changelogs.PUBLISHER,
-        -_STATES.index(advisory.state),
-        key(advisory.fixed) if advisory.fixed else b"",
-        advisory.id,
+        rule.publisher != changelogs.PUBLISHER,
+        -_STATES.index(rule.state),
+        key(rule.fixed) if rule.fixed else b"",
+        rule.advisory,
     )
 
 
@@ -202,23 +204,23 @@ Judgement = tuple[FindingState, Sequence[Package], str]
 
 def _judge(
     group: _Group,
-    advisory: Advisory,
+    rule: Rule,
     offer: AvailableVersion | None,
     stale: Mapping[str, str],
 ) -> Judgement | None:
     """The state, the packages concerned and why; None where the vulnerability is not open."""
-    if advisory.state is FixState.NOT_AFFECTED:
+    if rule.state is FixState.NOT_AFFECTED:
         return None
-    fixed = advisory.fixed
+    fixed = rule.fixed
     if fixed is None:
-        said = _WITHOUT_FIX.get(advisory.state, "names no fix")
-        return FindingState.NO_FIX, group.packages, f"{advisory.publisher} {said}"
+        said = _WITHOUT_FIX.get(rule.state, "names no fix")
+        return FindingState.NO_FIX, group.packages, f"{rule.publisher} {said}"
     older = [package for package in group.packages if _is_older(package.source_version, fixed)]
     if not older:
         return _needs_restart(group.packages, fixed, stale)
     if any(not _is_older(package.source_version, fixed) for package in group.waiting):
         return FindingState.RESTART, older, f"{fixed} is installed, but an older kernel runs"
-    return _needs_update(older, advisory.publisher, fixed, offer)
+    return _needs_update(older, rule.publisher, fixed, offer)
 
 
 def _needs_update(
@@ -249,8 +251,7 @@ def _needs_restart(
 
 def _finding(
     host: Host,
-    cve: str,
-    advisory: Advisory,
+    rule: Rule,
     state: FindingState,
     affected: Sequence[Package],
     reason: str,
@@ -258,17 +259,17 @@ def _finding(
     names = tuple(sorted({package.name for package in affected}))
     first = min(affected, key=lambda package: (package.name != package.source, package.name))
     return Finding(
-        cve=cve,
+        cve=rule.cve,
         host=host.name,
         package=first.name,
         packages=names,
         source=first.source,
         installed=first.version,
-        fixed=advisory.fixed,
+        fixed=rule.fixed,
         state=state,
-        severity=advisory.severity,
-        advisory=advisory.id,
-        publisher=advisory.publisher,
+        severity=rule.severity,
+        advisory=rule.advisory,
+        publisher=rule.publisher,
         reasons=(reason,),
     )
 

@@ -16,8 +16,9 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from suture.core import versions
-from suture.core.advisories import Enrichment, Severity
+from suture.core.advisories import Severity
 from suture.core.documents import Document
+from suture.core.enrichment import Enrichment, KnownExploited
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import Criticality, Exposure, Host
 
@@ -135,12 +136,12 @@ def _scored(
     stake, stake_reason = _stake(host)
     base = _log_odds(epss, weights) + _log_odds(1.0, weights) + weights.cvss * cvss
     score = base * stake + (_most(weights) if known.kev else 0.0)
-    exploited = (_exploited(known, today),) if known.kev else ()
+    exploited = (_exploited(known.kev, today),) if known.kev else ()
     return replace(
         finding,
         severity=severity,
         score=score,
-        kev=known.kev,
+        kev=known.kev is not None,
         reasons=(*finding.reasons, *exploited, epss_reason, cvss_reason, stake_reason),
     )
 
@@ -157,8 +158,8 @@ def _most(weights: RankingWeights) -> float:
 
 
 def _epss(known: Enrichment, weights: RankingWeights) -> tuple[float, str]:
-    if known.epss is not None and 0 <= known.epss <= 1:
-        return known.epss, f"EPSS {known.epss:.2%}"
+    if known.epss is not None and 0 <= known.epss.probability <= 1:
+        return known.epss.probability, f"EPSS {known.epss.probability:.2%}"
     return weights.usual_epss, f"EPSS unknown, taken as {weights.usual_epss:.2%}"
 
 
@@ -177,16 +178,16 @@ def _stake(host: Host | None) -> tuple[float, str]:
     return stake, f"{host.criticality} criticality, {host.exposure} exposure"
 
 
-def _exploited(known: Enrichment, today: date) -> str:
+def _exploited(known: KnownExploited, today: date) -> str:
     said = "known to be exploited (KEV)"
     if known.ransomware:
         said += ", also by ransomware"
-    if known.kev_due is None:
+    if known.due is None:
         return said
-    days = (known.kev_due - today).days
+    days = (known.due - today).days
     count = f"{abs(days)} day{'' if abs(days) == 1 else 's'}"
     when = f"in {count}" if days >= 0 else f"{count} overdue"
-    return f"{said}, due {known.kev_due.isoformat()}, {when}"
+    return f"{said}, due {known.due.isoformat()}, {when}"
 
 
 def _band(cvss: float | None) -> Severity:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from suture.core import ranking
-from suture.core.advisories import Advisory
+from suture.core.advisories import Rule
 from suture.core.documents import Document
 from suture.core.findings import Finding
 from suture.core.ranking import RankedPatch
@@ -34,7 +34,7 @@ class Explanation(Document, frozen=True):
 
     host: str
     finding: Finding | None
-    statement: Advisory | None
+    statement: Rule | None
     updates: tuple[LedgerEntry, ...]
     answer: str
 
@@ -110,11 +110,11 @@ def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:
     )
 
 
-def _answer(finding: Finding | None, statement: Advisory | None) -> str:
+def _answer(finding: Finding | None, statement: Rule | None) -> str:
     if finding is not None:
         return "open"
     if statement is not None:
         return (
-            f"not open: {statement.source} is at {statement.fixed} or newer, and nothing old runs"
+            f"not open: {statement.package} is at {statement.fixed} or newer, and nothing old runs"
         )
     return "no installed package is named for it"

@@ -45,11 +45,12 @@ def test_notes_on_who_uploaded_are_not_the_summary() -> None:
 
 def test_what_is_newer_than_installed_and_names_vulnerabilities_becomes_advisories() -> None:
     found = advisories(parse(recorded("nginx")), release="debian:12", installed="1.22.1-9+deb12u9")
-    assert [one.fixed for one in found] == ["1.22.1-9+deb12u11", "1.22.1-9+deb12u10"]
+    assert [one.affected[0].fixed for one in found] == ["1.22.1-9+deb12u11", "1.22.1-9+deb12u10"]
     newest = found[0]
+    (about,) = newest.affected
     assert newest.id == "changelog:nginx:1.22.1-9+deb12u11"
-    assert (newest.publisher, newest.release) == ("changelog", "debian:12")
-    assert newest.state is FixState.FIXED
+    assert (newest.publisher, about.release, about.package) == ("changelog", "debian:12", "nginx")
+    assert about.state is FixState.FIXED
     assert newest.published == date(2026, 11, 19)
 
 

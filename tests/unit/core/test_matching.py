@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suture.core.advisories import Advisory, FixState, Severity
+from suture.core.advisories import Advisory, Affected, FixState, Severity
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import (
     AvailableVersion,
@@ -28,15 +28,14 @@ CVE = "CVE-2026-0001"
 
 
 def advisory(fixed: str | None = "2", **fields: Any) -> Advisory:
+    about: dict[str, Any] = {"release": "debian:12", "package": "nginx", "state": FixState.FIXED}
+    about |= {name: fields.pop(name) for name in tuple(fields) if name in about}
     defaults: dict[str, Any] = {
         "id": f"changelog:nginx:{fixed}",
         "publisher": "changelog",
-        "release": "debian:12",
-        "source": "nginx",
         "cves": (CVE,),
-        "state": FixState.FIXED,
     }
-    return Advisory(fixed=fixed, **defaults | fields)
+    return Advisory(affected=(Affected(fixed=fixed, **about),), **defaults | fields)
 
 
 def update(name: str, installed: str, offered: str, source: str = "") -> Update:
@@ -105,7 +104,7 @@ def test_the_fixed_version_or_a_newer_one_closes(version: str) -> None:
 def test_a_process_that_runs_the_old_version_keeps_it_open(owner: str) -> None:
     stale = StaleProcess(7, "nginx", "nginx.service", "/usr/lib/libssl.so.3", owner)
     seen = inventory("web", [package("libssl3", "2", source="openssl")], stale=(stale,))
-    (finding,) = found(seen, advisory(source="openssl"))
+    (finding,) = found(seen, advisory(package="openssl"))
     assert finding.state is FindingState.RESTART
     assert finding.reasons == (
         "2 is installed, but nginx.service still runs what it replaced in libssl3",
@@ -133,8 +132,8 @@ def test_a_source_that_is_upgraded_in_part_is_open_in_the_rest() -> None:
 
 def test_the_source_version_is_compared_and_not_the_binary_one() -> None:
     rebuilt = package("bash", "5.2-2+b13", source_version="5.2-2")
-    assert found(inventory("web", [rebuilt]), advisory("5.2-2", source="bash")) == ()
-    assert len(found(inventory("web", [rebuilt]), advisory("5.2-2+b1", source="bash"))) == 1
+    assert found(inventory("web", [rebuilt]), advisory("5.2-2", package="bash")) == ()
+    assert len(found(inventory("web", [rebuilt]), advisory("5.2-2+b1", package="bash"))) == 1
 
 
 def test_what_is_removed_or_from_a_third_party_is_not_judged() -> None:
@@ -146,7 +145,7 @@ def test_what_is_removed_or_from_a_third_party_is_not_judged() -> None:
 
 def test_another_release_or_source_is_none_of_this_host_s() -> None:
     seen = inventory("web", [package(version="1")])
-    assert found(seen, advisory(release="debian:13"), advisory(source="curl")) == ()
+    assert found(seen, advisory(release="debian:13"), advisory(package="curl")) == ()
 
 
 def test_the_publisher_s_own_word_goes_before_the_changelog() -> None:
@@ -180,7 +179,7 @@ META = package("linux-image-amd64", "1", source=KERNEL)
 
 
 def test_only_the_running_kernel_counts() -> None:
-    fix = advisory(source=KERNEL)
+    fix = advisory(package=KERNEL)
     running_new = Kernel("6.1.0-2-amd64")
     assert found(inventory("web", [OLD_IMAGE, NEW_IMAGE, META], kernel=running_new), fix) == ()
     running_old = inventory("web", [OLD_IMAGE, META], third_party=(OLD_IMAGE.key,))
@@ -189,14 +188,14 @@ def test_only_the_running_kernel_counts() -> None:
 
 
 def test_a_newer_kernel_takes_over_at_the_reboot() -> None:
-    (finding,) = found(inventory("web", [OLD_IMAGE, NEW_IMAGE]), advisory(source=KERNEL))
+    (finding,) = found(inventory("web", [OLD_IMAGE, NEW_IMAGE]), advisory(package=KERNEL))
     assert finding.state is FindingState.RESTART
     assert finding.reasons == ("2 is installed, but an older kernel runs",)
 
 
 def test_a_kernel_that_was_replaced_under_its_own_name_needs_a_reboot() -> None:
     image = package("linux-image-6.1.0-1-amd64", "2", source=KERNEL)
-    fix = advisory(source=KERNEL)
+    fix = advisory(package=KERNEL)
     assert found(inventory("web", [image]), fix) == ()
     asks = inventory("web", [image], reboot_required=True, reboot_packages=(image.name,))
     assert states(asks, fix) == [FindingState.RESTART]
@@ -204,7 +203,7 @@ def test_a_kernel_that_was_replaced_under_its_own_name_needs_a_reboot() -> None:
 
 def test_a_container_has_no_kernel() -> None:
     seen = inventory("web", [OLD_IMAGE], kernel=Kernel("6.1.0-1-amd64", container=True))
-    assert found(seen, advisory(source=KERNEL)) == ()
+    assert found(seen, advisory(package=KERNEL)) == ()
 
 
 def test_security_updates_that_name_nothing_are_told_apart() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from suture.core.advisories import Enrichment, Severity
+from suture.core.advisories import Severity
+from suture.core.enrichment import CvssScore, Enrichment, Epss, KnownExploited
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import Criticality, Exposure
 from suture.core.ranking import RankedPatch, rank, rank_patches
@@ -43,10 +45,25 @@ def score(
     (ranked,) = rank(
         [one],
         hosts={"web": host("web", criticality=criticality, exposure=exposure)},
-        enrichment={one.cve: Enrichment(one.cve, **known)},
+        enrichment={one.cve: enriched(one.cve, **known)},
         today=TODAY,
     )
     return ranked.score
+
+
+def enriched(
+    cve: str,
+    *,
+    epss: float | None = None,
+    cvss: float | None = None,
+    kev: bool = False,
+) -> Enrichment:
+    return Enrichment(
+        cve,
+        scores=() if cvss is None else (CvssScore("3.1", "", cvss, "nvd"),),
+        epss=None if epss is None else Epss(epss),
+        kev=KnownExploited(date(2026, 2, 1)) if kev else None,
+    )
 
 
 epss = st.none() | st.floats(0, 1)
@@ -95,8 +112,8 @@ def test_known_exploitation_comes_before_everything_else(
 def test_ranks_count_from_one_in_the_order_of_scores() -> None:
     findings = [finding(f"CVE-2026-000{n}") for n in (1, 2, 3)]
     known = {
-        "CVE-2026-0002": Enrichment("CVE-2026-0002", kev=True),
-        "CVE-2026-0003": Enrichment("CVE-2026-0003", epss=0.9, cvss=9.8),
+        "CVE-2026-0002": enriched("CVE-2026-0002", kev=True),
+        "CVE-2026-0003": enriched("CVE-2026-0003", epss=0.9, cvss=9.8),
     }
     ranked = rank(findings, hosts={}, enrichment=known, today=TODAY)
     assert [one.cve[-1] for one in ranked] == ["2", "3", "1"]
@@ -117,9 +134,8 @@ def test_reasons_tell_what_is_known_and_what_is_assumed() -> None:
         "CVSS unknown, taken as 6.0",
         "host not described, taken as medium and internal",
     )
-    full = Enrichment(
-        one.cve, cvss=9.8, epss=0.94321, kev=True, kev_due=date(2026, 3, 1), ransomware=True
-    )
+    known = KnownExploited(date(2026, 2, 1), due=date(2026, 3, 1), ransomware=True)
+    full = replace(enriched(one.cve, cvss=9.8, epss=0.94321), kev=known)
     web = host("web", criticality=Criticality.HIGH, exposure=Exposure.PUBLIC)
     (told,) = rank([one], hosts={"web": web}, enrichment={one.cve: full}, today=TODAY)
     assert told.reasons[1:] == (
@@ -151,7 +167,7 @@ def test_what_is_installed_is_patches() -> None:
         finding("CVE-2026-0004", source="bash", state=FindingState.NO_FIX, fixed=None),
         finding("CVE-2026-0005", source="zlib", state=FindingState.RESTART),
     ]
-    known = {"CVE-2026-0001": Enrichment("CVE-2026-0001", epss=0.5, kev=True)}
+    known = {"CVE-2026-0001": enriched("CVE-2026-0001", epss=0.5, kev=True)}
     ranked = rank(findings, hosts={}, enrichment=known, today=TODAY)
     nginx, curl = rank_patches(ranked)
     total = sum(one.score for one in ranked if one.source == "nginx")
