@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -93,6 +94,43 @@ changelogs = Table(
     Column("since", String(255), nullable=False),
     Column("text", Text, nullable=False),
     Column("fetched_at", UtcDateTime, nullable=False),
+)
+
+# The state of each feed: where it comes from, when it was last had, what went wrong since.
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)
+
+# What feeds say, and from when until when each word of it was known: an advisory's part about one
+# release, or, without a release, the enrichment of a CVE. Rows are ended and never changed.
+feed_records = Table(
+    "feed_records",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("feed", String(64), nullable=False),
+    Column("file", String(512), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("release", String(255)),
+    Column("digest", LargeBinary, nullable=False),
+    Column("known_from", UtcDateTime, nullable=False),
+    Column("known_until", UtcDateTime),
+    Column("document", LargeBinary, nullable=False),
+    Index("ix_feed_records_feed", "feed", "known_until"),
+    Index("ix_feed_records_release", "release", "known_until"),
+    Index("ix_feed_records_key", "key"),
+)
+
+# EPSS: the scores of all CVEs on one day, as arrays.
+score_tables = Table(
+    "score_tables",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("known_from", UtcDateTime, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("scores", LargeBinary, nullable=False),
 )
 
 plans = Table(

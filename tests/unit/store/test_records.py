@@ -1,0 +1,123 @@
+"""What feeds say, and what was known when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.enrichment import CvssScore, Enrichment
+from suture.store import records
+from suture.store.database import Store
+from suture.store.records import Applied, Row
+from suture.store.tables import feed_records
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def advisory(name: str, fixed: str = "2", *releases: str) -> Advisory:
+    return Advisory(
+        name,
+        "debian",
+        (f"CVE-{name}",),
+        tuple(
+            Affected(release, "nginx", FixState.FIXED, fixed)
+            for release in releases or ("debian:12",)
+        ),
+    )
+
+
+def all_rows(*found: Advisory | Enrichment) -> list[Row]:
+    return [row for one in found for row in records.rows(one)]
+
+
+def at(day: int) -> datetime:
+    return START + timedelta(days=day)
+
+
+def known(store: Store, day: int | None = None, *releases: str) -> list[str]:
+    with store.read() as connection:
+        return [
+            f"{one.id} {one.affected[0].fixed}"
+            for _, one in records.advisories(
+                connection,
+                releases or ("debian:12",),
+                known_at=None if day is None else at(day),
+            )
+        ]
+
+
+def test_a_record_is_kept_by_release(store: Store) -> None:
+    both = advisory("1", "2", "debian:12", "debian:13")
+    with store.begin() as connection:
+        applied = records.apply(connection, "tracker", "all", all_rows(both), at(0))
+    assert applied == Applied(began=2, ended=0)
+    with store.read() as connection:
+        ((feed, one),) = records.advisories(connection, ["debian:13"])
+    assert (feed, one.affected) == ("tracker", both.affected[1:])
+
+
+def test_what_is_said_again_goes_on_and_what_is_not_ends(store: Store) -> None:
+    with store.begin() as connection:
+        records.apply(connection, "dsa", "a", all_rows(advisory("1"), advisory("2")), at(0))
+    with store.begin() as connection:
+        applied = records.apply(
+            connection, "dsa", "a", all_rows(advisory("1"), advisory("2", "3")), at(1)
+        )
+    assert applied == Applied(began=1, ended=1)
+    assert known(store) == ["1 2", "2 3"]
+    assert known(store, 0) == ["1 2", "2 2"]
+
+
+def test_files_are_apart_until_one_is_gone(store: Store) -> None:
+    with store.begin() as connection:
+        records.apply(connection, "dsa", "a", all_rows(advisory("1")), at(0))
+        records.apply(connection, "dsa", "b", all_rows(advisory("2")), at(0))
+        assert records.end_files(connection, "dsa", ["a"], at(1)) == 1
+        assert records.count(connection, "dsa") == 1
+    assert known(store) == ["1 2"]
+
+
+def test_a_partial_file_speaks_of_what_it_names(store: Store) -> None:
+    first = all_rows(advisory("1"), advisory("2"), advisory("3"))
+    with store.begin() as connection:
+        records.apply(connection, "vex", "archive", first, at(0))
+        applied = records.apply_partial(
+            connection, "vex", "changes", all_rows(advisory("2", "9")), ["3"], at(1)
+        )
+    assert applied == Applied(began=1, ended=2)
+    assert known(store) == ["1 2", "2 9"]
+
+
+def test_a_withdrawn_advisory_without_packages_is_kept(store: Store) -> None:
+    bare = Advisory("1", "debian", (), (), withdrawn=at(0).date())
+    with store.begin() as connection:
+        records.apply(connection, "dsa", "a", all_rows(bare), at(0))
+        assert [one for _, one in records.advisories(connection, [""])] == [bare]
+
+
+def test_enrichment_is_asked_by_vulnerability(store: Store) -> None:
+    one = Enrichment("CVE-2026-0001", scores=(CvssScore("3.1", "", 9.8, "nvd"),))
+    with store.begin() as connection:
+        records.apply(connection, "nvd", "2026", all_rows(one, Enrichment("CVE-2026-2")), at(0))
+        found = list(records.enrichments(connection, ["CVE-2026-0001"]))
+        assert found == [("nvd", one)]
+        assert list(records.advisories(connection, ["debian:12"])) == []
+
+
+days = st.lists(st.dictionaries(st.sampled_from("123"), st.sampled_from("456")), max_size=6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(days)
+def test_any_past_day_is_known_as_it_was(store: Store, said: list[dict[str, str]]) -> None:
+    with store.begin() as connection:
+        connection.execute(sa.delete(feed_records))
+        for day, words in enumerate(said):
+            new = all_rows(*(advisory(name, fixed) for name, fixed in words.items()))
+            records.apply(connection, "dsa", "a", new, at(day))
+    for day, words in enumerate(said):
+        assert sorted(known(store, day)) == sorted(f"{n} {fixed}" for n, fixed in words.items())
