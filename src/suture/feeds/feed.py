@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from suture.core.advisories import Advisory
 from suture.core.documents import Document
 from suture.core.enrichment import Enrichment
+from suture.core.scores import ScoreTable
 
 
 class FeedError(Exception):
@@ -72,22 +73,6 @@ class Source(Protocol):
         """
 
 
-class Score(Document, frozen=True):
-    """One line of a table of EPSS scores: ``probability`` and ``percentile`` from 0 to 1."""
-
-    cve: str
-    probability: float
-    percentile: float | None
-
-
-class ScoreTable(Document, frozen=True):
-    """All scores of one ``day``; ``model`` is the version of the model that made them."""
-
-    day: date
-    model: str
-    scores: Sequence[Score]
-
-
 Record = Advisory | Enrichment
 Parse = Callable[[FeedFile], Iterator[Record]]
 
@@ -100,6 +85,8 @@ class Feed:
     ``stale_after_s`` is the age from which its word is called stale: a few times the publisher's
     own rhythm.
     ``scores`` is set in the place of ``parse`` where the feed is a table of EPSS scores.
+    ``systems`` are the ids of os-release that it speaks of, empty where it speaks of CVEs.
+    ``default`` is False for a feed that says in another form what a default one says.
     """
 
     name: str
@@ -110,6 +97,8 @@ class Feed:
     parse: Parse | None = None
     scores: Callable[[FeedFile], ScoreTable] | None = None
     stale_after_s: float = 3 * 86400
+    systems: tuple[str, ...] = ()
+    default: bool = True
 
 
 def fixed_files(*names: str) -> Callable[[Source], Sequence[FeedFile]]:

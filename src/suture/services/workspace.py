@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The directory of an installation: database, pinned host keys, policy, twins."""
+    """The directory of an installation: database, pinned host keys, policy, twins, feeds."""
 
     home: Path
     database: str
@@ -26,6 +26,10 @@ class Workspace:
     @property
     def twins(self) -> Path:
         return self.home / "twins"
+
+    @property
+    def feeds(self) -> Path:
+        return self.home / "feeds"
 
     @property
     def log(self) -> Path:

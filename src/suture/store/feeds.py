@@ -24,7 +24,8 @@ class FeedState(Document, frozen=True, omit_defaults=True):
     """``mirror`` replaces the official address. ``synced_at`` is when the last good sync began,
     ``checked_at`` when the last one was tried, ``error`` why that one failed. ``records`` are
     those that count now, ``newest`` the latest day that one of them is dated with. ``reader`` is
-    the version of Suture that read the files: another one reads them anew.
+    the version of Suture that read the files: another one reads them anew. ``files`` are all that
+    were fetched, ``present`` the names of those that hold records.
     """
 
     name: str
@@ -37,6 +38,7 @@ class FeedState(Document, frozen=True, omit_defaults=True):
     newest: date | None = None
     reader: str = ""
     files: Mapping[str, FileState] = {}
+    present: tuple[str, ...] = ()
 
 
 def get(connection: sa.Connection, name: str) -> FeedState:
