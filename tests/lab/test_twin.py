@@ -29,10 +29,10 @@ from suture.core.selection import SelectionRules
 from suture.core.selector import select
 from suture.hosts.facts import collect
 from suture.hosts.patching import PatchSession, acquire
-from suture.hosts.transport import Result, Transport
+from suture.hosts.transport import HostError, Result, Transport
 from suture.twin.clone import Clone, CloneError, stream_root
 from suture.twin.containers import ContainerError
-from suture.twin.machine import Twins, TwinSettings
+from suture.twin.machine import Twin, Twins, TwinSettings
 from suture.twin.package_files import fetch_packages
 from suture.twin.processes import Process, find
 from suture.twin.rehearsal import Rehearsal, Rehearser
@@ -142,6 +142,30 @@ async def test_a_twin_runs_what_the_host_runs_and_reaches_nothing(stage: Stage) 
         assert "Could not connect" in refused or "Failed to connect" in refused
         assert "not permitted" in await _sh(way, "mknod /root/disk b 254 0")
         assert "0          0      65536" in await _sh(way, "cat /proc/self/uid_map")
+
+
+async def test_a_twin_reboots_whoever_was_stopped_while_looking_into_it(stage: Stage) -> None:
+    clone = await stage.clone(await stage.plan())
+    async with stage.twins.boot(clone) as twin, twin.connect() as way:
+        before = await _boot_id(twin)
+        looking = asyncio.create_task(way.run("kill -STOP $$", timeout_s=90))
+        await _sh(way, "systemctl --no-block reboot")
+        for _ in range(120):
+            after = await _boot_id(twin)
+            if after not in ("", before):
+                break
+            await asyncio.sleep(0.5)
+        assert after not in ("", before)
+        await looking
+
+
+async def _boot_id(twin: Twin) -> str:
+    """Empty while the twin is down."""
+    try:
+        async with twin.connect() as way:
+            return await _sh(way, "cat /proc/sys/kernel/random/boot_id")
+    except HostError:
+        return ""
 
 
 async def test_secrets_and_data_stay_at_home(stage: Stage) -> None:

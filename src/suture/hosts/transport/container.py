@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 from pathlib import Path
 
 from suture.hosts.transport import FailureKind
-from suture.hosts.transport.local import LocalTransport
-from suture.hosts.transport.shell import Limits, Pipes
+from suture.hosts.transport.local import LocalTransport, ProcessPipes
+from suture.hosts.transport.shell import Limits
+
+_LOOK_S = 0.25
 
 
 class ContainerTransport(LocalTransport):
@@ -18,12 +23,17 @@ class ContainerTransport(LocalTransport):
     def __init__(self, name: str, leader: int, *, limits: Limits | None = None) -> None:
         super().__init__(name, limits=limits)
         self._leader = leader
+        self._watches: set[asyncio.Task[None]] = set()
 
-    async def _start(self, argv: list[str]) -> Pipes:
+    async def _start(self, argv: list[str]) -> ProcessPipes:
         enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w"]
         if self._has_own_users():
             enter.append("-U")
-        return await super()._start([*enter, "--", *argv])
+        pipes = await super()._start([*enter, "--", *argv])
+        watch = asyncio.create_task(_keep_awake(pipes.process))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+        return pipes
 
     def _has_own_users(self) -> bool:
         """A user namespace of its own must be entered, or the container's programs would run
@@ -37,3 +47,17 @@ class ContainerTransport(LocalTransport):
                 "Look at its console for why it ended.",
             ) from None
         return theirs.st_ino != Path("/proc/self/ns/user").stat().st_ino
+
+
+async def _keep_awake(process: asyncio.subprocess.Process) -> None:
+    """Let nsenter go on until it ends, for it stops itself when its child is stopped.
+
+    A container that shuts down stops every process before it kills them. A stopped nsenter would
+    never collect its dead child, and the container's init would wait for that for ever.
+    """
+    while process.returncode is None:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            stat = Path(f"/proc/{process.pid}/stat").read_text()
+            if stat.rpartition(")")[2].split()[0] == "T":
+                process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(_LOOK_S)

@@ -8,15 +8,15 @@ import os
 import signal
 
 from suture.hosts.transport import FailureKind
-from suture.hosts.transport.shell import Limits, Pipes, ShellTransport
+from suture.hosts.transport.shell import Limits, ShellTransport
 
 
 class ProcessPipes:
-    """:class:`Pipes` of a child process, which leads a process group of its own."""
+    """The pipes of a child process, which leads a process group of its own."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin and process.stdout and process.stderr
-        self._process = process
+        self.process = process
         self._stdin = process.stdin
         self._stdout = process.stdout
         self._stderr = process.stderr
@@ -35,11 +35,11 @@ class ProcessPipes:
         return await self._stderr.read(size)
 
     async def wait(self) -> int:
-        return max(await self._process.wait(), -1)
+        return max(await self.process.wait(), -1)
 
     async def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class LocalTransport(ShellTransport):
@@ -49,7 +49,7 @@ class LocalTransport(ShellTransport):
         user = "root" if os.geteuid() == 0 else _user_name()
         super().__init__(name, user=user, limits=limits)
 
-    async def _start(self, argv: list[str]) -> Pipes:
+    async def _start(self, argv: list[str]) -> ProcessPipes:
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
