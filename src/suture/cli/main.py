@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from suture import __version__
-from suture.cli import evidence, findings, hosts, plans, policies, rollouts, scan
+from suture.cli import evidence, feeds, findings, hosts, plans, policies, rollouts, scan
 
 app = typer.Typer(
     name="suture",
@@ -54,6 +54,7 @@ def _options(
 
 app.command("scan")(scan.scan)
 app.add_typer(hosts.app, name="hosts")
+app.add_typer(feeds.app, name="feeds")
 app.command("findings")(findings.findings)
 app.command("explain")(findings.explain)
 app.add_typer(policies.app, name="policy")

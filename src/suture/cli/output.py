@@ -37,6 +37,10 @@ STYLES = {
     "running": "cyan",
     "paused": "bold yellow",
     "aborted": "red",
+    "synced": "green",
+    "unchanged": "dim",
+    "current": "green",
+    "stale": "bold yellow",
     "error": "bold red",
     "warning": "yellow",
 }
