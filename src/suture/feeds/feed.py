@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from suture.core.advisories import Advisory
 from suture.core.documents import Document
 from suture.core.enrichment import Enrichment
-from suture.core.scores import ScoreTable
+
+if TYPE_CHECKING:
+    from suture.core.epss import ScoreTable
 
 
 class FeedError(Exception):

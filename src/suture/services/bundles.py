@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from suture.core.advisories import Advisory
 from suture.core.documents import Document, encode
 from suture.core.enrichment import Enrichment
-from suture.core.scores import ScoreTable
+from suture.core.epss import ScoreTable
 from suture.reading import UnreadableError, json_of, members
 from suture.services import fleet
 from suture.services.collecting import clock
@@ -47,11 +47,11 @@ class _Line(Document, frozen=True, omit_defaults=True):
 
 
 class _Scores(Document, frozen=True):
-    """A table of EPSS scores as lists; see :class:`suture.core.scores.ScoreTable`."""
+    """A table of EPSS scores as lists; see :class:`suture.core.epss.ScoreTable`."""
 
     day: date
     model: str
-    cves: list[int]
+    cves: list[str]
     probabilities: list[float]
     percentiles: list[float | None]
 
@@ -138,9 +138,8 @@ def _exported(store: Store, state: FeedState) -> Iterator[tuple[str, bytes]]:
 
 def _listed(table: ScoreTable) -> _Scores:
     percentiles = [None if math.isnan(one) else one for one in table.percentiles.tolist()]
-    return _Scores(
-        table.day, table.model, table.cves.tolist(), table.probabilities.tolist(), percentiles
-    )
+    cves = [cve.decode() for cve in table.cves.tolist()]
+    return _Scores(table.day, table.model, cves, table.probabilities.tolist(), percentiles)
 
 
 def _table(listed: _Scores, name: str) -> ScoreTable:
@@ -151,9 +150,9 @@ def _table(listed: _Scores, name: str) -> ScoreTable:
     return ScoreTable(
         listed.day,
         listed.model,
-        np.array(listed.cves, np.int64),
-        np.array(listed.probabilities, np.float32),
-        np.array(percentiles, np.float32),
+        np.array([cve.encode() for cve in listed.cves]),
+        np.array(listed.probabilities, np.float64),
+        np.array(percentiles, np.float64),
     )
 
 

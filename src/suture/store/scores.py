@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
 from datetime import datetime
 
 import numpy as np
 import sqlalchemy as sa
 
-from suture.core.scores import ScoreTable
+from suture.core.epss import ScoreTable
 from suture.store.tables import score_tables
 
 
@@ -18,7 +17,11 @@ def save(connection: sa.Connection, table: ScoreTable, now: datetime) -> None:
     connection.execute(sa.delete(score_tables).where(score_tables.c.day == table.day))
     connection.execute(
         sa.insert(score_tables).values(
-            day=table.day, known_from=now, model=table.model, scores=_pack(table)
+            day=table.day,
+            known_from=now,
+            model=table.model,
+            cves=zlib.compress(b"\n".join(table.cves.tolist()), 3),
+            shares=zlib.compress(table.probabilities.tobytes() + table.percentiles.tobytes(), 3),
         )
     )
 
@@ -29,22 +32,8 @@ def latest(connection: sa.Connection, *, known_at: datetime | None = None) -> Sc
     if known_at is not None:
         query = query.where(score_tables.c.known_from <= known_at)
     row = connection.execute(query).one_or_none()
-    return _unpack(row) if row else None
-
-
-def _pack(table: ScoreTable) -> bytes:
-    steps = np.diff(table.cves, prepend=0)
-    data = steps.tobytes() + table.probabilities.tobytes() + table.percentiles.tobytes()
-    return struct.pack("<I", len(table)) + zlib.compress(data, 6)
-
-
-def _unpack(row: sa.Row[tuple[object, ...]]) -> ScoreTable:
-    (count,) = struct.unpack_from("<I", row.scores)
-    data = zlib.decompress(row.scores[4:])
-    return ScoreTable(
-        day=row.day,
-        model=row.model,
-        cves=np.cumsum(np.frombuffer(data, np.int64, count)),
-        probabilities=np.frombuffer(data, np.float32, count, 8 * count),
-        percentiles=np.frombuffer(data, np.float32, count, 12 * count),
-    )
+    if row is None:
+        return None
+    cves = zlib.decompress(row.cves).split(b"\n")
+    shares = np.frombuffer(zlib.decompress(row.shares), np.float64).reshape(2, -1)
+    return ScoreTable(row.day, row.model, np.array(cves), shares[0], shares[1])

@@ -130,7 +130,8 @@ score_tables = Table(
     Column("day", Date, primary_key=True),
     Column("known_from", UtcDateTime, nullable=False),
     Column("model", String(64), nullable=False),
-    Column("scores", LargeBinary, nullable=False),
+    Column("cves", LargeBinary, nullable=False),
+    Column("shares", LargeBinary, nullable=False),
 )
 
 plans = Table(

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from suture.core.advisories import Advisory, Affected, FixState
 from suture.core.enrichment import Enrichment, Epss
-from suture.core.scores import table
+from suture.core.epss import ScoreTable
 from suture.services import bundles, fleet
 from suture.services.errors import RefusedError, ServiceError
 from suture.services.workspace import Workspace
@@ -22,6 +23,13 @@ from suture.store.feeds import FeedState
 NOW = datetime(2026, 8, 16, tzinfo=UTC)
 ADVISORY = Advisory(
     "DSA-1", "debian", ("CVE-2026-1",), (Affected("debian:12", "nginx", FixState.FIXED, "2"),)
+)
+SCORES = ScoreTable(
+    date(2026, 8, 16),
+    "v5",
+    np.array([b"CVE-2026-0001"]),
+    np.array([0.25]),
+    np.array([np.nan]),
 )
 ENRICHMENT = Enrichment("CVE-2026-0001", cwe=("CWE-79",))
 
@@ -43,9 +51,7 @@ def bundle(tmp_path: Path) -> Iterator[Path]:
     here = workspace(tmp_path / "here")
     save(here, NOW, ADVISORY, ENRICHMENT)
     with fleet.opened(here) as store, store.begin() as connection:
-        scores.save(
-            connection, table(date(2026, 8, 16), "v5", [("CVE-2026-0001", 0.25, None)]), NOW
-        )
+        scores.save(connection, SCORES, NOW)
         feeds.save(
             connection,
             FeedState("epss", synced_at=NOW, records=1, mirror="https://secret.example/"),
@@ -70,9 +76,7 @@ def test_all_that_was_known_is_known_there(bundle: Path, tmp_path: Path) -> None
         assert list(records.enrichments(connection, ["CVE-2026-0001"])) == [("dsa", ENRICHMENT)]
         kept = scores.latest(connection)
     assert kept is not None
-    assert kept.find(["CVE-2026-0001"]) == {
-        "CVE-2026-0001": Epss(0.25, None, date(2026, 8, 16)),
-    }
+    assert kept.get("CVE-2026-0001") == Epss(0.25, None, date(2026, 8, 16))
 
 
 def test_a_bundle_tells_no_mirror(bundle: Path) -> None:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from suture.core.advisories import Advisory, Affected, FixState
-from suture.core.scores import ScoreTable, table
+from suture.core.enrichment import Epss
+from suture.core.epss import ScoreTable
 from suture.feeds.feed import Feed, FeedFile, Source, fixed_files
 from suture.reading import UnreadableError, json_of, text_of
 from suture.services import fleet
@@ -70,6 +72,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
+DAY = date(2026, 8, 16)
 MANY = {f"DSA-{number}": "2026-01-01" for number in range(100)}
 
 
@@ -182,7 +185,8 @@ def test_partial_files_add_to_what_is_known(site: Site) -> None:
 
 def test_scores_are_kept_by_day(site: Site) -> None:
     def read(file: FeedFile) -> ScoreTable:
-        return table(date(2026, 8, 16), "v2026", [("CVE-2026-0001", 0.5, 0.9)])
+        cves = np.array([b"CVE-2026-0001"])
+        return ScoreTable(DAY, "v2026", cves, np.array([0.5]), np.array([0.9]))
 
     site.publish({})
     site.feed = replace(site.feed, parse=None, scores=read)
@@ -190,9 +194,8 @@ def test_scores_are_kept_by_day(site: Site) -> None:
     with fleet.opened(site.workspace) as store, store.read() as connection:
         kept = scores.latest(connection)
     assert kept is not None
-    found = kept.find(["CVE-2026-0001", "CVE-2026-0002", "no CVE"])
-    assert list(found) == ["CVE-2026-0001"]
-    assert (found["CVE-2026-0001"].probability, found["CVE-2026-0001"].percentile) == (0.5, 0.9)
+    assert kept.get("CVE-2026-0001") == Epss(0.5, 0.9, DAY)
+    assert kept.get("CVE-2026-0002") is None
 
 
 def test_a_name_that_no_feed_has_is_told(site: Site) -> None:

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("known_from", UtcDateTime(), nullable=False),
         sa.Column("model", sa.String(length=64), nullable=False),
-        sa.Column("scores", sa.LargeBinary(), nullable=False),
+        sa.Column("cves", sa.LargeBinary(), nullable=False),
+        sa.Column("shares", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("day", name=op.f("pk_score_tables")),
     )
