@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 from msgspec.structs import replace
 
-from suture.core import changelogs, matching, ranking, selector
-from suture.core.advisories import Advisory
+from suture.core import matching, ranking, selector
 from suture.core.choosing import matches_origin
 from suture.core.documents import Document
 from suture.core.findings import Finding
 from suture.core.inventory import Host, Inventory
-from suture.core.matching import AdvisoryIndex, UnnamedUpdate
+from suture.core.matching import UnnamedUpdate
 from suture.core.planning import HeldBack
 from suture.core.policy import Policy
 from suture.core.selection import Selection
-from suture.services.collecting import ChangelogKey
-from suture.store.changelogs import StoredChangelog
+from suture.services.knowledge import Knowledge
 
 
 class Assessment(Document, frozen=True):
@@ -31,33 +29,6 @@ class Assessment(Document, frozen=True):
     selection: Selection
 
 
-class Knowledge:
-    """What the archive's changelogs say, read once for all hosts. Publishers' feeds join here."""
-
-    def __init__(
-        self,
-        known: Iterable[StoredChangelog],
-        unreadable: Mapping[ChangelogKey, str] | None = None,
-    ) -> None:
-        advisories: list[Advisory] = []
-        self.published: dict[tuple[str, str], date] = {}
-        self.unreadable = dict(unreadable or {})
-        for one in known:
-            entries = changelogs.parse(one.text)
-            advisories += changelogs.advisories(entries, release=one.release, installed=one.since)
-            for version, day in changelogs.published(entries).items():
-                self.published[(one.source, version)] = day
-        self.index = AdvisoryIndex(advisories)
-
-    def unreadable_for(self, inventory: Inventory) -> dict[str, str]:
-        release = inventory.os.release
-        return {
-            source: why
-            for (of_release, source, _), why in self.unreadable.items()
-            if of_release == release
-        }
-
-
 def assess(
     seen: Sequence[tuple[Host, Inventory]],
     knowledge: Knowledge,
@@ -66,16 +37,16 @@ def assess(
     today: date,
     held_back: Sequence[HeldBack] = (),
 ) -> tuple[Assessment, ...]:
-    """Findings ranked over all hosts together, and each host's selection; pure."""
+    """Findings ranked over all hosts together, and each host's selection."""
     found = [
-        finding
+        _marked(finding, knowledge)
         for host, inventory in seen
         for finding in matching.match(host, trusting(inventory, policy), knowledge.index)
     ]
     ranked = ranking.rank(
         found,
         hosts={host.name: host for host, _ in seen},
-        enrichment={},
+        enrichment=knowledge.enrichment({finding.cve for finding in found}),
         today=today,
         weights=policy.weights,
     )
@@ -101,6 +72,12 @@ def assess(
         )
         for host, inventory in seen
     )
+
+
+def _marked(finding: Finding, knowledge: Knowledge) -> Finding:
+    """Says of a finding whose publisher's word is old that it is."""
+    old = knowledge.stale.get(finding.publisher)
+    return replace(finding, reasons=(*finding.reasons, f"stale: {old}")) if old else finding
 
 
 def trusting(inventory: Inventory, policy: Policy) -> Inventory:

@@ -13,11 +13,12 @@ from suture.core.findings import Finding
 from suture.core.ranking import RankedPatch
 from suture.core.selection import LedgerEntry
 from suture.services import fleet, policies
-from suture.services.assessing import Assessment, Knowledge, assess
+from suture.services.assessing import Assessment, assess
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
+from suture.services.knowledge import Knowledge, known_about
 from suture.services.workspace import Workspace
-from suture.store import changelogs, inventories
+from suture.store import inventories
 
 
 class FleetFindings(Document, frozen=True):
@@ -82,10 +83,11 @@ def _assessed(
     hosts = fleet.chosen(workspace, names=names, labels=labels)
     with fleet.opened(workspace) as store, store.read() as connection:
         seen = inventories.latest(connection)
-        knowledge = Knowledge(changelogs.listing(connection))
-    known = [(host, seen[host.name]) for host in hosts if host.name in seen]
-    never = tuple(host.name for host in hosts if host.name not in seen)
-    return assess(known, knowledge, policy, today=clock().date()), knowledge, never
+        known = [(host, seen[host.name]) for host in hosts if host.name in seen]
+        never = tuple(host.name for host in hosts if host.name not in seen)
+        now = clock()
+        knowledge = known_about(store, {one.os.release for _, one in known}, now=now)
+        return assess(known, knowledge, policy, today=now.date()), knowledge, never
 
 
 def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:

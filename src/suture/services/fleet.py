@@ -66,6 +66,12 @@ def opened(workspace: Workspace) -> Iterator[Store]:
         store.close()
 
 
+def is_there(workspace: Workspace) -> bool:
+    """Whether the installation has a database already."""
+    file = workspace.database.removeprefix("sqlite:///")
+    return file == workspace.database or Path(file).exists()
+
+
 def describe(
     target: str,
     *,

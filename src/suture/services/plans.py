@@ -13,11 +13,12 @@ from suture.core.lint import Problem, has_errors, lint
 from suture.core.planning import HeldBack, Plan
 from suture.core.policy import Policy
 from suture.services import fleet, policies
-from suture.services.assessing import Knowledge, assess
+from suture.services.assessing import assess
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError, ServiceError
+from suture.services.knowledge import known_about
 from suture.services.workspace import Workspace
-from suture.store import changelogs, events, inventories
+from suture.store import events, inventories
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 
@@ -66,9 +67,9 @@ def make(
     """The plan that follows from what is stored; it is not kept."""
     with store.read() as connection:
         seen = inventories.latest(connection)
-        knowledge = Knowledge(changelogs.listing(connection))
     now = clock()
     known = [(host, seen[host.name]) for host in hosts if host.name in seen]
+    knowledge = known_about(store, {inventory.os.release for _, inventory in known}, now=now)
     assessments = assess(known, knowledge, policy, today=now.date(), held_back=held_back)
     return planner.make_plan(
         hosts=hosts,

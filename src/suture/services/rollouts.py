@@ -20,13 +20,13 @@ from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.ticks import Tick
 from suture.services import fleet, plans, policies
-from suture.services.assessing import Knowledge
 from suture.services.collecting import Collected, clock, collect
 from suture.services.connections import connector
 from suture.services.errors import NotFoundError, RefusedError
 from suture.services.host_work import STEPS, FleetRunner, patch_settings
+from suture.services.knowledge import known_about
 from suture.services.workspace import Workspace
-from suture.store import changelogs, hosts, rollouts, signals
+from suture.store import hosts, rollouts, signals
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
@@ -255,8 +255,8 @@ async def verify(
         runner, enrolled = _runner(workspace, store, policy)
         reports = await asyncio.gather(*(_verify(runner, found.rollout.id, one) for one in wanted))
         seen = await _look_again(workspace, store, policy, enrolled, wanted)
-        with store.read() as connection:
-            index = Knowledge(changelogs.listing(connection)).index
+        releases = {one.inventory.os.release for one in seen if one.inventory is not None}
+        index = known_about(store, releases, now=clock()).index
     still = {
         one.host.name: {finding.cve for finding in matching.match(one.host, one.inventory, index)}
         for one in seen

@@ -13,7 +13,7 @@ from suture.core.ranking import RankedPatch
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.ssh import Ask
 from suture.services import fleet, policies
-from suture.services.assessing import Assessment, Knowledge, assess
+from suture.services.assessing import Assessment, assess
 from suture.services.collecting import (
     Changelogs,
     Collected,
@@ -24,10 +24,12 @@ from suture.services.collecting import (
 )
 from suture.services.connections import connector
 from suture.services.errors import ServiceError
+from suture.services.knowledge import Knowledge, known_about
 from suture.services.scan_report import ScanReport, host_scan
 from suture.services.targets import parse_target
 from suture.services.workspace import Workspace
 from suture.store.changelogs import StoredChangelog
+from suture.store.database import Store
 
 _LEVELS = ("unknown", "low", "medium", "high", "critical")
 
@@ -64,16 +66,25 @@ async def scan(
             if labels:
                 raise ServiceError("--label is for enrolled hosts", "Leave it, or the targets.")
             hosts = [parse_target(target, key=key, jump=jump) for target in targets]
-            return await _scan_once(ways, hosts, policy, refresh, progress)
+            return await _scan_once(workspace, ways, hosts, policy, refresh, progress)
         return await _scan_fleet(workspace, ways, labels, policy, refresh, progress)
 
 
 async def _scan_once(
-    ways: Connector, hosts: Sequence[Host], policy: Policy, refresh: bool, progress: Progress
+    workspace: Workspace,
+    ways: Connector,
+    hosts: Sequence[Host],
+    policy: Policy,
+    refresh: bool,
+    progress: Progress,
 ) -> Scan:
+    """Feeds are used where this installation has any; nothing is written."""
     collected = await collect(ways, hosts, refresh=refresh, progress=progress)
     fetched = await fetch_changelogs(ways, collected, (), progress)
-    return _assess(collected, fetched.read, fetched, policy)
+    if not fleet.is_there(workspace):
+        return _assess(collected, Knowledge(fetched.read, fetched.unreadable), policy)
+    with fleet.opened(workspace) as store:
+        return _assess(collected, _known(store, collected, fetched, fetched.read), policy)
 
 
 async def _scan_fleet(
@@ -93,19 +104,21 @@ async def _scan_fleet(
             known = changelogs.listing(connection)
         fetched = await fetch_changelogs(ways, collected, known, progress)
         fleet.record(store, collected, fetched.read, clock())
-        with store.read() as connection:
-            known = changelogs.listing(connection)
-    return _assess(collected, known, fetched, policy)
+        return _assess(collected, _known(store, collected, fetched, ()), policy)
 
 
-def _assess(
+def _known(
+    store: Store,
     collected: Sequence[Collected],
-    known: Sequence[StoredChangelog],
     fetched: Changelogs,
-    policy: Policy,
-) -> Scan:
+    read: Sequence[StoredChangelog],
+) -> Knowledge:
+    releases = {one.inventory.os.release for one in collected if one.inventory is not None}
+    return known_about(store, releases, now=clock(), read=read, unreadable=fetched.unreadable)
+
+
+def _assess(collected: Sequence[Collected], knowledge: Knowledge, policy: Policy) -> Scan:
     seen = [(one.host, one.inventory) for one in collected if one.inventory is not None]
-    knowledge = Knowledge(known, fetched.unreadable)
     assessments = assess(seen, knowledge, policy, today=clock().date())
     return Scan(
         report=ScanReport(

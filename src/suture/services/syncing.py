@@ -164,6 +164,8 @@ class _FeedSync:
         is_partial = any(file.partial for file in files)
         return files, replace(
             before,
+            publisher=self._feed.publisher,
+            stale_after_s=self._feed.stale_after_s,
             synced_at=self._began,
             checked_at=self._began,
             error="",

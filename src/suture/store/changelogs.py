@@ -37,7 +37,13 @@ def save(connection: sa.Connection, found: Iterable[StoredChangelog], now: datet
         )
 
 
-def listing(connection: sa.Connection) -> tuple[StoredChangelog, ...]:
+def listing(
+    connection: sa.Connection, *, known_at: datetime | None = None
+) -> tuple[StoredChangelog, ...]:
+    """All of them, or those that had been fetched by ``known_at``."""
     names = StoredChangelog.__struct_fields__
-    rows = connection.execute(sa.select(*(changelogs.c[name] for name in names)))
+    query = sa.select(*(changelogs.c[name] for name in names))
+    if known_at is not None:
+        query = query.where(changelogs.c.fetched_at <= known_at)
+    rows = connection.execute(query)
     return tuple(StoredChangelog(**row._mapping) for row in rows)

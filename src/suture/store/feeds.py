@@ -21,14 +21,17 @@ class FileState(Document, frozen=True, omit_defaults=True):
 
 
 class FeedState(Document, frozen=True, omit_defaults=True):
-    """``mirror`` replaces the official address. ``synced_at`` is when the last good sync began,
-    ``checked_at`` when the last one was tried, ``error`` why that one failed. ``records`` are
-    those that count now, ``newest`` the latest day that one of them is dated with. ``reader`` is
-    the version of Suture that read the files: another one reads them anew. ``files`` are all that
-    were fetched, ``present`` the names of those that hold records.
+    """``publisher`` and ``stale_after_s`` (seconds) are the feed's own. ``mirror`` replaces the
+    official address. ``synced_at`` is when the last good sync began, ``checked_at`` when the last
+    one was tried, ``error`` why that one failed. ``records`` are those that count now, ``newest``
+    the latest day that one of them is dated with. ``reader`` is the version of Suture that read
+    the files: another one reads them anew. ``files`` are all that were fetched, ``present`` the
+    names of those that hold records.
     """
 
     name: str
+    publisher: str = ""
+    stale_after_s: float = 3 * 86400
     mirror: str = ""
     synced_at: datetime | None = None
     checked_at: datetime | None = None

@@ -1,0 +1,123 @@
+"""What is known about vulnerabilities: publishers' feeds and the archive's changelogs together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
+
+from suture.core import changelogs, enrichment
+from suture.core.advisories import Advisory
+from suture.core.enrichment import Enrichment
+from suture.core.inventory import Inventory
+from suture.core.matching import AdvisoryIndex
+from suture.services.collecting import ChangelogKey
+from suture.store import changelogs as stored_changelogs
+from suture.store import feeds, records, scores
+from suture.store.changelogs import StoredChangelog
+from suture.store.database import Store
+from suture.store.feeds import FeedState
+
+# Of two that say one thing about a CVE the earlier is believed.
+_ENRICHING = ("nvd", "cve", "vulnrichment", "cisa-kev")
+
+
+class Knowledge:
+    """All that is said about the releases of a fleet, read once for all of its hosts.
+
+    ``published`` is (source, source version) → the day it came out. ``stale`` is publisher → how
+    old its word is, where that is too old to be relied on.
+    """
+
+    def __init__(
+        self,
+        known: Iterable[StoredChangelog] = (),
+        unreadable: Mapping[ChangelogKey, str] | None = None,
+        *,
+        advisories: Iterable[Advisory] = (),
+        stale: Mapping[str, str] | None = None,
+        store: Store | None = None,
+        known_at: datetime | None = None,
+    ) -> None:
+        found = list(advisories)
+        self.published: dict[tuple[str, str], date] = {}
+        self.unreadable = dict(unreadable or {})
+        self.stale = dict(stale or {})
+        self._store = store
+        self._known_at = known_at
+        for one in known:
+            entries = changelogs.parse(one.text)
+            found += changelogs.advisories(entries, release=one.release, installed=one.since)
+            for version, day in changelogs.published(entries).items():
+                self.published[(one.source, version)] = day
+        self.index = AdvisoryIndex(found)
+
+    def unreadable_for(self, inventory: Inventory) -> dict[str, str]:
+        release = inventory.os.release
+        return {
+            source: why
+            for (of_release, source, _), why in self.unreadable.items()
+            if of_release == release
+        }
+
+    def enrichment(self, cves: Collection[str]) -> dict[str, Enrichment]:
+        """What the feeds know about ``cves`` apart from any package."""
+        if self._store is None:
+            return {}
+        parts: dict[str, dict[str, list[Enrichment]]] = {}
+        with self._store.read() as connection:
+            for feed, one in records.enrichments(connection, cves, known_at=self._known_at):
+                parts.setdefault(one.cve, {}).setdefault(feed, []).append(one)
+            table = scores.latest(connection, known_at=self._known_at)
+        merged = {}
+        for cve in cves:
+            by_feed = sorted(parts.get(cve, {}).items(), key=lambda item: _order(item[0]))
+            said = [one for _, some in by_feed for one in some]
+            epss = table.get(cve) if table is not None else None
+            if epss is not None:
+                said.append(Enrichment(cve, epss=epss))
+            if said:
+                merged[cve] = enrichment.merge(cve, said)
+        return merged
+
+
+def known_about(
+    store: Store,
+    releases: Collection[str],
+    *,
+    now: datetime,
+    known_at: datetime | None = None,
+    read: Iterable[StoredChangelog] = (),
+    unreadable: Mapping[ChangelogKey, str] | None = None,
+) -> Knowledge:
+    """What is known about ``releases``, now or as it was known at ``known_at``.
+
+    ``read`` are changelogs that are not stored, ``unreadable`` says which could not be read.
+    """
+    with store.read() as connection:
+        known = (*stored_changelogs.listing(connection, known_at=known_at), *read)
+        advisories = [
+            advisory for _, advisory in records.advisories(connection, releases, known_at=known_at)
+        ]
+        states = feeds.listing(connection)
+    return Knowledge(
+        known,
+        unreadable,
+        advisories=advisories,
+        stale={} if known_at else _stale(states.values(), now),
+        store=store,
+        known_at=known_at,
+    )
+
+
+def _stale(states: Iterable[FeedState], now: datetime) -> dict[str, str]:
+    stale = {}
+    for state in states:
+        if state.synced_at is not None:
+            age = now - state.synced_at
+            if age.total_seconds() > state.stale_after_s:
+                stale[state.publisher] = f"feed {state.name} is {age.days} days old"
+    return stale
+
+
+def _order(feed: str) -> int:
+    return _ENRICHING.index(feed) if feed in _ENRICHING else len(_ENRICHING)
