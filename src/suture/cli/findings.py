@@ -22,20 +22,46 @@ def findings(
     every: Annotated[
         bool, typer.Option("--all", help="One line a finding, not only a line a patch.")
     ] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Print csv or sarif instead of tables.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """What is open on the fleet, most urgent first, from the last scans."""
-    from suture.cli.output import print_json
+    from suture.cli.output import print_json, print_text
     from suture.cli.workspace import workspace
     from suture.services import findings as service
 
+    if form is not None and form not in tuple(service.Format):
+        raise typer.BadParameter("expected csv or sarif", param_hint="--format")
     found = service.fleet_findings(
         workspace(), names=tuple(host or ()), labels=tuple(label or ()), policy_file=policy
     )
-    if json:
+    if form is not None:
+        print_text(service.rendered(found, service.Format(form)))
+    elif json:
         print_json(found)
     else:
         _print(found, every)
+
+
+def sbom(
+    host: Annotated[list[str] | None, typer.Option(help="Only this enrolled host.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", "-l", help="Only hosts with this label.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
+) -> None:
+    """What is installed and what of it is open, as CycloneDX (SBOM with VEX)."""
+    from suture.cli.output import print_text
+    from suture.cli.workspace import workspace
+    from suture.services import findings as service
+
+    print_text(
+        service.sbom(
+            workspace(), names=tuple(host or ()), labels=tuple(label or ()), policy_file=policy
+        )
+    )
 
 
 def explain(

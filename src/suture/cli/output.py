@@ -109,6 +109,12 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def print_text(text: str) -> None:
+    """Text for another program, byte for byte, to standard output."""
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.flush()
+
+
 def ago(then: datetime, now: datetime) -> str:
     """``3 min ago``, for tables; the exact time is in the JSON."""
     seconds = (now - then).total_seconds()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from suture.core import ranking
@@ -12,6 +14,7 @@ from suture.core.documents import Document
 from suture.core.findings import Finding
 from suture.core.ranking import RankedPatch
 from suture.core.selection import LedgerEntry
+from suture.reports import findings_csv, sarif
 from suture.services import fleet, policies
 from suture.services.assessing import Assessment, assess
 from suture.services.collecting import clock
@@ -28,6 +31,13 @@ class FleetFindings(Document, frozen=True):
     patches: tuple[RankedPatch, ...]
     oldest_scan: datetime | None
     never_seen: tuple[str, ...]
+
+
+class Format(StrEnum):
+    """What other programs read: see :mod:`suture.reports`."""
+
+    CSV = "csv"
+    SARIF = "sarif"
 
 
 class Explanation(Document, frozen=True):
@@ -57,6 +67,35 @@ def fleet_findings(
         patches=ranking.rank_patches(findings),
         oldest_scan=min((one.inventory.collected_at for one in assessments), default=None),
         never_seen=never,
+    )
+
+
+def rendered(found: FleetFindings, form: Format) -> str:
+    """The findings as another program reads them."""
+    if form is Format.SARIF:
+        return sarif.render(found.findings).decode()
+    out = io.StringIO()
+    findings_csv.write(found.findings, out)
+    return out.getvalue()
+
+
+def sbom(
+    workspace: Workspace,
+    *,
+    names: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    policy_file: Path | None = None,
+) -> str:
+    """CycloneDX: what is installed on the chosen hosts, and what of it is open."""
+    from suture.reports import cyclonedx
+
+    assessments, _, never = _assessed(workspace, names, labels, policy_file)
+    if not assessments:
+        raise NotFoundError(f"never scanned: {', '.join(never)}", "Scan first: suture scan")
+    return cyclonedx.render(
+        [one.inventory for one in assessments],
+        [finding for one in assessments for finding in one.findings],
+        clock(),
     )
 
 
