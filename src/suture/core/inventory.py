@@ -7,6 +7,7 @@ characters before one of these is made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -285,6 +286,15 @@ class Clock(Document, frozen=True):
     synchronised: bool | None = None
 
 
+class Configuration(Document, frozen=True):
+    """Settings that bear on security. ``sshd`` are those in force, by their lower-case names;
+    empty where there is no sshd or they could not be read, which the notes then say.
+    ``unauthenticated`` are the places that let packages in without a valid signature."""
+
+    sshd: Mapping[str, str]
+    unauthenticated: tuple[str, ...]
+
+
 class Inventory(Document, frozen=True):
     """All that one collection found out about a host.
 
@@ -294,6 +304,7 @@ class Inventory(Document, frozen=True):
     ``installable`` are versions of packages not installed now, which a full upgrade would pull
     in. ``indexes_age_s`` is how old the host's package lists are, in seconds, None where there
     are none. ``notes`` say what could not be read and why; absence is never taken for zero.
+    ``configuration`` is None in what an older version collected.
     """
 
     host: str
@@ -322,3 +333,4 @@ class Inventory(Document, frozen=True):
     clock: Clock
     indexes_age_s: float | None
     notes: tuple[str, ...] = ()
+    configuration: Configuration | None = None

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from suture.core.inventory import (
     Clock,
+    Configuration,
     Disk,
     Host,
     Inventory,
@@ -34,13 +35,15 @@ UNLIMITED_INODES = 2**63 - 1
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KERNEL_PACKAGE = re.compile(r"linux-image-(?:unsigned-)?(?P<release>\d[A-Za-z0-9.+~-]*)")
 _KERNEL = re.compile(r"[A-Za-z0-9.+~_-]{1,100}")
+_SETTING = re.compile(r"([a-z]{1,40}) ([\x21-\x7e]{1,4000})")
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 
 
 def script(nonce: str) -> str:
     """The script that prints everything about a host, packed where the host can pack."""
-    parts = ("sections", "collect", "collect-system", *apt.SCRIPTS, "collect-processes")
-    body = program(*parts, "collect-end", "sections-end", nonce=check_nonce(nonce))
+    begin, end = ("sections", "collect", "collect-system"), ("collect-end", "sections-end")
+    parts = (*begin, *apt.SCRIPTS, "collect-processes", "collect-configuration", *end)
+    body = program(*parts, nonce=check_nonce(nonce))
     return f"{{\n{body}}} | {{ gzip -1c 2>/dev/null || cat; }}\n"
 
 
@@ -116,6 +119,7 @@ def _inventory(
         updaters=running.updaters,
         clock=clock,
         indexes_age_s=facts.indexes_age_s,
+        configuration=_configuration(reading),
         notes=tuple(reading.notes),
     )
 
@@ -164,6 +168,22 @@ def _os_release(reading: Reading) -> OperatingSystem:
         codename=fields.get("VERSION_CODENAME", ""),
         pretty=fields.get("PRETTY_NAME", ""),
     )
+
+
+def _configuration(reading: Reading) -> Configuration | None:
+    if "unauthenticated" not in reading.sections:
+        return None
+    return Configuration(
+        sshd=dict(reading.each("sshd", _setting)),
+        unauthenticated=tuple(clean(line) for line in reading.lines("unauthenticated"))[:100],
+    )
+
+
+def _setting(line: str) -> tuple[str, str]:
+    match = _SETTING.fullmatch(line)
+    if match is None:
+        raise ValueError(line)
+    return match[1], match[2]
 
 
 def _kernel(reading: Reading, packages: PackageSet) -> Kernel:
