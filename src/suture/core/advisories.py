@@ -48,7 +48,9 @@ class Affected(Document, frozen=True, omit_defaults=True):
     the advisory's own where empty. ``module`` is an rpm module stream (``nodejs:18``). ``archs``
     are those concerned, all where empty. ``channel`` names an archive apart that has the fix
     (``esm-infra``), empty for the release's own. ``severity`` is the advisory's where unknown.
-    ``note`` is the publisher's reason in one line.
+    ``note`` is the publisher's reason in one line. ``by_source``: although the release uses rpm,
+    the publisher names the source package, so ``package`` is that one and all of its binary
+    packages are concerned.
     """
 
     release: str
@@ -62,6 +64,7 @@ class Affected(Document, frozen=True, omit_defaults=True):
     channel: str = ""
     severity: Severity = Severity.UNKNOWN
     note: str = ""
+    by_source: bool = False
 
 
 class Advisory(Document, frozen=True, omit_defaults=True):
@@ -107,6 +110,7 @@ class Rule(Document, frozen=True):
     summary: str = ""
     url: str = ""
     note: str = ""
+    by_source: bool = False
 
 
 def rules(advisory: Advisory) -> Iterator[Rule]:
@@ -134,4 +138,5 @@ def rules(advisory: Advisory) -> Iterator[Rule]:
                 summary=advisory.summary,
                 url=advisory.url,
                 note=affected.note,
+                by_source=affected.by_source,
             )
