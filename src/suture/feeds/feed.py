@@ -39,6 +39,8 @@ class FeedFile(Document, frozen=True):
     ``changed``: it is not the one that was read last. A ``partial`` file says something about
     the records that it names and nothing about all others; of a file that is not partial, what
     it no longer names is taken back. ``removed`` are record ids that the publisher deleted.
+    ``parts`` are fetched files that are read as one with this: the lists that a repository's
+    index names, or what is newer than an archive.
     """
 
     name: str
@@ -46,6 +48,7 @@ class FeedFile(Document, frozen=True):
     changed: bool = True
     partial: bool = False
     removed: tuple[str, ...] = ()
+    parts: tuple[FeedFile, ...] = ()
 
     @property
     def location(self) -> Path:
