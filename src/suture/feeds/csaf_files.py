@@ -1,0 +1,130 @@
+"""Fetching what a CSAF provider publishes: at first an archive of all, later what has changed.
+
+Beside the documents lies ``changes.csv``, where each document's path stands with the time of its
+last change, and at some publishers ``deletions.csv`` in the same form.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from suture.feeds.feed import FeedFile, Source
+from suture.reading import MAX_MEMBER, UnreadableError, members, opened, text_of
+
+CHANGES = "changes.csv"
+DELETIONS = "deletions.csv"
+
+_DOCUMENT = re.compile(r"(?:[0-9]{4}/)?cve-[0-9]{4}-[0-9]{4,19}\.json")
+_ARCHIVED_ON = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SHA256 = re.compile(r"([0-9a-fA-F]{64})\s")
+_MAX_LOG = 100_000_000
+_MAX_CHANGES = 3000  # from here on the archive is the shorter way
+_ARCHIVE_AGE = timedelta(days=2)  # archives are made daily
+_OVERLAP = timedelta(hours=1)
+
+
+def fetch_changes(
+    archive: Callable[[Source], str],
+    *,
+    folder: str = "",
+    deletions: bool = False,
+    hashes: bool = False,
+) -> Callable[[Source], Sequence[FeedFile]]:
+    """The ``fetch`` of a feed of documents in ``folder``.
+
+    ``archive`` tells the name of the archive. ``deletions``: there is a list of them. ``hashes``:
+    beside each document lies a file with its SHA-256, against which it is checked.
+    """
+
+    def fetch(source: Source) -> Sequence[FeedFile]:
+        log = source.get(folder + CHANGES, max_bytes=_MAX_LOG)
+        changed, gone = _read(log), {}
+        if deletions:
+            gone = _read(source.get(folder + DELETIONS, max_bytes=_MAX_LOG))
+            gone = {path: at for path, at in gone.items() if changed.get(path, at) <= at}
+        if source.since is not None:
+            since = source.since - _OVERLAP
+            new = [path for path in _newer(changed, since) if path not in gone]
+            if len(new) <= _MAX_CHANGES:
+                removed = tuple(map(_cve, _newer(gone, since)))
+                listed = [_document(source, folder + path, hashes) for path in new]
+                return [replace(log, partial=True, removed=removed), *listed]
+        name = archive(source)
+        new = [path for path in _newer(changed, _archived_at(name, changed)) if path not in gone]
+        return [
+            replace(
+                source.get(name),
+                changed=True,
+                parts=tuple(_document(source, folder + path, hashes) for path in new),
+                removed=tuple(map(_cve, gone)),
+            )
+        ]
+
+    return fetch
+
+
+def documents(file: FeedFile) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of the documents in a file that :func:`fetch_changes` answers."""
+    if file.name.endswith(".json"):
+        with opened(file.location, limit=MAX_MEMBER) as stream:
+            yield file.name, stream.read()
+    elif not file.name.endswith(CHANGES):
+        passed_over = {_cve(part.name) for part in file.parts} | set(file.removed)
+        for name, data in members(file.location, suffix=".json"):
+            if _cve(name) not in passed_over:
+                yield name, data
+        for part in file.parts:
+            yield from documents(part)
+
+
+def _document(source: Source, name: str, hashes: bool) -> FeedFile:
+    if not hashes:
+        return source.get(name, max_bytes=MAX_MEMBER, partial=True)
+    listed = source.get(f"{name}.sha256", max_bytes=1000, partial=True)
+    match = _SHA256.match(text_of(listed.location, limit=1000) + "\n")
+    if match is None:
+        raise UnreadableError(f"{listed.name} names no SHA-256")
+    return source.get(name, sha256=match[1], max_bytes=MAX_MEMBER, partial=True)
+
+
+def _newer(log: Mapping[str, datetime], since: datetime) -> list[str]:
+    return sorted(path for path, at in log.items() if at > since)
+
+
+def _archived_at(name: str, changed: Mapping[str, datetime]) -> datetime:
+    """When an archive was made, by its name or, where that does not say it, at the latest."""
+    dated = _ARCHIVED_ON.search(name)
+    if dated is not None:
+        try:
+            return datetime.fromisoformat(dated[0]).replace(tzinfo=UTC)
+        except ValueError as error:
+            raise UnreadableError(f"{name[:200]!a} bears no date") from error
+    newest = max(changed.values(), default=datetime.min.replace(tzinfo=UTC) + _ARCHIVE_AGE)
+    return newest - _ARCHIVE_AGE
+
+
+def _read(file: FeedFile) -> dict[str, datetime]:
+    """Path → time, of the documents about a CVE."""
+    return dict(_lines(text_of(file.location, limit=_MAX_LOG), file.name))
+
+
+def _lines(text: str, name: str) -> Iterator[tuple[str, datetime]]:
+    try:
+        for row in csv.reader(io.StringIO(text), strict=True):
+            if len(row) != 2:
+                raise UnreadableError(f"{name} has a line that is not a path and a time")
+            path, at = row[0].strip(), datetime.fromisoformat(row[1].strip())
+            if _DOCUMENT.fullmatch(path):
+                yield path, at if at.tzinfo else at.replace(tzinfo=UTC)
+    except (csv.Error, ValueError) as error:
+        raise UnreadableError(f"{name} is not a list of paths and times: {error}") from error
+
+
+def _cve(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json").upper()
