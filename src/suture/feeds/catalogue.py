@@ -7,7 +7,14 @@ from importlib import import_module
 
 from suture.feeds.feed import Feed
 
-_MODULES: tuple[str, ...] = ()
+_MODULES: tuple[str, ...] = (
+    "almalinux",
+    "fedora",
+    "oracle",
+    "redhat",
+    "rocky",
+    "suse",
+)
 
 
 def catalogue() -> Mapping[str, Feed]:
