@@ -34,6 +34,7 @@ MAX_DEPTH = 64
 _BROKEN = (
     OSError,
     EOFError,
+    RuntimeError,  # of an archive that is encrypted, or packed in a way that is not known
     UnicodeDecodeError,
     lzma.LZMAError,
     tarfile.TarError,
@@ -109,8 +110,10 @@ def text_of(path: Path, *, limit: int = MAX_MEMBER) -> str:
         return stream.read().decode()
 
 
-def members(path: Path, *, suffix: str = "") -> Iterator[tuple[str, bytes]]:
+def members(path: Path, *, suffix: str = "", limit: int = MAX_FILE) -> Iterator[tuple[str, bytes]]:
     """(name, content) of the plain files in a tar or zip archive, compressed or not, in its order.
+
+    ``limit`` bounds the bytes of all of them together, of which one at a time is held.
 
     Names are for telling files apart and are never used as paths. Links, devices and directories
     are passed over.
@@ -118,10 +121,10 @@ def members(path: Path, *, suffix: str = "") -> Iterator[tuple[str, bytes]]:
     with explained(path.name):
         with path.open("rb") as raw:
             is_zip = raw.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-        yield from _of_zip(path, suffix) if is_zip else _of_tar(path, suffix)
+        yield from (_of_zip if is_zip else _of_tar)(path, suffix, limit)
 
 
-def _of_zip(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _of_zip(path: Path, suffix: str, limit: int) -> Iterator[tuple[str, bytes]]:
     total = 0
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
@@ -132,28 +135,28 @@ def _of_zip(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
                 continue
             with archive.open(info) as member:
                 data = member.read(MAX_MEMBER + 1)
-            total += _checked(path, info.filename, len(data), total)
+            total += _checked(path, info.filename, len(data), total, limit)
             yield info.filename, data
 
 
-def _of_tar(path: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _of_tar(path: Path, suffix: str, limit: int) -> Iterator[tuple[str, bytes]]:
     total = count = 0
-    with opened(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+    with opened(path, limit=limit) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         for info in archive:
             count += 1
             if count > MAX_MEMBERS:
                 raise UnreadableError(f"{path.name} holds more than {MAX_MEMBERS} files")
             if not info.isreg() or not info.name.endswith(suffix):
                 continue
-            _checked(path, info.name, info.size, total)
+            _checked(path, info.name, info.size, total, limit)
             member = archive.extractfile(info)
             data = member.read(MAX_MEMBER + 1) if member else b""
             total += len(data)
             yield info.name, data
 
 
-def _checked(path: Path, name: str, size: int, total: int) -> int:
-    if size > MAX_MEMBER or total + size > MAX_FILE:
+def _checked(path: Path, name: str, size: int, total: int, limit: int) -> int:
+    if size > MAX_MEMBER or total + size > limit:
         raise UnreadableError(f"{name[:200]!a} in {path.name} is larger than is allowed")
     return size
 

@@ -97,6 +97,28 @@ def test_a_member_that_is_too_large_is_refused(
         list(members(file))
 
 
+@pytest.mark.parametrize("make", [zip_of, tar_of])
+def test_an_archive_that_is_too_large_in_all_is_refused(
+    tmp_path: Path, make: Callable[[Path, dict[str, bytes]], None]
+) -> None:
+    file = tmp_path / "all"
+    make(file, {"a.json": b" " * 6000, "b.json": b" " * 6000})
+    assert len(list(members(file, limit=50_000))) == 2
+    with pytest.raises(UnreadableError, match="larger"):
+        list(members(file, limit=10_000))
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "all.zip"
+    zip_of(file, {"a.json": b"1"})
+    data = bytearray(file.read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    file.write_bytes(data)
+    with pytest.raises(UnreadableError, match=r"all\.zip is damaged"):
+        list(members(file))
+
+
 def test_links_in_archives_are_passed_over(tmp_path: Path) -> None:
     file = tmp_path / "all.tar"
     with tarfile.open(file, "w") as archive:

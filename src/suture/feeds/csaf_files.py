@@ -24,6 +24,7 @@ _DOCUMENT = re.compile(r"(?:[0-9]{4}/)?cve-[0-9]{4}-[0-9]{4,19}\.json")
 _ARCHIVED_ON = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SHA256 = re.compile(r"([0-9a-fA-F]{64})\s")
 _MAX_LOG = 100_000_000
+_MAX_ARCHIVE = 100_000_000_000  # unpacked: tens of thousands of documents of a megabyte
 _MAX_CHANGES = 3000  # from here on the archive is the shorter way
 _ARCHIVE_AGE = timedelta(days=2)  # archives are made daily
 _OVERLAP = timedelta(hours=1)
@@ -76,7 +77,7 @@ def documents(file: FeedFile) -> Iterator[tuple[str, bytes]]:
             yield file.name, stream.read()
     elif not file.name.endswith(CHANGES):
         passed_over = {_cve(part.name) for part in file.parts} | set(file.removed)
-        for name, data in members(file.location, suffix=".json"):
+        for name, data in members(file.location, suffix=".json", limit=_MAX_ARCHIVE):
             if _cve(name) not in passed_over:
                 yield name, data
         for part in file.parts:
