@@ -27,11 +27,11 @@ SECURITY = Origin("Debian", "Debian-Security", "stable-security", "bookworm-secu
 def examined(
     *, days: int = 0, exposure: Exposure = Exposure.INTERNAL, **fields: Any
 ) -> list[ConfigurationFinding]:
-    fields = {"archives": (SECURITY,), "configuration": Configuration({}, ())} | fields
+    defaults: dict[str, Any] = {"archives": (SECURITY,), "configuration": Configuration({}, ())}
     return list(
         examine(
             host("web", exposure=exposure),
-            inventory("web", **fields),
+            inventory("web", **defaults | fields),
             RULES,
             unchanged_since=NOW - timedelta(days=days),
             now=NOW,
