@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from suture.core.advisories import Severity
+from suture.core.advisories import FixState, Severity
 from suture.reading import UnreadableError
 
 MAX_TEXT = 300  # characters of a summary or a note
@@ -18,6 +18,7 @@ MAX_TOKEN = 255  # of a name or a version
 
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _TOKEN = re.compile(rf"[!-~]{{1,{MAX_TOKEN}}}")
+_VERSION = re.compile(rf"[A-Za-z0-9][A-Za-z0-9.+~^:_-]{{0,{MAX_TOKEN - 1}}}")
 _URL = re.compile(r"https?://[!-~]{1,2000}")
 _DISPUTED = re.compile(r"\s*\*\*\s*DISPUTED\s*\*\*", re.IGNORECASE)
 
@@ -80,6 +81,18 @@ def token(text: str, *, name: str) -> str:
             f"{name} names something that is no package or version: {text[:80]!a}"
         )
     return text
+
+
+def fix(version: str) -> tuple[FixState, str | None, str]:
+    """(state, fixed, note) for the version that a publisher says has the fix: ``0`` where no
+    version was ever affected. What cannot be a version is named in the note and not guessed at.
+    """
+    if version == "0":
+        return FixState.NOT_AFFECTED, None, ""
+    if _VERSION.fullmatch(version):
+        return FixState.FIXED, version, ""
+    said = line(version) or "nothing"
+    return FixState.UNDER_INVESTIGATION, None, f"the fixed version cannot be read: {said}"
 
 
 def url(text: object) -> str:

@@ -8,15 +8,15 @@ only words are taken, for scores come from enrichment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from suture.core.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds.ecosystems import Place, place
-from suture.feeds.feed import FeedFile, Parse
-from suture.feeds.fields import cves, day, disputed, is_cve, line, severity, token, url
+from suture.feeds.feed import FeedFile
+from suture.feeds.fields import cves, day, disputed, fix, is_cve, line, severity, token, url
 from suture.reading import MAX_MEMBER, UnreadableError, json_of, members, opened
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
@@ -97,7 +97,7 @@ def parse(data: bytes, *, publisher: str, name: str) -> Advisory | None:
     )
 
 
-def parser(publisher: str) -> Parse:
+def parser(publisher: str) -> Callable[[FeedFile], Iterator[Advisory]]:
     """A feed's ``parse`` for files that are one OSV document or an archive of many."""
 
     def parse_file(file: FeedFile) -> Iterator[Advisory]:
@@ -212,11 +212,9 @@ def _of_events(events: list[dict[str, str]], name: str) -> Iterator[State]:
                 if introduced is not None:
                     yield FixState.AFFECTED, since, None, ""
                 introduced = "" if version == "0" else token(version, name=name)
-            elif kind == "fixed" and version == "0":
-                yield FixState.NOT_AFFECTED, "", None, ""
-                introduced = None
             elif kind == "fixed":
-                yield FixState.FIXED, since, token(version, name=name), ""
+                state, fixed, note = fix(version)
+                yield state, since, fixed, note
                 introduced = None
             elif kind == "last_affected":
                 note = f"{line(version)} is the last version affected; no fixed version is named"

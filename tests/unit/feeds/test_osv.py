@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 import zipfile
 from datetime import date
@@ -17,6 +18,7 @@ from suture.feeds.feed import FeedFile
 from suture.reading import UnreadableError
 
 RECORDED = Path(__file__).parents[2] / "recorded/feeds/osv"
+DATA = Path(os.environ.get("SUTURE_TEST_DATA", Path(__file__).parents[4] / "shared/data"))
 
 
 def read(name: str, publisher: str = "someone") -> Advisory:
@@ -179,3 +181,16 @@ def test_archives_and_single_files_are_read_alike(tmp_path: Path) -> None:
     parse = osv.parser("almalinux")
     for path in (single, tar, zipped):
         assert list(parse(FeedFile(path.name, str(path)))) == expected
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared test data are not here")
+def test_all_of_almalinux_is_read() -> None:
+    path = DATA / "almalinux-osv-2026-08-21.tar.gz"
+    advisories = list(osv.parser("almalinux")(FeedFile(path.name, str(path))))
+    assert len(advisories) == 5680
+    affected = [one for each in advisories for one in each.affected]
+    assert len(affected) > 71_000
+    assert {one.release for one in affected} == {"almalinux:8", "almalinux:9", "almalinux:10"}
+    assert {one.state for one in affected} == {FixState.FIXED}
+    [thunderbird] = [one for one in advisories if one.id == "ALSA-2022:6708"]
+    assert (thunderbird.severity, len(thunderbird.cves)) == (Severity.HIGH, 10)
