@@ -18,8 +18,10 @@ from suture.reading import MAX_MEMBER, UnreadableError, json_of, opened, text_of
 
 PUBLISHER = "alpine"
 
-_DIRECTORY = re.compile(r"""href=["']?(?:\./)?(?P<release>v(\d{1,3})\.(\d{1,3})|edge)/?["' >]""")
-_RELEASE = re.compile(r"v(\d{1,3}\.\d{1,3})|(edge)")
+_DIRECTORY = re.compile(
+    r"""href=["']?(?:\./)?(?P<release>v([0-9]{1,3})\.([0-9]{1,3})|edge)/?["' >]"""
+)
+_RELEASE = re.compile(r"v([0-9]{1,3}\.[0-9]{1,3})|(edge)")
 _MAX_INDEX = 1_000_000
 _MAX_RELEASES = 200
 

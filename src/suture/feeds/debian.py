@@ -126,14 +126,13 @@ def _release(codename: str) -> str:
     return f"debian:{_CODENAMES.get(codename, line(codename))}"
 
 
-_MAX_LINE = 20_000
 _HEAD = re.compile(
-    r"\[(?P<day>\d\d?) (?P<month>[A-Z][a-z]{2}) (?P<year>\d{4})\] "
-    r"(?P<id>D[SL]A-\d+(?:-\d+)?)(?P<text> .*)?"
+    r"\[(?P<day>[0-9][0-9]?) (?P<month>[A-Z][a-z]{2}) (?P<year>[0-9]{4})\] "
+    r"(?P<id>D[SL]A-[0-9]+(?:-[0-9]+)?)(?P<text> .*)?"
 )
 _PACKAGE = re.compile(
     r"(?:\[(?P<codename>[a-z]+)\] )?- (?P<package>\S+)"
-    r"(?:\s+(?:<(?P<tag>[a-z -]+)>|(?P<version>[^\s<(]\S*)))?(?:\s*\((?P<notes>.*)\))?"
+    r"(?:\s+(?:<(?P<tag>[a-z -]+)>|(?P<version>[^\s<(]\S*)))?"
 )
 _NAMED = re.compile(r"\{[A-Za-z0-9 -]*\}")
 _REMARK = re.compile(r"[A-Z-]+(?:: .*)?")
@@ -175,9 +174,10 @@ def _listed(entry: Sequence[str], name: str) -> Advisory:
     affected = []
     named: list[str] = []
     for text in map(str.strip, entry[1:]):
-        match = _PACKAGE.fullmatch(text) if len(text) <= _MAX_LINE else None
+        said, _, notes = text.partition(" (")
+        match = _PACKAGE.fullmatch(said.rstrip())
         if match:
-            affected.append(_listed_package(match, name))
+            affected.append(_listed_package(match, line(notes.removesuffix(")")), name))
         elif _NAMED.fullmatch(text):
             named.append(text)
         elif not _REMARK.fullmatch(text):
@@ -193,9 +193,9 @@ def _listed(entry: Sequence[str], name: str) -> Advisory:
     )
 
 
-def _listed_package(match: re.Match[str], name: str) -> Affected:
+def _listed_package(match: re.Match[str], notes: str, name: str) -> Affected:
     """Without a codename it is of unstable."""
-    tag, notes = match["tag"], line(match["notes"])
+    tag = match["tag"]
     urgency = _URGENCY.search(notes)
     if tag is None:
         state, fixed, note = fix(match["version"] or "")

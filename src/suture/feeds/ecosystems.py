@@ -15,14 +15,14 @@ Place = tuple[str, str]  # release, channel
 
 _DEBIAN = re.compile(r"[0-9][0-9.]*")
 _UBUNTU = re.compile(
-    r"(?:(?P<pro>Pro):)?(?:(?P<channel>[A-Za-z-]+):)?(?P<version>\d\d\.\d\d)(?P<rest>:.*)?"
+    r"(?:(?P<pro>Pro):)?(?:(?P<channel>[A-Za-z-]+):)?(?P<version>[0-9][0-9]\.[0-9][0-9])(?P<rest>:.*)?"
 )
-_ALPINE = re.compile(r"v?(\d+\.\d+)(?:\.\d+)?|edge")
-_MAJOR = re.compile(r"(\d+)(?:\.\d+)*")
+_ALPINE = re.compile(r"v?([0-9]+\.[0-9]+)(?:\.[0-9]+)?|edge")
+_MAJOR = re.compile(r"([0-9]+)(?:\.[0-9]+)*")
 _RED_HAT = re.compile(r"(?P<product>[a-z0-9_-]+):(?P<version>[0-9.]+)(?:::(?P<part>[a-z0-9_-]*))?")
 _SUSE = re.compile(
-    r"(?P<product>[A-Za-z][A-Za-z ]*?) (?P<major>\d{1,2})"
-    r"(?:\.(?P<minor>\d{1,2})| SP(?P<sp>\d))?(?:[- ](?P<tail>[A-Za-z0-9 -]+))?"
+    r"(?P<product>[A-Za-z][A-Za-z ]*?) (?P<major>[0-9]{1,2})"
+    r"(?:\.(?P<minor>[0-9]{1,2})| SP(?P<sp>[0-9]))?(?:[- ](?P<tail>[A-Za-z0-9 -]+))?"
 )
 _SUSE_IDS = {
     "Linux Enterprise Server": "sles",
@@ -89,7 +89,7 @@ def _red_hat(version: str, distro: str) -> Place | None:
         return f"rhel:{number.partition('.')[0]}", ""
     if product.startswith("rhel_"):
         return f"rhel:{number.partition('.')[0]}", f"{product.removeprefix('rhel_')}-{number}"
-    on = re.fullmatch(r"el(\d+)", part)
+    on = re.fullmatch(r"el([0-9]+)", part)
     return (f"rhel:{on[1]}", f"{product}-{number}") if on else None
 
 

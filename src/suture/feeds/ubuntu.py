@@ -30,13 +30,13 @@ PUBLISHER = "ubuntu"
 
 # Unpacked, the archives are of many gigabytes of much the same text.
 _MAX_UNPACKED = 100_000_000_000
-_CVE_DOCUMENT = re.compile(r"(?:^|/)cve/\d{4}/(?:UBUNTU-)?CVE-\d{4}-\d+\.json")
+_CVE_DOCUMENT = re.compile(r"(?:^|/)cve/[0-9]{4}/(?:UBUNTU-)?CVE-[0-9]{4}-[0-9]+\.json")
 _PURL = re.compile(
     r"pkg:deb/ubuntu/(?P<name>[^@?#]{1,300})@(?P<version>[^@?#]{0,300})\?(?P<rest>.*)"
 )
 _PREFIX = "This package (for the given release) "
 _REASON = re.compile(r"CVE notes[^:]{0,40}:(.*)", re.IGNORECASE | re.DOTALL)
-_PRIORITY = re.compile(r"classified this CVE as of (\w{1,20}) priority", re.IGNORECASE)
+_PRIORITY = re.compile(r"classified this CVE as of ([A-Za-z]{1,20}) priority", re.IGNORECASE)
 _CODENAMES = {
     "precise": "12.04",
     "trusty": "14.04",
