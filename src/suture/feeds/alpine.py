@@ -111,5 +111,6 @@ FEEDS: tuple[Feed, ...] = (
         url="https://secdb.alpinelinux.org/",
         fetch=fetch,
         parse=parse,
+        systems=("alpine",),
     ),
 )

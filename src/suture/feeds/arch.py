@@ -77,5 +77,6 @@ FEEDS: tuple[Feed, ...] = (
         url="https://security.archlinux.org/",
         fetch=fixed_files("issues/all.json"),
         parse=parse,
+        systems=("arch",),
     ),
 )

@@ -7,13 +7,17 @@ from importlib import import_module
 
 from suture.feeds.feed import Feed
 
-_MODULES: tuple[str, ...] = (
+_MODULES = (
     "almalinux",
+    "alpine",
+    "arch",
+    "debian",
     "fedora",
     "oracle",
     "redhat",
     "rocky",
     "suse",
+    "ubuntu",
 )
 
 

@@ -1,9 +1,11 @@
 """Debian: the security tracker, and the lists of its advisories (DSA, and DLA for LTS).
 
 The tracker says what holds for each vulnerability in each supported release. The lists go back to
-1997 and give the advisories' own ids. Codenames become the numbers that hosts give; hosts of
-testing and unstable give none, and unstable is what both get their fixes from, so ``sid`` is
-``debian:``.
+1997 and give the advisories' own ids and dates; they name all CVEs of an advisory for all of its
+releases, also where one is not affected by some.
+
+Codenames become the numbers that hosts give. Hosts of testing and unstable give none, and unstable
+is what both get their fixes from, so ``sid`` is ``debian:``.
 
 https://security-team.debian.org/security_tracker.html describes the words of both.
 """
@@ -231,6 +233,7 @@ FEEDS: tuple[Feed, ...] = (
         url="https://security-tracker.debian.org/tracker/data/",
         fetch=fixed_files("json"),
         parse=parse_tracker,
+        systems=("debian",),
     ),
     *(
         Feed(
@@ -241,6 +244,8 @@ FEEDS: tuple[Feed, ...] = (
             fetch=fixed_files(f"{kind}/list"),
             parse=parse_list,
             stale_after_s=14 * 86400,
+            systems=("debian",),
+            default=False,
         )
         for kind, title in (
             ("DSA", "Debian security advisories"),

@@ -213,6 +213,7 @@ FEEDS: tuple[Feed, ...] = (
         url="https://security-metadata.canonical.com/osv/",
         fetch=fixed_files("osv-all.tar.xz"),
         parse=parse_osv,
+        systems=("ubuntu",),
     ),
     Feed(
         name="ubuntu-vex",
@@ -221,5 +222,6 @@ FEEDS: tuple[Feed, ...] = (
         url="https://security-metadata.canonical.com/vex/",
         fetch=fixed_files("vex-all.tar.xz"),
         parse=parse_vex,
+        systems=("ubuntu",),
     ),
 )
