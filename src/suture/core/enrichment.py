@@ -128,8 +128,8 @@ def merge(cve: str, parts: Iterable[Enrichment]) -> Enrichment:
             merged,
             scores=(*merged.scores, *(one for one in part.scores if one not in merged.scores)),
             epss=merged.epss or part.epss,
-            kev=merged.kev or part.kev,
-            ssvc=merged.ssvc or part.ssvc,
+            kev=_exploited(merged.kev, part.kev),
+            ssvc=_newer(merged.ssvc, part.ssvc),
             cwe=(*merged.cwe, *(one for one in part.cwe if one not in merged.cwe)),
             severity=part.severity if merged.severity is Severity.UNKNOWN else merged.severity,
             published=merged.published or part.published,
@@ -143,3 +143,22 @@ def merge(cve: str, parts: Iterable[Enrichment]) -> Enrichment:
             ),
         )
     return merged
+
+
+def _exploited(one: KnownExploited | None, other: KnownExploited | None) -> KnownExploited | None:
+    """Others repeat entries of CISA's catalogue without all that it says."""
+    if one is None or other is None:
+        return one or other
+    return KnownExploited(
+        added=one.added,
+        due=one.due or other.due,
+        ransomware=other.ransomware if one.ransomware is None else one.ransomware,
+        action=one.action or other.action,
+    )
+
+
+def _newer(one: Ssvc | None, other: Ssvc | None) -> Ssvc | None:
+    """CISA revises its answers, and copies of them are late."""
+    if one is None or other is None:
+        return one or other
+    return other if (other.at or date.min) > (one.at or date.min) else one
