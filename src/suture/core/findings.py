@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 
 from suture.core.advisories import Severity
 from suture.core.documents import Document
+from suture.core.ssvc import Decision
 
 
 class FindingState(StrEnum):
@@ -28,7 +30,9 @@ class Finding(Document, frozen=True):
     ``package`` is the binary package that stands for the source on that host, ``packages`` all
     of them. ``installed`` is ``package``'s version, ``fixed`` the first source version with the
     fix. ``score`` orders findings, higher is more urgent; ``rank`` counts from 1 within the
-    listing. ``kev``: it is known to be exploited. ``reasons`` say in words why it is open and
+    listing. ``kev``: it is known to be exploited. ``cvss`` (0 to 10) is the base score, ``epss``
+    the probability of exploitation; None where there is none. ``due`` is the day by which it
+    has to be closed, None where no limit is known. ``reasons`` say in words why it is open and
     why it ranks where it does.
     """
 
@@ -46,4 +50,10 @@ class Finding(Document, frozen=True):
     score: float = 0.0
     rank: int = 0
     kev: bool = False
+    cvss: float | None = None
+    epss: float | None = None
+    cwe: tuple[str, ...] = ()
+    ssvc: Decision | None = None
+    due: date | None = None
+    overdue: bool = False
     reasons: tuple[str, ...] = ()

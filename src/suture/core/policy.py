@@ -14,12 +14,13 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from suture.core.deadlines import TimeLimits
 from suture.core.documents import Document
 from suture.core.inventory import HealthCheck, HealthCheckKind, Host
 from suture.core.planning import RebootRule
 from suture.core.policy_example import EXAMPLE as EXAMPLE
-from suture.core.ranking import RankingWeights
 from suture.core.selection import SelectionRules
+from suture.core.urgency import RankingWeights
 from suture.core.yaml_reading import DocumentError, read_yaml
 
 PolicyError = DocumentError
@@ -204,6 +205,7 @@ class Policy(Document, frozen=True, kw_only=True):
     preflight: PreflightPolicy = PreflightPolicy()
     twin: TwinPolicy = TwinPolicy()
     weights: RankingWeights = RankingWeights()
+    limits: TimeLimits = TimeLimits()
 
     def __post_init__(self) -> None:
         names = [ring.name for ring in self.rings]

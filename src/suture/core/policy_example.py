@@ -110,4 +110,13 @@ weights:
   usual_epss: 0.01
   usual_cvss: 6.0
   least_epss: 0.00001
+
+# How long a finding may stay open, by severity, from the day on which it was first known. What is
+# known to be exploited is due on CISA's date where that is earlier.
+limits:
+  critical: 7d
+  high: 30d
+  medium: 90d
+  low: 180d
+  unknown: 30d
 """

@@ -1,61 +1,35 @@
-"""Which findings come first, and why: known exploitation, then likelihood, then what is at stake.
-
-The order is log-odds of EPSS plus a share of CVSS, weighted with the host's criticality and
-exposure; vulnerabilities known to be exploited (CISA's catalogue) come before all others. What is
-not known is filled with the middle of what is usual and said so: it is never zero.
-"""
+"""Findings and patches, most urgent first. What makes one urgent is in ``urgency``."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated
 
-from msgspec import Meta
 from msgspec.structs import replace
 
 from suture.core import versions
 from suture.core.advisories import Severity
+from suture.core.deadlines import Deadline, TimeLimits, deadline
 from suture.core.documents import Document
-from suture.core.enrichment import Enrichment, KnownExploited
+from suture.core.enrichment import Enrichment
 from suture.core.findings import Finding, FindingState
-from suture.core.inventory import Criticality, Exposure, Host
+from suture.core.inventory import Host
+from suture.core.urgency import (
+    DEFAULT_WEIGHTS,
+    NOWHERE,
+    Place,
+    RankingWeights,
+    Urgency,
+    place,
+    urgency,
+)
 
-_CRITICALITY = {
-    Criticality.LOW: 0.8,
-    Criticality.MEDIUM: 1.0,
-    Criticality.HIGH: 1.25,
-    Criticality.CRITICAL: 1.5,
-}
-_EXPOSURE = {Exposure.ISOLATED: 0.8, Exposure.INTERNAL: 1.0, Exposure.PUBLIC: 1.4}
-
-# The middle of each band of CVSS, for a publisher's word in its place.
-_SCORE_OF = {
-    Severity.LOW: 2.0,
-    Severity.MEDIUM: 5.5,
-    Severity.HIGH: 8.0,
-    Severity.CRITICAL: 9.5,
-}
 _GRAVITY = {severity: number for number, severity in enumerate(Severity)}
+_LIMITS = TimeLimits()
 
-
-Probability = Annotated[float, Meta(ge=0, le=1, description="a probability, 0 to 1")]
-Points = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
-Least = Annotated[float, Meta(gt=0, le=0.1, description="a small probability, above 0 to 0.1")]
-
-
-class RankingWeights(Document, frozen=True):
-    """``cvss`` is the worth of one point of CVSS in units of log-odds.
-
-    ``usual_epss`` and ``usual_cvss`` stand for what is not known. ``least_epss`` bounds the
-    log-odds, and moves the scale so that the least urgent finding still counts above zero.
-    """
-
-    cvss: Points = 0.35
-    usual_epss: Probability = 0.01
-    usual_cvss: Points = 6.0
-    least_epss: Least = 0.00001
+FindingKey = tuple[str, str, str]
+"""(host, CVE, source package): what a finding is about, whenever it was found."""
 
 
 class RankedPatch(Document, frozen=True):
@@ -77,9 +51,6 @@ class RankedPatch(Document, frozen=True):
     kev: bool
 
 
-DEFAULT_WEIGHTS = RankingWeights()
-
-
 def rank(
     findings: Iterable[Finding],
     *,
@@ -87,23 +58,31 @@ def rank(
     enrichment: Mapping[str, Enrichment],
     today: date,
     weights: RankingWeights = DEFAULT_WEIGHTS,
+    limits: TimeLimits = _LIMITS,
+    open_since: Mapping[FindingKey, date] | None = None,
 ) -> tuple[Finding, ...]:
-    """The findings, most urgent first, with score, rank and reasons.
+    """The findings, most urgent first, with score, rank, deadline and reasons.
 
     ``hosts`` is by name and ``enrichment`` by CVE; what is not in them is not known.
+    ``open_since`` is the day on which each finding was first known to be open; what is not in it
+    is new today. Without it the policy's ``limits`` have no day to count from.
     """
-    scored = [
-        _scored(
-            finding,
-            hosts.get(finding.host),
-            enrichment.get(finding.cve) or Enrichment(finding.cve),
-            today,
-            weights,
-        )
-        for finding in findings
-    ]
-    scored.sort(key=lambda finding: (-finding.score, finding.cve, finding.host, finding.source))
-    return tuple(replace(finding, rank=number) for number, finding in enumerate(scored, start=1))
+    # Hosts alike in what counts share the answer: a fleet has few kinds of them.
+    places = {name: place(host) for name, host in hosts.items()}
+    made: dict[tuple[str, Severity, Place], Urgency] = {}
+    scored = []
+    for finding in findings:
+        where = places.get(finding.host, NOWHERE)
+        key = (finding.cve, finding.severity, where)
+        if key not in made:
+            known = enrichment.get(finding.cve) or Enrichment(finding.cve)
+            made[key] = urgency(known, finding.severity, where, weights)
+        scored.append((finding, made[key]))
+    scored.sort(key=lambda pair: (-pair[1].score, pair[0].cve, pair[0].host, pair[0].source))
+    return tuple(
+        _ranked(finding, found, number, _due(finding, found, limits, open_since, today))
+        for number, (finding, found) in enumerate(scored, start=1)
+    )
 
 
 def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
@@ -123,83 +102,40 @@ def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
     return tuple(sorted(ranked, key=lambda patch: (-patch.score, patch.source, patch.fixed)))
 
 
-def _scored(
+def _due(
     finding: Finding,
-    host: Host | None,
-    known: Enrichment,
+    found: Urgency,
+    limits: TimeLimits,
+    open_since: Mapping[FindingKey, date] | None,
     today: date,
-    weights: RankingWeights,
-) -> Finding:
-    severity = _first_known(finding.severity, known.severity, _band(known.cvss))
-    epss, epss_reason = _epss(known, weights)
-    cvss, cvss_reason = _cvss(known, severity, weights)
-    stake, stake_reason = _stake(host)
-    base = _log_odds(epss, weights) + _log_odds(1.0, weights) + weights.cvss * cvss
-    score = base * stake + (_most(weights) if known.kev else 0.0)
-    exploited = (_exploited(known.kev, today),) if known.kev else ()
-    return replace(
-        finding,
-        severity=severity,
-        score=score,
-        kev=known.kev is not None,
-        reasons=(*finding.reasons, *exploited, epss_reason, cvss_reason, stake_reason),
+) -> Deadline | None:
+    since = None
+    if open_since is not None:
+        since = open_since.get((finding.host, finding.cve, finding.source), today)
+    return deadline(
+        found.severity,
+        kev_due=found.kev.due if found.kev else None,
+        open_since=since,
+        limits=limits,
+        today=today,
     )
 
 
-def _log_odds(probability: float, weights: RankingWeights) -> float:
-    bounded = min(max(probability, weights.least_epss), 1 - weights.least_epss)
-    return math.log(bounded / (1 - bounded))
-
-
-def _most(weights: RankingWeights) -> float:
-    """No finding scores more for anything but known exploitation."""
-    base = 2 * _log_odds(1.0, weights) + 10 * weights.cvss
-    return base * max(_CRITICALITY.values()) * max(_EXPOSURE.values())
-
-
-def _epss(known: Enrichment, weights: RankingWeights) -> tuple[float, str]:
-    if known.epss is not None and 0 <= known.epss.probability <= 1:
-        return known.epss.probability, f"EPSS {known.epss.probability:.2%}"
-    return weights.usual_epss, f"EPSS unknown, taken as {weights.usual_epss:.2%}"
-
-
-def _cvss(known: Enrichment, severity: Severity, weights: RankingWeights) -> tuple[float, str]:
-    if known.cvss is not None and 0 <= known.cvss <= 10:
-        return known.cvss, f"CVSS {known.cvss:.1f}"
-    if severity in _SCORE_OF:
-        return _SCORE_OF[severity], f"CVSS unknown, {severity} taken as {_SCORE_OF[severity]:.1f}"
-    return weights.usual_cvss, f"CVSS unknown, taken as {weights.usual_cvss:.1f}"
-
-
-def _stake(host: Host | None) -> tuple[float, str]:
-    if host is None:
-        return 1.0, "host not described, taken as medium and internal"
-    stake = _CRITICALITY[host.criticality] * _EXPOSURE[host.exposure]
-    return stake, f"{host.criticality} criticality, {host.exposure} exposure"
-
-
-def _exploited(known: KnownExploited, today: date) -> str:
-    said = "known to be exploited (KEV)"
-    if known.ransomware:
-        said += ", also by ransomware"
-    if known.due is None:
-        return said
-    days = (known.due - today).days
-    count = f"{abs(days)} day{'' if abs(days) == 1 else 's'}"
-    when = f"in {count}" if days >= 0 else f"{count} overdue"
-    return f"{said}, due {known.due.isoformat()}, {when}"
-
-
-def _band(cvss: float | None) -> Severity:
-    """The word for a CVSS score, as FIRST divides them."""
-    if cvss is None or not 0 < cvss <= 10:
-        return Severity.UNKNOWN
-    bounds = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM))
-    return next((severity for least, severity in bounds if cvss >= least), Severity.LOW)
-
-
-def _first_known(*severities: Severity) -> Severity:
-    return next((one for one in severities if one is not Severity.UNKNOWN), Severity.UNKNOWN)
+def _ranked(finding: Finding, found: Urgency, rank: int, due: Deadline | None) -> Finding:
+    return replace(
+        finding,
+        severity=found.severity,
+        score=found.score,
+        rank=rank,
+        kev=found.kev is not None,
+        cvss=found.cvss,
+        epss=found.epss,
+        cwe=found.cwe,
+        ssvc=found.ssvc,
+        due=due.due if due else None,
+        overdue=due is not None and due.overdue,
+        reasons=(*finding.reasons, *found.reasons, *((due.reason,) if due else ())),
+    )
 
 
 def _patch(source: str, fixed: str, findings: list[Finding]) -> RankedPatch:

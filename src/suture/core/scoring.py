@@ -43,6 +43,22 @@ class Environment(Document, frozen=True):
     availability: Requirement = Requirement.MEDIUM
     isolated: bool = False
 
+    def __str__(self) -> str:
+        needs = {
+            "confidentiality": self.confidentiality,
+            "integrity": self.integrity,
+            "availability": self.availability,
+        }
+        if len(set(needs.values())) == 1:
+            needs = {"confidentiality, integrity and availability": self.confidentiality}
+        words = ["adjacent network only"] if self.isolated else []
+        words += [
+            f"{how} requirement of {what}"
+            for what, how in needs.items()
+            if how is not Requirement.MEDIUM
+        ]
+        return "; ".join(words)
+
 
 _REQUIRED = {
     Criticality.LOW: Requirement.LOW,

@@ -80,6 +80,7 @@ preflight: {min_free_mb: {/opt: 5}}
         ("twin:\n  exclude: [/var/l*]", "`/var/l*` takes /var/lib from the twin"),
         ("twin: {exclude: [var]}", "twin.exclude[0]: expected a path that begins with /"),
         ("preflight: {max_clock_skew_s: 1e400}", "expected a whole number of at least 0"),
+        ("limits: {high: 2h}", "p:1: limits.high: expected a number of days such as 30d"),
         ("concurrency: 3", "p:1: concurrency: expected a mapping (`key: value`), found `3`"),
         ("- a", "p:1: expected a mapping (`key: value`), found a list"),
         ("a: &x 1\nb: *x", "p:1: anchors and aliases are not used"),

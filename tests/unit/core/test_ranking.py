@@ -17,6 +17,7 @@ from suture.core.enrichment import CvssScore, Enrichment, Epss, KnownExploited
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import Criticality, Exposure
 from suture.core.ranking import RankedPatch, rank, rank_patches
+from suture.core.ssvc import Decision
 from tests.unit.core.builders import host
 
 TODAY = date(2026, 3, 2)
@@ -133,18 +134,61 @@ def test_reasons_tell_what_is_known_and_what_is_assumed() -> None:
         "EPSS unknown, taken as 1.00%",
         "CVSS unknown, taken as 6.0",
         "host not described, taken as medium and internal",
+        "SSVC track*: public proof of concept, can be automated, total technical impact, "
+        "medium mission impact (assumed: exploitation, automatable, technical impact)",
     )
     known = KnownExploited(date(2026, 2, 1), due=date(2026, 3, 1), ransomware=True)
     full = replace(enriched(one.cve, cvss=9.8, epss=0.94321), kev=known)
     web = host("web", criticality=Criticality.HIGH, exposure=Exposure.PUBLIC)
     (told,) = rank([one], hosts={"web": web}, enrichment={one.cve: full}, today=TODAY)
     assert told.reasons[1:] == (
-        "known to be exploited (KEV), also by ransomware, due 2026-03-01, 1 day overdue",
+        "known to be exploited (KEV), also by ransomware",
         "EPSS 94.32%",
         "CVSS 9.8",
         "high criticality, public exposure",
+        "SSVC act: exploited, can be automated, total technical impact, high mission impact "
+        "(assumed: automatable, technical impact)",
+        "due 2026-03-01, 1 day overdue: CISA's date for what is known to be exploited",
     )
-    assert told.severity is Severity.CRITICAL
+    assert (told.severity, told.cvss, told.epss) == (Severity.CRITICAL, 9.8, 0.94321)
+    assert (told.ssvc, told.due, told.overdue) == (Decision.ACT, date(2026, 3, 1), True)
+
+
+def test_a_deadline_counts_from_the_day_that_each_finding_was_known() -> None:
+    new, old = finding(severity=Severity.HIGH), finding(host="db", severity=Severity.CRITICAL)
+    since = {("db", old.cve, "nginx"): date(2026, 2, 1)}
+    ranked = rank([new, old], hosts={}, enrichment={}, today=TODAY, open_since=since)
+    assert {one.host: (one.due, one.overdue) for one in ranked} == {
+        "web": (date(2026, 4, 1), False),
+        "db": (date(2026, 2, 8), True),
+    }
+    (unknown,) = rank([new], hosts={}, enrichment={}, today=TODAY)
+    assert (unknown.due, unknown.overdue) == (None, False)
+
+
+def test_a_vector_is_scored_for_the_host() -> None:
+    vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
+    known = Enrichment("CVE-2026-0001", scores=(CvssScore("3.1", vector, 9.8, "nvd"),))
+    hosts = {
+        "web": host("web"),
+        "lab": host("lab", exposure=Exposure.ISOLATED, labels=("availability-low",)),
+    }
+    web, lab = rank(
+        [finding(), finding(host="lab")], hosts=hosts, enrichment={known.cve: known}, today=TODAY
+    )
+    assert (web.host, web.cvss, lab.cvss) == ("web", 9.8, 9.8)
+    assert "CVSS 9.8" in web.reasons
+    assert (
+        "CVSS 9.8, on this host 8.4 (adjacent network only; low requirement of availability)"
+        in lab.reasons
+    )
+
+
+def test_rejected_and_disputed_are_said() -> None:
+    known = Enrichment("CVE-2026-0001", rejected=True, disputed=True)
+    (one,) = rank([finding()], hosts={}, enrichment={known.cve: known}, today=TODAY)
+    assert any(reason.startswith("rejected") for reason in one.reasons)
+    assert any(reason.startswith("disputed") for reason in one.reasons)
 
 
 def test_the_publisher_s_word_stands_in_for_a_missing_score() -> None:
