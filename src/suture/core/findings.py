@@ -24,7 +24,7 @@ class FindingState(StrEnum):
     RESTART = "restart"
 
 
-class Finding(Document, frozen=True):
+class Finding(Document, frozen=True, gc=False):
     """One CVE in one source package on one host.
 
     ``package`` is the binary package that stands for the source on that host, ``packages`` all
