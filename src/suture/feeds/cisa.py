@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from suture.core.enrichment import Enrichment, KnownExploited
-from suture.feeds import enriching
+from suture.feeds import enriching, fields
 from suture.feeds.feed import Feed, FeedFile, fixed_files
 from suture.reading import UnreadableError, json_of, text_of
 
@@ -40,14 +40,14 @@ def parse(file: FeedFile) -> Iterator[Enrichment]:
             f"{name} has {len(catalog.vulnerabilities)} entries and says {catalog.count}"
         )
     for entry in catalog.vulnerabilities:
-        added = enriching.day(entry.date_added)
+        added = fields.day(entry.date_added)
         if added is None:
             raise UnreadableError(f"{name}: {entry.cve[:40]!a} was added on no day")
         yield Enrichment(
             cve=enriching.cve_id(entry.cve, name=name),
             kev=KnownExploited(
                 added=added,
-                due=enriching.day(entry.due_date),
+                due=fields.day(entry.due_date),
                 ransomware=_RANSOMWARE.get(entry.known_ransomware_campaign_use.lower()),
                 action=enriching.paragraph(entry.required_action),
             ),
@@ -59,7 +59,7 @@ def parse(file: FeedFile) -> Iterator[Enrichment]:
 
 FEEDS = (
     Feed(
-        name="kev",
+        name="cisa-kev",
         publisher="cisa",
         title="CISA: vulnerabilities known to be exploited",
         url="https://www.cisa.gov/sites/default/files/feeds/",

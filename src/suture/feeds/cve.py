@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 from msgspec import Raw, Struct, field
 
 from suture.core.enrichment import CvssScore, Enrichment, KnownExploited, Ssvc
-from suture.feeds import enriching
+from suture.feeds import enriching, fields
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source, fixed_files
 from suture.reading import UnreadableError, json_of, members
 
 MAX_DELTAS = 30  # days after which the whole list is less to fetch
+
+_LATE_HOURS = 5
 
 _RECORD = re.compile(r"(?:.*/)?CVE-[0-9]{4}-[0-9]{4,19}\.json")
 _NOTHING = Raw(b"null")
@@ -131,23 +133,24 @@ def _records(file: FeedFile) -> Iterator[_Record]:
 
 def _enrichment(record: _Record, parts: list[_Container], name: str) -> Enrichment:
     meta = record.cve_metadata
-    texts = [text for part in parts for text in part.descriptions if text.lang.startswith("en")]
+    texts = (text for part in parts for text in part.descriptions)
+    text = next((one.value for one in texts if one.lang.startswith("en")), "")
     return Enrichment(
         cve=enriching.cve_id(meta.cve_id, name=name),
         scores=tuple(_scores(parts)),
         kev=next(_exploited(parts), None),
         ssvc=next(_ssvc(parts), None),
         cwe=enriching.weaknesses(
-            text.cwe_id
+            one.cwe_id
             for part in parts
             for problem in part.problem_types
-            for text in problem.descriptions
+            for one in problem.descriptions
         ),
-        published=enriching.day(meta.date_published),
-        modified=enriching.day(meta.date_updated),
-        disputed=any("disputed" in part.tags for part in parts),
+        published=fields.day(meta.date_published),
+        modified=fields.day(meta.date_updated),
+        disputed=any("disputed" in part.tags for part in parts) or fields.disputed(text),
         rejected=meta.state.upper() == "REJECTED",
-        description=enriching.paragraph(texts[0].value if texts else ""),
+        description=enriching.paragraph(text),
         references=enriching.links(one.url for part in parts for one in part.references),
     )
 
@@ -187,7 +190,7 @@ def _ssvc(parts: list[_Container]) -> Iterator[Ssvc]:
 def _exploited(parts: list[_Container]) -> Iterator[KnownExploited]:
     for content in _contents(parts, "kev"):
         said = json_of(bytes(content), _KevContent, name="CISA's note of exploitation")
-        added = enriching.day(said.date_added)
+        added = fields.day(said.date_added)
         if added is not None:
             yield KnownExploited(added)
 
@@ -200,39 +203,46 @@ def _contents(parts: list[_Container], kind: str) -> Iterator[Raw]:
 
 
 def fetch(source: Source, *, now: Callable[[], datetime]) -> Sequence[FeedFile]:
-    """All changes since the day of the last sync, or the whole list where that is long ago, or
-    where the releases of those days cannot be had."""
-    since = source.since
-    if since is not None and now() - since < timedelta(MAX_DELTAS):
-        days = (now().date() - since.astimezone(UTC).date()).days
+    """All changes since the day of the last sync; the whole list where that is long ago, or where
+    the releases of those days cannot be had."""
+    if source.since is not None and now() - source.since < timedelta(MAX_DELTAS):
         try:
-            over = [_day_over(source, now() - timedelta(ago)) for ago in range(days, 0, -1)]
+            return _changes(source, source.since.astimezone(UTC).date(), now())
         except FeedError:
             pass
-        else:
-            return [*over, *_today(source, now())]
     return [source.get("archive/refs/heads/main.tar.gz")]
 
 
-def _day_over(source: Source, at: datetime) -> FeedFile:
-    day = at.date()
-    release = f"releases/download/cve_{day}_at_end_of_day"
-    return source.get(f"{release}/{day}_delta_CVEs_at_end_of_day.zip", partial=True)
+def _changes(source: Source, since: date, now: datetime) -> list[FeedFile]:
+    """The newest release, which has all changes of its day, and those of the days before it."""
+    newest, day = _newest(source, now)
+    days = (since + timedelta(ago) for ago in range((day - since).days))
+    return [*(source.get(_day_over(one), partial=True) for one in days), newest]
 
 
-def _today(source: Source, at: datetime) -> list[FeedFile]:
-    """The newest of the hourly releases, which has all changes of the day. One may be late; what
-    is not there now comes with a later sync."""
-    for ago in range(3):
-        hour = at - timedelta(hours=ago)
-        if hour.date() == at.date() and hour.hour > 0:
-            release = f"releases/download/cve_{hour:%Y-%m-%d_%H}00Z"
-            try:
-                name = f"{release}/{hour:%Y-%m-%d}_delta_CVEs_at_{hour:%H}00Z.zip"
-                return [source.get(name, partial=True)]
-            except FeedError:
-                continue
-    return []
+def _newest(source: Source, now: datetime) -> tuple[FeedFile, date]:
+    """Releases come every hour, and may be late."""
+    for ago in range(_LATE_HOURS):
+        name, day = _release(now - timedelta(hours=ago))
+        try:
+            return source.get(name, partial=True), day
+        except FeedError:
+            continue
+    name, day = _release(now - timedelta(hours=_LATE_HOURS))
+    return source.get(name, partial=True), day
+
+
+def _release(at: datetime) -> tuple[str, date]:
+    """The release of an hour, and the day whose changes it has."""
+    day, hour = at.date(), f"{at:%H}00Z"
+    if at.hour == 0:
+        day -= timedelta(1)
+        return _day_over(day), day
+    return f"releases/download/cve_{day}_{hour}/{day}_delta_CVEs_at_{hour}.zip", day
+
+
+def _day_over(day: date) -> str:
+    return f"releases/download/cve_{day}_at_end_of_day/{day}_delta_CVEs_at_end_of_day.zip"
 
 
 def _now() -> datetime:
@@ -255,5 +265,6 @@ FEEDS = (
         url="https://github.com/cisagov/vulnrichment/",
         fetch=fixed_files("archive/refs/heads/develop.tar.gz"),
         parse=parse_additions,
+        default=False,
     ),
 )

@@ -1,4 +1,4 @@
-"""What the feeds about CVEs share: fields of foreign records, checked and cut to size.
+"""What the feeds about CVEs share beside ``fields``: parts of records, checked and cut to size.
 
 An id that is none refuses the file. What is optional and unreadable is left out: it is then not
 known, which is a state of its own.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date
 
 from suture.core import scoring
 from suture.core.enrichment import CvssScore, Exploitation, Ssvc, TechnicalImpact
+from suture.feeds import fields
 from suture.reading import UnreadableError
 
 MAX_TEXT = 4_000  # characters of a description
@@ -20,9 +20,7 @@ MAX_LINKS = 50
 MAX_SCORES = 20
 MAX_WEAKNESSES = 20
 
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _CWE = re.compile(r"CWE-[1-9][0-9]{0,5}")
-_LINK = re.compile(r"https?://[!-~]{1,1000}")
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 
 CISA_ADP = "134c704f-9b21-4f2e-91b3-4a467353bcc0"
@@ -31,7 +29,7 @@ CISA_ADP = "134c704f-9b21-4f2e-91b3-4a467353bcc0"
 
 def cve_id(text: str, *, name: str) -> str:
     """``text`` as a CVE's id; raises :class:`UnreadableError` naming the file."""
-    if _CVE.fullmatch(text) is None:
+    if not fields.is_cve(text):
         raise UnreadableError(f"{name} names {text[:40]!a}, which is no CVE")
     return text
 
@@ -45,7 +43,7 @@ def paragraph(text: str) -> str:
 
 def links(texts: Iterable[str]) -> tuple[str, ...]:
     """The web addresses among ``texts``, each once."""
-    found = dict.fromkeys(text for text in texts if _LINK.fullmatch(text))
+    found = dict.fromkeys(text for text in texts if fields.url(text))
     return tuple(found)[:MAX_LINKS]
 
 
@@ -53,14 +51,6 @@ def weaknesses(texts: Iterable[str]) -> tuple[str, ...]:
     """The CWE ids among ``texts``, each once."""
     found = dict.fromkeys(text for text in texts if _CWE.fullmatch(text))
     return tuple(found)[:MAX_WEAKNESSES]
-
-
-def day(text: str) -> date | None:
-    """The day of an ISO 8601 time or date, None where it is none."""
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        return None
 
 
 def source_name(text: str) -> str:
@@ -98,4 +88,4 @@ def ssvc(options: Iterable[Mapping[str, str]], at: str) -> Ssvc | None:
     )
     if points == Ssvc():
         return None
-    return Ssvc(points.exploitation, points.automatable, points.technical_impact, day(at))
+    return Ssvc(points.exploitation, points.automatable, points.technical_impact, fields.day(at))

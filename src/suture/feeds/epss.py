@@ -52,7 +52,7 @@ def scores(file: FeedFile) -> ScoreTable:
     name = file.name
     with opened(file.location, limit=MAX_TABLE) as stream:
         text = stream.read()
-    comment, text = text.split(b"\n", 1) if text.startswith(b"#") else (b"", text)
+    comment, _, text = text.partition(b"\n") if text.startswith(b"#") else (b"", b"", text)
     header, _, body = text.partition(b"\n")
     heading = _HEADER.fullmatch(header)
     if heading is None:

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from msgspec import Meta, Raw, Struct, field
 
 from suture.core.enrichment import CvssScore, Enrichment, KnownExploited, Ssvc
-from suture.feeds import enriching
+from suture.feeds import enriching, fields
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source
 from suture.reading import UnreadableError, json_of, opened
 
@@ -127,21 +127,20 @@ def _page(file: FeedFile) -> _Page:
 
 
 def _enrichment(cve: _Cve, name: str) -> Enrichment:
+    text = next((one.value for one in cve.descriptions if one.lang == "en"), "")
     return Enrichment(
         cve=enriching.cve_id(cve.id, name=name),
         scores=tuple(_scores(cve)),
         kev=_exploited(cve),
         ssvc=_ssvc(cve),
         cwe=enriching.weaknesses(
-            text.value for weakness in cve.weaknesses for text in weakness.description
+            one.value for weakness in cve.weaknesses for one in weakness.description
         ),
-        published=enriching.day(cve.published),
-        modified=enriching.day(cve.last_modified),
-        disputed=any("disputed" in one.tags for one in cve.cve_tags),
+        published=fields.day(cve.published),
+        modified=fields.day(cve.last_modified),
+        disputed=any("disputed" in one.tags for one in cve.cve_tags) or fields.disputed(text),
         rejected=cve.vuln_status.lower() == "rejected",
-        description=enriching.paragraph(
-            next((text.value for text in cve.descriptions if text.lang == "en"), "")
-        ),
+        description=enriching.paragraph(text),
         references=enriching.links(one.url for one in cve.references),
     )
 
@@ -173,11 +172,11 @@ def _ssvc(cve: _Cve) -> Ssvc | None:
 
 def _exploited(cve: _Cve) -> KnownExploited | None:
     """The entry of CISA's catalogue that NVD repeats."""
-    added = enriching.day(cve.cisa_exploit_add)
+    added = fields.day(cve.cisa_exploit_add)
     if added is None:
         return None
     action = enriching.paragraph(cve.cisa_required_action)
-    return KnownExploited(added, due=enriching.day(cve.cisa_action_due), action=action)
+    return KnownExploited(added, due=fields.day(cve.cisa_action_due), action=action)
 
 
 def fetch_files(source: Source, *, now: Callable[[], datetime]) -> Sequence[FeedFile]:
@@ -237,18 +236,21 @@ def _pages(
     """From the last page to the first: a record that is modified meanwhile leaves the window and
     moves those behind it forward, to pages that are still to come. So none is missed.
     """
-    total = _page(source.get(_query(window, start=0, most=1))).total_results
+    first = source.get(_query(window, start=0), partial=True)
     pause(PAUSE_S)
-    count = -(-total // PAGE)
-    if count > MAX_PAGES:
+    total = _page(first).total_results
+    if total > MAX_PAGES * PAGE:
         raise FeedError(f"NVD's API counts {total} records, which cannot be")
-    for number in reversed(range(count)):
-        yield source.get(_query(window, start=number * PAGE, most=PAGE), partial=True)
+    if total <= PAGE:
+        yield first
+        return
+    for start in reversed(range(0, total, PAGE)):
+        yield source.get(_query(window, start=start), partial=True)
         pause(PAUSE_S)
 
 
-def _query(window: dict[str, str], *, start: int, most: int) -> str:
-    return f"cves/2.0?{urlencode({**window, 'startIndex': start, 'resultsPerPage': most})}"
+def _query(window: dict[str, str], *, start: int) -> str:
+    return f"cves/2.0?{urlencode({**window, 'startIndex': start, 'resultsPerPage': PAGE})}"
 
 
 def _now() -> datetime:
@@ -271,5 +273,6 @@ FEEDS = (
         url="https://services.nvd.nist.gov/rest/json/",
         fetch=partial(fetch_pages, now=_now, pause=time.sleep),
         parse=parse,
+        default=False,
     ),
 )

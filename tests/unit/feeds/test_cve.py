@@ -164,10 +164,27 @@ def test_after_the_first_sync_only_releases_of_changes_are_fetched(tmp_path: Pat
 
 
 def test_where_changes_are_missing_the_whole_list_is_fetched(tmp_path: Path) -> None:
-    since = NOW - timedelta(days=2)
-    assert fetched(tmp_path, since, over("2026-03-01"), WHOLE) == {WHOLE: False}
-    assert fetched(tmp_path, NOW - timedelta(days=40), WHOLE) == {WHOLE: False}
+    since, hour = NOW - timedelta(days=2), at("2026-03-02", "1200")
+    assert fetched(tmp_path, since, over("2026-03-01"), hour, WHOLE) == {WHOLE: False}
+    assert fetched(tmp_path, NOW, at("2026-03-02", "0600"), WHOLE) == {WHOLE: False}
+    assert fetched(tmp_path, NOW - timedelta(days=40), hour, WHOLE) == {WHOLE: False}
 
 
-def test_the_hour_that_is_not_out_yet_is_no_failure(tmp_path: Path) -> None:
-    assert fetched(tmp_path, NOW) == {}
+@pytest.mark.parametrize(
+    ("now", "since", "there"),
+    [
+        (datetime(2026, 3, 2, 12, 1, tzinfo=UTC), NOW, at("2026-03-02", "0700")),
+        (datetime(2026, 3, 3, 0, 5, tzinfo=UTC), NOW, over("2026-03-02")),
+        (datetime(2026, 3, 3, 0, 5, tzinfo=UTC), NOW, at("2026-03-02", "2300")),
+        (
+            datetime(2026, 3, 3, 0, 40, tzinfo=UTC),
+            datetime(2026, 3, 3, 0, 1, tzinfo=UTC),
+            over("2026-03-02"),
+        ),
+    ],
+)
+def test_a_late_release_is_no_failure(
+    tmp_path: Path, now: datetime, since: datetime, there: str
+) -> None:
+    shelf = Shelf(tmp_path, {there: b""}, since=since)
+    assert [file.name for file in cve.fetch(shelf, now=lambda: now)] == [there]

@@ -52,6 +52,7 @@ HEADER = b"#model_version:v2025.03.14,score_date:2026-03-02T12:55:00Z\ncve,epss,
         b"",
         b"<html></html>",
         b"cve,epss\nCVE-2020-5902,0.5\n",  # of no day
+        b"#",
         HEADER,
         HEADER + b"CVE-2020-5902,0.5,0.9",
         HEADER + b"CVE-2020-5902,0.5\n",

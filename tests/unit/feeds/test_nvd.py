@@ -191,12 +191,19 @@ def test_the_api_is_paged_backwards_and_at_leisure(tmp_path: Path) -> None:
     api, pauses = Api(tmp_path, {}, since=NOW - timedelta(days=30)), list[float]()
     files = nvd.fetch_pages(api, now=lambda: NOW, pause=pauses.append)
     starts = [name.split("startIndex=")[1].split("&")[0] for name in api.asked]
-    assert starts == ["0", "4000", "2000", "0"]
+    assert starts == ["0", "4000", "2000", "0"]  # the first one to learn how many there are
     assert [file.name for file in files] == api.asked[1:]
     assert all(file.partial for file in files)
     assert pauses == [nvd.PAUSE_S] * 4
     assert "lastModStartDate=2026-01-31T10%3A00%3A00.000%2B00%3A00" in api.asked[0]
     assert "lastModEndDate=2026-03-02T12%3A00%3A00.000%2B00%3A00" in api.asked[0]
+
+
+def test_where_nothing_was_modified_a_page_says_so(tmp_path: Path) -> None:
+    api, pauses = Api(tmp_path, {}, since=NOW - timedelta(days=1)), list[float]()
+    api.total = 0
+    (page_,) = nvd.fetch_pages(api, now=lambda: NOW, pause=pauses.append)
+    assert page_.partial and list(nvd.parse(page_)) == []
 
 
 @given(st.integers(0, 2000))
