@@ -7,7 +7,7 @@ import contextlib
 import signal
 from pathlib import Path
 
-from suture.hosts.transport import FailureKind
+from suture.hosts.transport import FailureKind, Result
 from suture.hosts.transport.local import LocalTransport, ProcessPipes
 from suture.hosts.transport.shell import Limits
 
@@ -24,6 +24,13 @@ class ContainerTransport(LocalTransport):
         super().__init__(name, limits=limits)
         self._leader = leader
         self._watches: set[asyncio.Task[None]] = set()
+
+    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 120.0) -> Result:
+        """As over SSH, a shutdown that kills the script is a lost connection, and no answer."""
+        result = await super().run(script, stdin=stdin, timeout_s=timeout_s)
+        if result.exit == -1:
+            raise self._lost("its shell was killed")
+        return result
 
     async def _start(self, argv: list[str]) -> ProcessPipes:
         enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w"]
