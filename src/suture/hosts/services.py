@@ -6,7 +6,7 @@ from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.hosts.results import Results
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
-from suture.hosts.steps import Outcome, conclude, perform, settle
+from suture.hosts.steps import Outcome, conclude, perform, settle, sources_of
 
 RUNNING_CODE = "running code"
 
@@ -25,10 +25,12 @@ async def restart(session: PatchSession) -> StepReport:
             return failed
         checks = (*results.checks, *results.notes)
         verdict, reason = conclude(checks)
+        owners = (owner for _, owner in results.of("failed-unit", 2))
         return Outcome(
             verdict,
             reason,
             changed_host=True,
+            suspects=sources_of(owners, session.plan.changes),
             checks=checks,
             log=receipt.log,
         )

@@ -9,6 +9,13 @@ restartable() {
     esac
 }
 
+# The package that brought a unit, empty where none did.
+package_of_unit() {
+    path=$(systemctl show -p FragmentPath --value -- "$1" 2>/dev/null)
+    owner=$(dpkg-query -S "$path" 2>/dev/null || dpkg-query -S "/usr$path" 2>/dev/null || dpkg-query -S "${path#/usr}" 2>/dev/null)
+    printf '%s' "${owner%%:*}"
+}
+
 restart_stale() {
     stale_processes >"$TX_DIR/stale"
     [ -s "$TX_DIR/stale" ] || return 0
@@ -21,7 +28,7 @@ restart_stale() {
             note restarted "$unit"
         else
             check "restart $unit" fail "systemctl restart ended with status $?"
-            printf 'failed-unit\t%s\n' "$unit" >&3
+            printf 'failed-unit\t%s\t%s\n' "$unit" "$(package_of_unit "$unit")" >&3
         fi
     done
 }

@@ -42,7 +42,27 @@ active_units() {
         awk '$1 !~ /^(suture-[0-9a-f]+[.]|user@|session-|systemd-|run-)/ { print $1 }' | sort
 }
 
+# Units that have failed, and those that fail and are started again.
 failed_units() {
     has_systemd || return 0
-    systemctl list-units --no-legend --plain --state=failed | awk '{ print $1 }' | sort
+    {
+        systemctl list-units --no-legend --plain --state=failed | awk '{ print $1 }'
+        restarting_units
+    } | sort
+}
+
+restarting_units() {
+    has_systemd || return 0
+    systemctl list-units --no-legend --plain --state=activating | while read -r unit _ _ phase _; do
+        case $phase:$(systemctl show -p NRestarts --value -- "$unit" 2>/dev/null) in
+        auto-restart:* | *:[1-9]*) printf '%s\n' "$unit" ;;
+        esac
+    done
+}
+
+# settle_units UNTIL: gives units that are started again the time to come up.
+settle_units() {
+    while [ "$(date +%s)" -lt "$1" ] && [ -n "$(restarting_units)" ]; do
+        sleep 1
+    done
 }

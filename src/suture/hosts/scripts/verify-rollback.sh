@@ -12,10 +12,12 @@ apt-mark showhold | sort | comm -3 "$bundle/held" - | tr -d '\t' | while read -r
 audit=$(dpkg --audit 2>&1 | head -c 600)
 [ -z "$audit" ] && check "package database" pass "dpkg --audit has nothing to say" ||
     check "package database" fail "$audit"
+sed 's/^health/health-before/' "$bundle/health" >&3
+patience=$(($(date +%s) + HEALTH_WAIT_S))
+run_health "$HEALTH_WAIT_S" >&3
+settle_units "$patience"
 failed_units | comm -13 "$bundle/failed-units" - | while read -r unit; do printf 'failed-unit\t%s\t\n' "$unit"; done >&3
 active_units | comm -23 "$bundle/active-units" - | while read -r unit; do printf 'inactive\t%s\n' "$unit"; done >&3
-sed 's/^health/health-before/' "$bundle/health" >&3
-run_health "$HEALTH_WAIT_S" >&3
 report_stale
 printf 'end\n' >&3
 exit 0

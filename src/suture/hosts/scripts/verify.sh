@@ -29,18 +29,18 @@ fi 2>/dev/null
 dpkg --verify $(plan_keys) 2>&1 | grep -v ' c /' | head -n 50 |
     while IFS= read -r line; do printf 'altered\t%s\n' "$(printf '%s' "$line" | one_line)"; done >&3
 
-failed_units >"$TX_DIR/failed"
-comm -13 "$bundle/failed-units" "$TX_DIR/failed" | while read -r unit; do
-    path=$(systemctl show -p FragmentPath --value -- "$unit" 2>/dev/null)
-    owner=$(dpkg-query -S "$path" 2>/dev/null || dpkg-query -S "/usr$path" 2>/dev/null || dpkg-query -S "${path#/usr}" 2>/dev/null)
-    printf 'failed-unit\t%s\t%s\n' "$unit" "${owner%%:*}" >&3
-done
-
 find /etc \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -cnewer "$bundle/complete" |
     head -n 50 | while IFS= read -r path; do printf 'new-config\t%s\n' "$path" >&3; done
 
 sed 's/^health/health-before/' "$bundle/health" >&3
+patience=$(($(date +%s) + HEALTH_WAIT_S))
 run_health "$HEALTH_WAIT_S" >&3
+settle_units "$patience"
+failed_units >"$TX_DIR/failed"
+comm -13 "$bundle/failed-units" "$TX_DIR/failed" | while read -r unit; do
+    printf 'failed-unit\t%s\t%s\n' "$unit" "$(package_of_unit "$unit")" >&3
+done
+
 report_stale
 [ ! -e /run/reboot-required ] && [ ! -e /var/run/reboot-required ] || printf 'reboot-required\n' >&3
 printf 'end\n' >&3
