@@ -23,7 +23,7 @@ from suture.core.documents import encode
 from suture.core.evidence import Step, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planner import make_plan
-from suture.core.planning import Plan
+from suture.core.planning import Plan, RebootRule
 from suture.core.policy import Policy, TwinPolicy
 from suture.core.selection import SelectionRules
 from suture.core.selector import select
@@ -198,7 +198,7 @@ async def test_a_good_set_passes_and_is_taken_back_exactly(stage: Stage) -> None
     plan = await stage.plan(without=(packages.GREETER,))
     assert len(plan.hosts[0].changes) > 10
     rehearsal = await stage.rehearse(plan)
-    assert rehearsal.verdict is Verdict.PASS, rehearsal
+    assert rehearsal.verdict is Verdict.PASS, rehearsal.reason
     steps = [report.step for report in rehearsal.reports]
     assert steps[-2:] == [Step.ROLL_BACK, Step.VERIFY_ROLL_BACK]
     assert {check.verdict for check in rehearsal.baseline} == {Verdict.PASS}
@@ -207,10 +207,22 @@ async def test_a_good_set_passes_and_is_taken_back_exactly(stage: Stage) -> None
 async def test_a_package_that_breaks_its_service_is_caught_and_named(stage: Stage) -> None:
     plan = await stage.plan()
     rehearsal = await stage.rehearse(plan)
-    assert rehearsal.verdict is Verdict.FAIL, rehearsal
+    assert rehearsal.verdict is Verdict.FAIL, rehearsal.reason
     assert rehearsal.suspects == (packages.GREETER,)
     assert rehearsal.reports[-1].step is Step.VERIFY_ROLL_BACK
     assert rehearsal.reports[-1].verdict is Verdict.PASS
+
+
+async def test_harm_that_no_unit_shows_is_found_by_trying_parts(stage: Stage) -> None:
+    plan = await stage.plan(without=("*nginx*", "lib*", "perl*", "python*", packages.GREETER))
+    (one,) = plan.hosts
+    old = f"dpkg-query -W -f '${{Version}}' {packages.NOTES} | grep -qxF {packages.OLD}"
+    check = HealthCheck(HealthCheckKind.COMMAND, old)
+    one = msgspec.structs.replace(one, checks=(*one.checks, check), reboot=RebootRule.ALWAYS)
+    assert len({change.source for change in one.changes}) > 2
+    rehearsal = await stage.rehearse(msgspec.structs.replace(plan, hosts=(one,)))
+    assert rehearsal.verdict is Verdict.FAIL, rehearsal.reason
+    assert rehearsal.suspects == (packages.NOTES,)
 
 
 async def test_a_check_that_needs_data_left_out_is_not_counted(stage: Stage) -> None:
@@ -219,7 +231,7 @@ async def test_a_check_that_needs_data_left_out_is_not_counted(stage: Stage) -> 
     check = HealthCheck(HealthCheckKind.COMMAND, "test -s /srv/data")
     one = msgspec.structs.replace(one, checks=(*one.checks, check))
     rehearsal = await stage.rehearse(msgspec.structs.replace(plan, hosts=(one,)))
-    assert rehearsal.verdict is Verdict.PASS, rehearsal
+    assert rehearsal.verdict is Verdict.PASS, rehearsal.reason
     assert [c.verdict for c in rehearsal.baseline][-1] is Verdict.INCONCLUSIVE
 
 

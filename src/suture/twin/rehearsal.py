@@ -25,7 +25,7 @@ from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
 from suture.twin.machine import PACKAGES, Twin, Twins
 from suture.twin.package_files import CACHE, PackageFilesError
-from suture.twin.suspects import narrow
+from suture.twin.suspects import narrow, same_harm
 
 _PATCHING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY)
 _BASELINE_WAIT_S = 30
@@ -101,7 +101,7 @@ class Rehearser:
         run = await self._run(plan_id, plan, whole=True)
         suspects: tuple[str, ...] = ()
         if run.verdict is Verdict.FAIL:
-            suspects = run.suspects or await self._bisect(plan_id, plan)
+            suspects = run.suspects or await self._bisect(plan_id, plan, run)
         return Rehearsal(
             plan=plan_id,
             class_id=plan.class_id,
@@ -185,14 +185,14 @@ class Rehearser:
         run.reports.append(report)
         self.watching.on_report(report)
 
-    async def _bisect(self, plan_id: str, plan: HostPlan) -> tuple[str, ...]:
+    async def _bisect(self, plan_id: str, plan: HostPlan, whole: _Run) -> tuple[str, ...]:
         sources = tuple(sorted({change.source for change in plan.changes}))
 
         async def attempt(some: tuple[str, ...]) -> Verdict:
             self.watching.on_stage(f"looking for the culprit: {', '.join(some)}")
             part = tuple(change for change in plan.changes if change.source in some)
             smaller = msgspec.structs.replace(plan, changes=part, patch_set=digest(part))
-            return (await self._run(plan_id, smaller, whole=False)).verdict
+            return _judge_part(whole, await self._run(plan_id, smaller, whole=False))
 
         return await narrow(sources, attempt, tries=self.bisect_tries)
 
@@ -240,3 +240,11 @@ def _judge(step: Step, report: StepReport) -> tuple[Verdict, str]:
         return Verdict.PASS, ""
     reason = f"{step.value}: {report.reason}"
     return (report.verdict if step in _PATCHING else Verdict.INCONCLUSIVE), reason
+
+
+def _judge_part(whole: _Run, part: _Run) -> Verdict:
+    """A part answers for the whole only where the same checks were asked, and fails by the same
+    harm; a busy machine or a part that does not go alone proves nothing."""
+    asked, now = (tuple(check.verdict for check in run.baseline) for run in (whole, part))
+    other_harm = part.verdict is Verdict.FAIL and not same_harm(whole.reports, part.reports)
+    return Verdict.INCONCLUSIVE if asked != now or other_harm else part.verdict

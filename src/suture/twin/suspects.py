@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
-from suture.core.evidence import Verdict
+from suture.core.evidence import StepReport, Verdict
 
 Try = Callable[[tuple[str, ...]], Awaitable[Verdict]]
 
@@ -13,14 +13,19 @@ async def narrow(sources: tuple[str, ...], attempt: Try, *, tries: int) -> tuple
     """The fewest of ``sources`` that are known to hold the culprit.
 
     ``attempt`` tells how a set of them fares by itself; all together failed. One culprit is
-    assumed, and what remains after a half has passed is tried before it is blamed. Where an
-    attempt is inconclusive or the harm needs several, all that was left by then is returned.
+    assumed, and what remains after a half has passed is tried before it is blamed. Where a half
+    is inconclusive, the other one is tried; where that is, too, or the harm needs several, all
+    that was left by then is returned.
     """
     suspects = blamed = sources
     while len(suspects) > 1 and tries > 0:
         half, rest = suspects[: len(suspects) // 2], suspects[len(suspects) // 2 :]
         verdict = await attempt(half)
         tries -= 1
+        if verdict is Verdict.INCONCLUSIVE and tries > 0:
+            half, rest = rest, half
+            verdict = await attempt(half)
+            tries -= 1
         if verdict is Verdict.INCONCLUSIVE:
             return blamed
         if verdict is Verdict.FAIL:
@@ -30,3 +35,18 @@ async def narrow(sources: tuple[str, ...], attempt: Try, *, tries: int) -> tuple
     if suspects != blamed and tries > 0 and await attempt(suspects) is Verdict.FAIL:
         blamed = suspects
     return blamed
+
+
+def same_harm(whole: Iterable[StepReport], part: Iterable[StepReport]) -> bool:
+    """Whether a part of the patch set failed in what the whole set failed in."""
+    return not _harm(whole).isdisjoint(_harm(part))
+
+
+def _harm(reports: Iterable[StepReport]) -> set[str]:
+    """The checks that failed; the step where it failed without one."""
+    found: set[str] = set()
+    for report in reports:
+        if report.verdict is Verdict.FAIL:
+            failed = {check.name for check in report.checks if check.verdict is Verdict.FAIL}
+            found |= failed or {report.step.value}
+    return found

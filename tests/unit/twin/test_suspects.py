@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suture.core.evidence import Verdict
-from suture.twin.suspects import narrow
+from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.twin.suspects import narrow, same_harm
 
 _SOURCES = tuple(f"s{number:02}" for number in range(20))
 
@@ -46,8 +48,34 @@ async def test_harm_that_needs_two_blames_no_single_one() -> None:
     assert {"s01", "s15"} <= set(found)
 
 
-async def test_an_inconclusive_try_ends_the_search() -> None:
+@given(st.sampled_from(_SOURCES), st.integers(1, 4))
+async def test_where_a_half_cannot_be_tried_the_other_one_tells(culprit: str, silent: int) -> None:
+    machine = Machine(culprit)
+
+    async def attempt(sources: tuple[str, ...]) -> Verdict:
+        verdict = await machine.attempt(sources)
+        return Verdict.INCONCLUSIVE if machine.tries == silent else verdict
+
+    assert await narrow(_SOURCES, attempt, tries=8) == (culprit,)
+
+
+async def test_two_inconclusive_tries_end_the_search() -> None:
     async def attempt(_: tuple[str, ...]) -> Verdict:
         return Verdict.INCONCLUSIVE
 
     assert await narrow(_SOURCES, attempt, tries=8) == _SOURCES
+
+
+def _report(step: Step, *failed: str) -> StepReport:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    checks = tuple(Check(name, Verdict.FAIL, "no") for name in failed)
+    sound = Check("sound", Verdict.PASS, "yes")
+    return StepReport("web1", step, Verdict.FAIL, now, 1.0, checks=(sound, *checks))
+
+
+def test_the_same_harm_is_a_check_that_fails_again() -> None:
+    whole = [_report(Step.VERIFY, "http", "failed units")]
+    assert same_harm(whole, [_report(Step.VERIFY, "http")])
+    assert not same_harm(whole, [_report(Step.VERIFY, "versions")])
+    assert not same_harm(whole, [_report(Step.APPLY)])
+    assert same_harm([_report(Step.APPLY)], [_report(Step.APPLY)])
