@@ -14,10 +14,11 @@ install: .venv/.installed  ## a virtual environment with the locked dependencies
 	@touch $@
 
 demo: install     ## the whole loop on real servers that this machine boots
+	@lab/debian-packages.sh
 	@$(PY) -m lab.demo
 
 test: install     ## style, types, architecture, and every test, the lab included
-	@lab/debian-packages.sh
+	@lab/debian-packages.sh openssh-server
 	$(MAKE) check
 	$(PY) -m pytest -n 4 --dist loadgroup
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the lab needs from the machine's own archive, where it is missing. Where it cannot
-# (no root, another distribution) it says what is missing and succeeds: tests then skip by name.
+# Installs what the lab needs, and the packages that are its arguments, from the machine's own
+# archive, where they are missing. Where it cannot (no root, another distribution) it says what is
+# missing and succeeds: the tests then skip by name, the demo shows its read-only part.
 set -euo pipefail
 
-needed=(mmdebstrap systemd-container openssh-client dpkg-dev iproute2 gnupg ca-certificates)
+needed=(mmdebstrap systemd-container openssh-client dpkg util-linux mount gzip iproute2 gnupg
+  ca-certificates "$@")
 
 missing=()
 for package in "${needed[@]}"; do
@@ -19,13 +21,13 @@ distribution=$(. /etc/os-release 2>/dev/null && echo "${ID:-unknown}") || distri
 case $distribution in
 debian | ubuntu) ;;
 *)
-  echo "The lab runs on Debian or Ubuntu, this is $distribution: tests on real hosts will be skipped."
+  echo "The lab runs on Debian or Ubuntu, this is $distribution: there will be no real hosts."
   exit 0
   ;;
 esac
 if [ "$(id -u)" != 0 ]; then
-  echo "The lab needs root${missing:+ and these packages: ${missing[*]}}: tests on real hosts will be skipped."
-  echo "  To run them: run as root${missing:+ after: apt-get install --no-install-recommends ${missing[*]}}"
+  echo "The lab needs root${missing:+ and these packages: ${missing[*]}}: there will be no real hosts."
+  echo "  To have them: run as root${missing:+ after: apt-get install --no-install-recommends ${missing[*]}}"
   exit 0
 fi
 
@@ -48,6 +50,12 @@ export DEBIAN_FRONTEND=noninteractive
 echo "Refreshing the package lists"
 apt-get update -qq
 if [ "${#missing[@]}" -gt 0 ]; then
+  case " ${missing[*]} " in
+  *" openssh-server "*) # the tests run one of their own; this machine's stays off after a reboot, too
+    mkdir -p /etc/ssh
+    touch /etc/ssh/sshd_not_to_be_run
+    ;;
+  esac
   echo "Installing for the lab: ${missing[*]}"
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi

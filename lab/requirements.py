@@ -21,6 +21,7 @@ _TOOLS = {
     "nsenter": "util-linux",
     "mount": "mount",
     "gzip": "gzip",
+    "ip": "iproute2",
 }
 _NEEDED_GIB = 4
 
