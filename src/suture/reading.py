@@ -13,7 +13,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeVar, cast
@@ -30,6 +30,7 @@ MAX_FILE = 4_000_000_000  # bytes after decompression
 MAX_MEMBER = 256_000_000
 MAX_MEMBERS = 2_000_000
 MAX_DEPTH = 64
+MAX_ELEMENT = 64_000_000  # bytes of XML that are held at once
 
 _BROKEN = (
     OSError,
@@ -169,30 +170,61 @@ def json_of(data: bytes, type_: type[T], *, name: str) -> T:
         raise UnreadableError(f"{name} is not what it should be: {error}") from error
 
 
-def elements(stream: IO[bytes], *tags: str, name: str) -> Iterator[Element]:
+def elements(
+    stream: IO[bytes],
+    *tags: str,
+    name: str,
+    opening: Collection[str] = (),
+    doctype: bool = False,
+) -> Iterator[Element]:
     """The elements of the given local names, one at a time, each complete when it is yielded and
-    forgotten afterwards. Namespaces are dropped from the tags of all elements. Memory is bounded
-    by the largest of the elements; no declaration of an entity is accepted.
+    forgotten afterwards; those named in ``opening`` as soon as their attributes are known.
+    Namespaces are dropped from the tags of all elements. Memory is bounded by the largest of the
+    elements, which may be of ``MAX_ELEMENT`` bytes; no declaration of an entity is accepted, and
+    no other declaration of the document's type than its name, where ``doctype`` allows that.
     """
+    metered = _Metered(stream, name)
     stack: list[Element] = []
     try:
-        for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
+        for event, element in iterparse(
+            metered, events=("start", "end"), forbid_dtd=not doctype, forbid_external=True
+        ):
             if event == "start":
                 stack.append(element)
                 if len(stack) > MAX_DEPTH:
                     raise UnreadableError(f"{name} is nested more than {MAX_DEPTH} deep")
+                if opening and _local(element) in opening:
+                    element.tag = _local(element)
+                    yield element
                 continue
             stack.pop()
-            element.tag = element.tag.rpartition("}")[2]
+            element.tag = _local(element)
             if element.tag in tags:
                 yield element
                 element.clear()
-                if stack:
-                    stack[-1].remove(element)
-            elif stack and not any(_local(open_) in tags for open_ in stack):
+            elif any(_local(open_) in tags for open_ in stack):
+                continue
+            if stack:
                 stack[-1].remove(element)
-    except (ParseError, DefusedXmlException, UnicodeError, ValueError) as error:
+            metered.since = 0
+    except (ParseError, DefusedXmlException, LookupError, UnicodeError, ValueError) as error:
         raise UnreadableError(f"{name} is not well-formed XML, or not safe: {error}") from error
+
+
+class _Metered:
+    """Counts what was read ``since`` something was last forgotten, and refuses too much of it."""
+
+    def __init__(self, inner: IO[bytes], name: str) -> None:
+        self._inner = inner
+        self._name = name
+        self.since = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._inner.read(size)
+        self.since += len(data)
+        if self.since > MAX_ELEMENT:
+            raise UnreadableError(f"{self._name} has an element that is larger than is allowed")
+        return data
 
 
 def _local(element: Element) -> str:

@@ -20,6 +20,7 @@ from suture.reading import UnreadableError, elements, json_of, members, opened, 
 LAUGHS = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;">]>
 <all><one>&lol2;</one></all>"""
+UNKNOWN = b"""<?xml version="1.0" encoding="klingon"?><all/>"""
 EXTERNAL = b"""<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><all><one>&x;</one></all>"""
 
 
@@ -144,8 +145,56 @@ def test_elements_come_one_by_one_without_namespaces() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", [LAUGHS, EXTERNAL, b"<a><b></a>", b"<a>" * 100, b"", b"<a>\xff</a>"]
+    "hostile", [LAUGHS, EXTERNAL, b"<a><b></a>", b"<a>" * 100, b"", b"<a>\xff</a>", UNKNOWN]
 )
 def test_hostile_xml_is_refused(hostile: bytes) -> None:
     with pytest.raises(UnreadableError, match=r"x\.xml"):
         list(elements(io.BytesIO(hostile), "one", name="x.xml"))
+
+
+def test_an_element_can_be_had_as_soon_as_it_opens() -> None:
+    text = b'<x:r xmlns:x="urn:x"><x:host name="a"><one/><one/></x:host></x:r>'
+    found = elements(io.BytesIO(text), "one", name="x.xml", opening=("host",))
+    assert [(one.tag, one.get("name")) for one in found] == [
+        ("host", "a"),
+        ("one", None),
+        ("one", None),
+    ]
+
+
+def test_the_name_of_a_document_type_is_accepted_where_it_is_allowed() -> None:
+    text = b'<!DOCTYPE r SYSTEM "https://example.org/r.dtd"><r><one/></r>'
+    assert len(list(elements(io.BytesIO(text), "one", name="x.xml", doctype=True))) == 1
+    with pytest.raises(UnreadableError, match="not safe"):
+        list(elements(io.BytesIO(text), "one", name="x.xml"))
+
+
+@pytest.mark.parametrize("hostile", [LAUGHS, EXTERNAL])
+def test_no_entity_is_accepted_in_any_case(hostile: bytes) -> None:
+    with pytest.raises(UnreadableError, match="not safe"):
+        list(elements(io.BytesIO(hostile), "one", name="x.xml", doctype=True))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"<r>" + b" " * 100_000 + b"</r>",
+        b'<r a="' + b"x" * 100_000 + b'"/>',
+        b"<r><one>" + b"<b/>" * 30_000 + b"</one></r>",
+        b"<r><!-- " + b"x" * 100_000 + b"--></r>",
+    ],
+)
+def test_an_element_that_is_too_large_is_refused(
+    hostile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MAX_ELEMENT", 80_000)
+    with pytest.raises(UnreadableError, match="element that is larger"):
+        list(elements(io.BytesIO(hostile), "one", name="x.xml"))
+
+
+def test_many_small_elements_may_be_more_than_one_large_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reading, "MAX_ELEMENT", 80_000)
+    text = b"<r>" + b"<one/><two><b/></two>" * 20_000 + b"</r>"
+    assert sum(1 for _ in elements(io.BytesIO(text), "one", name="x.xml")) == 20_000
