@@ -185,10 +185,8 @@ def elements(
     """
     metered = _Metered(stream, name)
     stack: list[Element] = []
-    try:
-        for event, element in iterparse(
-            metered, events=("start", "end"), forbid_dtd=not doctype, forbid_external=True
-        ):
+    with _safe(name):
+        for event, element in iterparse(metered, events=("start", "end"), forbid_dtd=not doctype):
             if event == "start":
                 stack.append(element)
                 if len(stack) > MAX_DEPTH:
@@ -207,6 +205,20 @@ def elements(
             if stack:
                 stack[-1].remove(element)
             metered.since = 0
+
+
+def root_of(stream: IO[bytes], *, name: str) -> str:
+    """The local name of a document's outermost element, whatever follows it."""
+    with _safe(name):
+        for _, element in iterparse(_Metered(stream, name), events=("start",)):
+            return _local(element)
+    raise UnreadableError(f"{name} is empty")
+
+
+@contextmanager
+def _safe(name: str) -> Iterator[None]:
+    try:
+        yield
     except (ParseError, DefusedXmlException, LookupError, UnicodeError, ValueError) as error:
         raise UnreadableError(f"{name} is not well-formed XML, or not safe: {error}") from error
 
