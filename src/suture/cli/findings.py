@@ -25,6 +25,12 @@ def findings(
     form: Annotated[
         str | None, typer.Option("--format", help="Print csv or sarif instead of tables.")
     ] = None,
+    configuration: Annotated[
+        bool,
+        typer.Option(
+            "--configuration", help="What no patch closes, from imported scanner reports."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """What is open on the fleet, most urgent first, from the last scans."""
@@ -34,9 +40,11 @@ def findings(
 
     if form is not None and form not in tuple(service.Format):
         raise typer.BadParameter("expected csv or sarif", param_hint="--format")
-    found = service.fleet_findings(
-        workspace(), names=tuple(host or ()), labels=tuple(label or ()), policy_file=policy
-    )
+    names, labels = tuple(host or ()), tuple(label or ())
+    if configuration:
+        _configuration(names, labels, json)
+        return
+    found = service.fleet_findings(workspace(), names=names, labels=labels, policy_file=policy)
     if form is not None:
         print_text(service.rendered(found, service.Format(form)))
     elif json:
@@ -62,6 +70,19 @@ def sbom(
             workspace(), names=tuple(host or ()), labels=tuple(label or ()), policy_file=policy
         )
     )
+
+
+def _configuration(names: tuple[str, ...], labels: tuple[str, ...], json: bool) -> None:
+    from suture.cli.output import print_json
+    from suture.cli.reports_view import print_configuration
+    from suture.cli.workspace import workspace
+    from suture.services import scanner_reports
+
+    found = scanner_reports.configuration(workspace(), names=names, labels=labels)
+    if json:
+        print_json({"findings": found})
+    else:
+        print_configuration(found)
 
 
 def explain(

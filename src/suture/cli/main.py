@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from suture import __version__
-from suture.cli import evidence, feeds, findings, hosts, plans, policies, rollouts, scan
+from suture.cli import evidence, feeds, findings, hosts, plans, policies, reports, rollouts, scan
 
 app = typer.Typer(
     name="suture",
@@ -55,6 +55,8 @@ def _options(
 app.command("scan")(scan.scan)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(feeds.app, name="feeds")
+app.command("import")(reports.import_)
+app.add_typer(reports.app, name="reports")
 app.command("findings")(findings.findings)
 app.command("explain")(findings.explain)
 app.command("sbom")(findings.sbom)

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from suture.core import ranking
 from suture.core.advisories import Rule
 from suture.core.documents import Document
@@ -15,7 +17,7 @@ from suture.core.findings import Finding
 from suture.core.ranking import RankedPatch
 from suture.core.selection import LedgerEntry
 from suture.reports import findings_csv, sarif
-from suture.services import fleet, policies
+from suture.services import agreeing, fleet, policies
 from suture.services.assessing import Assessment, assess
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
@@ -58,10 +60,11 @@ def fleet_findings(
     policy_file: Path | None = None,
 ) -> FleetFindings:
     """Ranked over all chosen hosts."""
-    assessments, _, never = _assessed(workspace, names, labels, policy_file)
-    findings = sorted(
+    assessments, _, never = assessed(workspace, names, labels, policy_file)
+    findings: Sequence[Finding] = sorted(
         (finding for one in assessments for finding in one.findings), key=lambda one: one.rank
     )
+    findings = _with_scanners(workspace, findings)
     return FleetFindings(
         findings=tuple(findings),
         patches=ranking.rank_patches(findings),
@@ -89,7 +92,7 @@ def sbom(
     """CycloneDX: what is installed on the chosen hosts, and what of it is open."""
     from suture.reports import cyclonedx
 
-    assessments, _, never = _assessed(workspace, names, labels, policy_file)
+    assessments, _, never = assessed(workspace, names, labels, policy_file)
     if not assessments:
         raise NotFoundError(f"never scanned: {', '.join(never)}", "Scan first: suture scan")
     return cyclonedx.render(
@@ -104,7 +107,7 @@ def explain(
 ) -> tuple[Explanation, ...]:
     """For each chosen host; raises :class:`NotFoundError` for a CVE that nobody has named."""
     names = (host,) if host else ()
-    assessments, knowledge, _ = _assessed(workspace, names, (), policy_file)
+    assessments, knowledge, _ = assessed(workspace, names, (), policy_file)
     wanted = cve.upper()
     found = [_explain(wanted, one, knowledge) for one in assessments]
     if not any(one.finding or one.statement for one in found):
@@ -112,12 +115,20 @@ def explain(
             f"nothing is known about {wanted} on these hosts",
             "It is in no changelog of an available update. Scan first: suture scan",
         )
-    return tuple(found)
+    open_ = _with_scanners(workspace, [one.finding for one in found if one.finding])
+    by_host = {finding.host: finding for finding in open_}
+    return tuple(replace(one, finding=by_host.get(one.host)) for one in found)
 
 
-def _assessed(
+def _with_scanners(workspace: Workspace, findings: Sequence[Finding]) -> Sequence[Finding]:
+    with fleet.opened(workspace) as store, store.read() as connection:
+        return agreeing.with_agreement(connection, findings)
+
+
+def assessed(
     workspace: Workspace, names: Sequence[str], labels: Sequence[str], policy_file: Path | None
 ) -> tuple[tuple[Assessment, ...], Knowledge, tuple[str, ...]]:
+    """The chosen hosts, what they were held against, and the names of those never scanned."""
     policy, _ = policies.load(workspace, policy_file)
     hosts = fleet.chosen(workspace, names=names, labels=labels)
     with fleet.opened(workspace) as store, store.read() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from datetime import datetime
 
 import sqlalchemy as sa
 from msgspec.structs import replace
@@ -80,6 +81,12 @@ def latest(connection: sa.Connection) -> dict[str, Inventory]:
         )
         for row in rows
     }
+
+
+def unchanged_since(connection: sa.Connection) -> dict[str, datetime]:
+    """Since when each host has had the packages that it was last seen with."""
+    query = sa.select(observations.c.host, sa.func.max(observations.c.seen_from).label("since"))
+    return {row.host: row.since for row in connection.execute(query.group_by(observations.c.host))}
 
 
 def _package_sets(connection: sa.Connection, digests: set[str]) -> dict[str, PackageSet]:

@@ -134,6 +134,43 @@ score_tables = Table(
     Column("shares", LargeBinary, nullable=False),
 )
 
+# Other scanners' reports: each file once, told by its hash, with what it says of each host.
+scanner_reports = Table(
+    "scanner_reports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scanner", String(16), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("imported_at", UtcDateTime, nullable=False),
+    Column("seen_from", UtcDateTime),
+    Column("seen_until", UtcDateTime),
+    Column("summary", LargeBinary, nullable=False),
+)
+
+# A host as a report knows it; ``host`` is the enrolled one, where it is clear which.
+scanner_hosts = Table(
+    "scanner_hosts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("report", Integer, ForeignKey("scanner_reports.id"), nullable=False, index=True),
+    Column("host", String(255), index=True),
+    Column("seen_at", UtcDateTime),
+    Column("ids", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+scanner_findings = Table(
+    "scanner_findings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scanner_host", Integer, ForeignKey("scanner_hosts.id"), nullable=False, index=True),
+    Column("plugin", String(128), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("cves", Text, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
 plans = Table(
     "plans",
     metadata,

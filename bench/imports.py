@@ -1,0 +1,55 @@
+"""Scanner reports of 500 MB, in each format: how long an import takes, and how much memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from bench.measure import Figure, Report, suture_command
+from bench.reports import SHAPES, Shape, write
+
+RUNS = 1
+SIZE = 500_000_000
+SMALL = 20_000_000
+
+
+def run(runs: int) -> Report:
+    suture = suture_command()
+    figures = []
+    for name, shape in SHAPES.items():
+        took, peak = zip(*(_import(suture, shape, SIZE) for _ in range(runs)), strict=True)
+        small = tuple(_import(suture, shape, SMALL)[1] for _ in range(runs))
+        figures += [
+            Figure(f"{name}_s", f"{name}, 500 MB", took, "s"),
+            Figure(f"{name}_rss_mb", "  most memory at once", peak, "MB", "≤ 250"),
+            Figure(f"{name}_small_rss_mb", "  the same for 20 MB", small, "MB"),
+        ]
+    return Report(
+        title="imports: scanner reports from the file to the comparison",
+        figures=tuple(figures),
+        caveats=(
+            "`suture import` as a process of its own, in an empty workspace: it reads, stores, and "
+            "says what could not be placed, which is every host.",
+            "The reports are made up, with 250 checks a host and 2 kB of prose a check.",
+        ),
+    )
+
+
+def _import(suture: str, shape: Shape, size: int) -> tuple[float, float]:
+    """Seconds, and the most memory in MB."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / f"report{shape.suffix}"
+        write(file, shape, size)
+        env = {**os.environ, "SUTURE_HOME": str(Path(directory) / "suture")}
+        began = time.perf_counter()
+        child = subprocess.Popen(
+            [suture, "import", str(file), "--json"], env=env, stdout=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - began
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 3, "no host of the report is enrolled"
+    return seconds, usage.ru_maxrss / 1000

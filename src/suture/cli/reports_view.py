@@ -1,0 +1,127 @@
+"""How imported reports look on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from suture.cli.output import console, plain, styled, table
+
+if TYPE_CHECKING:
+    from suture.core.reconciling import HostReconciliation
+    from suture.services.scanner_reports import ConfigurationFinding, Result
+    from suture.store.scanner_reports import StoredReport
+
+_SHOWN = 30
+
+
+def print_result(result: Result) -> None:
+    """A line a host, then what could not be placed and why."""
+    out = console()
+    _print_heading(result.report, known="" if result.new else ", known already")
+    if result.hosts:
+        made = table(
+            *("Host", "Agrees", "Only scanner", "Only us", "Not compared", "Configuration"),
+            "|Likely why",
+            right=("Agrees", "Only scanner", "Only us", "Not compared", "Configuration"),
+        )
+        for one in result.hosts:
+            why = ", ".join(f"{count} {reason.value}" for reason, count in one.reasons[:4])
+            counts = (one.agrees, one.only_scanner, one.only_us, one.unknown, one.configuration)
+            made.add_row(plain(one.host), *(plain(count) for count in counts), plain(why))
+        out.print(made)
+    if result.unplaced:
+        made = table("Not placed", "Lines", "|Host or check", "|Why", right=("Lines",))
+        for misfit in result.unplaced[:_SHOWN]:
+            made.add_row(
+                plain(misfit.what.value),
+                plain(misfit.lines),
+                plain(misfit.subject),
+                plain(misfit.why),
+            )
+        out.print(made)
+        if len(result.unplaced) > _SHOWN:
+            out.print(plain(f"and {len(result.unplaced) - _SHOWN} more; see --json", "dim"))
+    out.print(plain(f"Details: suture reports show {result.report.id} --host HOST", "dim"))
+
+
+def _print_heading(report: StoredReport, known: str = "") -> None:
+    lines = {state.value: count for state, count in report.summary.lines.items() if count}
+    seen = ""
+    if report.seen_until is not None:
+        seen = f", seen until {report.seen_until:%Y-%m-%d %H:%M} UTC"
+    out = console()
+    out.print(
+        plain(f"{report.name}: ", "bold")
+        + plain(f"{report.summary.format}, report {report.id}{known}{seen}")
+    )
+    counted = ", ".join(f"{count:,} {what}" for what, count in lines.items())
+    out.print(plain(f"  {report.summary.hosts} hosts; lines: {counted}", "dim"))
+
+
+def print_reports(found: Sequence[StoredReport]) -> None:
+    if not found:
+        console().print("No reports yet. Take one in: suture import FILE")
+        return
+    made = table("#", "Scanner", "|File", "Format", "Hosts", "Seen", "Imported", right=("Hosts",))
+    for one in found:
+        made.add_row(
+            plain(one.id),
+            plain(one.scanner.label),
+            plain(one.name),
+            plain(one.summary.format),
+            plain(one.summary.hosts),
+            plain(f"{one.seen_until:%Y-%m-%d}" if one.seen_until else "unknown"),
+            plain(f"{one.imported_at:%Y-%m-%d %H:%M}"),
+        )
+    console().print(made)
+
+
+def print_host(one: HostReconciliation, how: str) -> None:
+    """Every vulnerability of one host, and what no patch closes."""
+    out = console()
+    seen = f", seen {one.seen_at:%Y-%m-%d %H:%M} UTC" if one.seen_at else ""
+    out.print(plain(one.host, "bold") + plain(f": {one.seen_as} in the report, {how}{seen}"))
+    made = table("CVE", "Severity", "", "Package", "Check", "|Likely why")
+    for each in one.vulnerabilities:
+        made.add_row(
+            plain(each.cve),
+            styled(each.severity),
+            plain(each.agreement.value),
+            plain(each.package),
+            plain(each.plugin),
+            plain(each.reason),
+        )
+    out.print(made)
+    lines = (*one.configuration, *one.without_cve, *one.undecided)
+    if lines:
+        made = table("Check", "Severity", "", "|Title", "|Solution")
+        for line in lines:
+            made.add_row(
+                plain(line.plugin),
+                styled(line.severity),
+                plain(line.state.value),
+                plain(line.title),
+                plain(line.solution, limit=160),
+            )
+        out.print(made)
+
+
+def print_configuration(found: Sequence[ConfigurationFinding]) -> None:
+    made = table("Severity", "Host", "Scanner", "Check", "|Title", "Port", "|Solution")
+    for one in found:
+        port = f"{one.line.port}/{one.line.protocol}" if one.line.port else ""
+        made.add_row(
+            styled(one.line.severity),
+            plain(one.host),
+            plain(one.scanner.label),
+            plain(one.line.plugin),
+            plain(one.line.title),
+            plain(port),
+            plain(one.line.solution, limit=160),
+        )
+    console().print(made)
+    hosts = {one.host for one in found}
+    console().print(
+        plain(f"{len(found)} configuration findings on {len(hosts)} hosts; no patch closes them.")
+    )

@@ -1,0 +1,280 @@
+"""What imported reports say of the fleet, held against our own findings when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+
+from suture.core.advisories import Rule
+from suture.core.documents import Document
+from suture.core.placing import Directory, Placement
+from suture.core.reconciling import (
+    Agreement,
+    HostReconciliation,
+    Likely,
+    Ours,
+    Theirs,
+    reconcile,
+)
+from suture.core.scanner import Scanner, ScannerRecord
+from suture.services import findings as own
+from suture.services import fleet
+from suture.services.assessing import Assessment, Knowledge
+from suture.services.collecting import clock
+from suture.services.errors import NotFoundError
+from suture.services.workspace import Workspace
+from suture.store import events, hosts, inventories, scanner_reports
+from suture.store.database import Store
+from suture.store.scanner_reports import SeenHost, StoredReport
+
+
+class Misfit(StrEnum):
+    """Why something of a report could not be placed."""
+
+    UNKNOWN_HOST = "unknown-host"
+    AMBIGUOUS_HOST = "ambiguous-host"
+    WITHOUT_CVE = "without-cve"
+    UNDECIDED = "undecided"
+
+
+class Unplaced(Document, frozen=True):
+    """A host, or the lines of one check, that could not be placed. ``subject`` is the host as the
+    scanner calls it, or the check; ``lines`` counts what is open of it."""
+
+    what: Misfit
+    subject: str
+    why: str
+    lines: int
+
+
+class HostResult(Document, frozen=True):
+    """One host of a report in figures; ``how`` it was found, ``reasons`` why the sides differ."""
+
+    host: str
+    seen_as: str
+    how: str
+    agrees: int
+    only_scanner: int
+    only_us: int
+    unknown: int
+    configuration: int
+    reasons: tuple[tuple[Likely, int], ...]
+
+
+class Result(Document, frozen=True):
+    """What a report came to. ``new`` is False where the file had been imported before."""
+
+    report: StoredReport
+    new: bool
+    hosts: tuple[HostResult, ...]
+    unplaced: tuple[Unplaced, ...]
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a host could not be assessed: not told from others, or never scanned by us; or
+        no host at all is enrolled."""
+        ambiguous = any(one.what is Misfit.AMBIGUOUS_HOST for one in self.unplaced)
+        return ambiguous or not self.hosts or any(one.unknown for one in self.hosts)
+
+
+class Comparison:
+    """A report and its hosts, compared one after the other."""
+
+    def __init__(
+        self, store: Store, report: StoredReport, known: Mapping[str, Ours], only: str
+    ) -> None:
+        self.report = report
+        self._store = store
+        self._known = known
+        self._misfits: dict[tuple[Misfit, str], Unplaced] = {}
+        self._placed: dict[str, list[tuple[int, SeenHost]]] = {}
+        self.how: dict[str, str] = {}
+        with store.read() as connection:
+            directory = Directory(hosts.listing(connection), scanner_reports.learned(connection))
+            seen = scanner_reports.hosts(connection, report.id)
+        for number, host in seen.items():
+            placement = directory.place(host.seen)
+            if not placement.host:
+                self._leave(host, placement)
+            elif only in ("", placement.host):
+                self._placed.setdefault(placement.host, []).append((number, host))
+                self.how[placement.host] = placement.how
+
+    def __iter__(self) -> Iterator[HostReconciliation]:
+        for name, seen in sorted(self._placed.items()):
+            with self._store.read() as connection:
+                records = scanner_reports.findings(connection, [number for number, _ in seen])
+            compared = reconcile(name, self._theirs(seen, records), self._known.get(name))
+            for record in compared.without_cve:
+                self._add(Misfit.WITHOUT_CVE, _check(record), "the scanner names no CVE for it")
+            for record in compared.undecided:
+                self._add(Misfit.UNDECIDED, _check(record), "the scanner could not tell")
+            yield compared
+
+    @property
+    def unplaced(self) -> tuple[Unplaced, ...]:
+        """Hosts first; the checks are complete once all hosts were compared."""
+        order = list(Misfit)
+        return tuple(
+            sorted(
+                self._misfits.values(),
+                key=lambda one: (order.index(one.what), -one.lines, one.subject),
+            )
+        )
+
+    def _theirs(
+        self, seen: Sequence[tuple[int, SeenHost]], records: tuple[ScannerRecord, ...]
+    ) -> Theirs:
+        newest = max(seen, key=lambda one: (one[1].seen_at is not None, one[1].seen_at, one[0]))[1]
+        return Theirs(
+            seen=newest.seen,
+            seen_at=newest.seen_at,
+            records=records,
+            closed=frozenset(cve for _, host in seen for cve in host.closed),
+            compares=self.report.summary.compares,
+        )
+
+    def _leave(self, host: SeenHost, placement: Placement) -> None:
+        what = Misfit.AMBIGUOUS_HOST if placement.candidates else Misfit.UNKNOWN_HOST
+        among = f": {', '.join(placement.candidates[:5])}" if placement.candidates else ""
+        self._add(what, host.seen.label, placement.how + among, host.open)
+
+    def _add(self, what: Misfit, subject: str, why: str, lines: int = 1) -> None:
+        known = self._misfits.get((what, subject))
+        self._misfits[(what, subject)] = Unplaced(
+            what, subject, why, lines + (known.lines if known else 0)
+        )
+
+
+def _check(record: ScannerRecord) -> str:
+    return f"{record.plugin}: {record.title}" if record.title else record.plugin
+
+
+@contextmanager
+def compared(workspace: Workspace, number: int, *, host: str = "") -> Iterator[Comparison]:
+    """Report ``number`` against what we know now; ``host`` alone where it is given."""
+    with fleet.opened(workspace) as store:
+        report = _get(store, number)
+        yield Comparison(store, report, _known(workspace, store, host), host)
+
+
+def result(workspace: Workspace, number: int, *, new: bool = False) -> Result:
+    """The figures of a report."""
+    with compared(workspace, number) as comparison:
+        figures = tuple(_figures(one, comparison.how[one.host]) for one in comparison)
+        return Result(comparison.report, new, figures, comparison.unplaced)
+
+
+def _figures(one: HostReconciliation, how: str) -> HostResult:
+    return HostResult(
+        host=one.host,
+        seen_as=one.seen_as,
+        how=how,
+        agrees=one.count(Agreement.AGREES),
+        only_scanner=one.count(Agreement.ONLY_SCANNER),
+        only_us=one.count(Agreement.ONLY_US),
+        unknown=one.count(Agreement.UNKNOWN),
+        configuration=len(one.configuration),
+        reasons=one.reasons,
+    )
+
+
+def _known(workspace: Workspace, store: Store, host: str) -> dict[str, Ours]:
+    """What we know of the enrolled hosts that we have scanned."""
+    with store.read() as connection:
+        if not hosts.listing(connection):
+            return {}
+        since = inventories.unchanged_since(connection)
+    assessments, knowledge, _ = own.assessed(workspace, (host,) if host else (), (), None)
+    return {
+        one.host.name: Ours(
+            one.inventory, since[one.host.name], one.findings, _Rules(one, knowledge)
+        )
+        for one in assessments
+    }
+
+
+class _Rules(Mapping[str, Sequence[Rule]]):
+    """What is said of a host's packages, by CVE, looked up only when it is asked for."""
+
+    def __init__(self, one: Assessment, knowledge: Knowledge) -> None:
+        packages = one.inventory.packages.packages
+        release = one.inventory.os.release
+        names = {name for package in packages for name in (package.source, package.name)}
+        self._said = [
+            said for name in sorted(names) if (said := knowledge.index.about(release, name))
+        ]
+
+    def __getitem__(self, cve: str) -> Sequence[Rule]:
+        found = tuple(said[cve] for said in self._said if cve in said)
+        if not found:
+            raise KeyError(cve)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({cve for said in self._said for cve in said})
+
+    def __len__(self) -> int:
+        return len(set(self))
+
+
+def listing(workspace: Workspace) -> tuple[StoredReport, ...]:
+    """The imported reports, the newest first."""
+    with fleet.opened(workspace) as store, store.read() as connection:
+        return scanner_reports.listing(connection)
+
+
+def remove(workspace: Workspace, number: int) -> StoredReport:
+    """Forget a report; that it was there stays in the log."""
+    with fleet.opened(workspace) as store:
+        report = _get(store, number)
+        with store.begin() as connection:
+            scanner_reports.remove(connection, number)
+            events.append(
+                connection,
+                at=clock(),
+                kind="scanner-report.removed",
+                subject=f"scanner-report {number}",
+                data={"sha256": report.sha256},
+            )
+    return report
+
+
+def _get(store: Store, number: int) -> StoredReport:
+    with store.read() as connection:
+        report = scanner_reports.get(connection, number)
+    if report is None:
+        raise NotFoundError(f"no report {number}", "List them: suture reports list")
+    return report
+
+
+class ConfigurationFinding(Document, frozen=True):
+    """What a scanner found on an enrolled host that no patch closes."""
+
+    host: str
+    scanner: Scanner
+    seen_at: datetime | None
+    line: ScannerRecord
+
+
+def configuration(
+    workspace: Workspace, *, names: Sequence[str] = (), labels: Sequence[str] = ()
+) -> tuple[ConfigurationFinding, ...]:
+    """From the newest report of each scanner about each chosen host, the most severe first."""
+    chosen = [host.name for host in fleet.chosen(workspace, names=names, labels=labels)]
+    with fleet.opened(workspace) as store, store.read() as connection:
+        of = {
+            number: scan
+            for scan in scanner_reports.latest(connection, chosen)
+            for number in scan.numbers
+        }
+        found = [
+            ConfigurationFinding(of[number].host, of[number].scanner, of[number].seen_at, line)
+            for number, line in scanner_reports.configuration(connection, sorted(of))
+        ]
+    order = ("critical", "high", "medium", "low", "unknown")
+    return tuple(
+        sorted(found, key=lambda one: (order.index(one.line.severity), one.host, one.line.plugin))
+    )
