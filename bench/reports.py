@@ -70,12 +70,16 @@ def _openvas(number: int) -> str:
         f'<result id="{number}-{check}"><host>{address(number)}<hostname>web{number}.example.org'
         f'</hostname></host><port>general/tcp</port><nvt oid="1.3.6.1.{check}">'
         f"<name>Debian: Security Advisory ({check})</name><cvss_base>7.5</cvss_base><refs>"
-        f"{''.join(f'<ref type="cve" id="{cve}"/>' for cve in _cves(check))}</refs>"
+        f"{_refs(check)}</refs>"
         f'<solution type="VendorFix">Please install the updated package.</solution></nvt>'
         f"<threat>High</threat><severity>7.5</severity><description>{TEXT}</description>"
         "<creation_time>2026-02-01T00:00:00Z</creation_time></result>\n"
         for check in range(CHECKS)
     )
+
+
+def _refs(check: int) -> str:
+    return "".join(f'<ref type="cve" id="{cve}"/>' for cve in _cves(check))
 
 
 def _qualys(number: int) -> str:
@@ -124,14 +128,18 @@ def _openscap(number: int) -> str:
 
 
 SHAPES = {
-    "nessus_xml": Shape(".nessus", "<NessusClientData_v2><Report>", _nessus, "</Report></NessusClientData_v2>"),
+    "nessus_xml": Shape(
+        ".nessus", "<NessusClientData_v2><Report>", _nessus, "</Report></NessusClientData_v2>"
+    ),
     "nessus_csv": Shape(
         ".csv",
         "Plugin ID,CVE,CVSS,Risk,Host,Protocol,Port,Name,Description,Solution,Plugin Output\n",
         _csv,
         "",
     ),
-    "openvas_xml": Shape(".xml", "<report><report><results>", _openvas, "</results></report></report>"),
+    "openvas_xml": Shape(
+        ".xml", "<report><report><results>", _openvas, "</results></report></report>"
+    ),
     "qualys_xml": Shape(
         ".xml",
         '<!DOCTYPE ASSET_DATA_REPORT SYSTEM "asset_data_report.dtd"><ASSET_DATA_REPORT><HOST_LIST>',
@@ -140,6 +148,9 @@ SHAPES = {
         "</ASSET_DATA_REPORT>",
     ),
     "openscap_arf": Shape(
-        ".xml", "<asset-report-collection><reports>", _openscap, "</reports></asset-report-collection>"
+        ".xml",
+        "<asset-report-collection><reports>",
+        _openscap,
+        "</reports></asset-report-collection>",
     ),
-}  # fmt: skip
+}

@@ -185,26 +185,30 @@ def elements(
     """
     metered = _Metered(stream, name)
     stack: list[Element] = []
+    inside = 0  # how many of the open elements are wanted
     with _safe(name):
         for event, element in iterparse(metered, events=("start", "end"), forbid_dtd=not doctype):
+            tag = _local(element)
             if event == "start":
                 stack.append(element)
+                inside += tag in tags
                 if len(stack) > MAX_DEPTH:
                     raise UnreadableError(f"{name} is nested more than {MAX_DEPTH} deep")
-                if opening and _local(element) in opening:
-                    element.tag = _local(element)
-                    yield element
+                if tag in opening:
+                    yield Element(tag, element.attrib)
                 continue
             stack.pop()
-            element.tag = _local(element)
-            if element.tag in tags:
+            element.tag = tag
+            if tag in tags:
+                inside -= 1
                 yield element
                 element.clear()
-            elif any(_local(open_) in tags for open_ in stack):
+            elif inside:
                 continue
             if stack:
                 stack[-1].remove(element)
-            metered.since = 0
+            if not inside:
+                metered.since = 0
 
 
 def root_of(stream: IO[bytes], *, name: str) -> str:

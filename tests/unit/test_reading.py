@@ -153,7 +153,9 @@ def test_hostile_xml_is_refused(hostile: bytes) -> None:
 
 
 def test_an_element_can_be_had_as_soon_as_it_opens() -> None:
-    text = b'<x:r xmlns:x="urn:x"><x:host name="a"><one/><one/></x:host></x:r>'
+    text = (
+        b'<x:r xmlns:x="urn:x"><x:host name="a"><one/>' + b" " * 100_000 + b"<one/></x:host></x:r>"
+    )
     found = elements(io.BytesIO(text), "one", name="x.xml", opening=("host",))
     assert [(one.tag, one.get("name")) for one in found] == [
         ("host", "a"),
@@ -181,6 +183,7 @@ def test_no_entity_is_accepted_in_any_case(hostile: bytes) -> None:
         b"<r>" + b" " * 100_000 + b"</r>",
         b'<r a="' + b"x" * 100_000 + b'"/>',
         b"<r><one>" + b"<b/>" * 30_000 + b"</one></r>",
+        b"<one>" + b"<b/><one/>" * 30_000 + b"</one>",
         b"<r><!-- " + b"x" * 100_000 + b"--></r>",
     ],
 )

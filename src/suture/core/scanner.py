@@ -20,10 +20,10 @@ MAX_CVES = 2_000
 MAX_PACKAGES = 200
 
 _CVE = re.compile(r"\bCVE-[12]\d{3}-\d{4,12}\b", re.IGNORECASE)
-_PATCHING = re.compile(
-    r"\b(upgrade|update|patch(es)?|install|hotfix|fixed (version|package)|later version)\b",
-    re.IGNORECASE,
+_UPDATE = re.compile(
+    r"\b(upgrad|updat|patch|hotfix|(fixed|repaired) (version|package)|later version)", re.IGNORECASE
 )
+_PERHAPS = re.compile(r"\b(install|vendor|no known|any fix)", re.IGNORECASE)
 
 
 class Scanner(StrEnum):
@@ -68,7 +68,8 @@ class ScannerHost(Document, frozen=True, omit_defaults=True):
     @property
     def label(self) -> str:
         """What a person would call it."""
-        return next(iter((*self.names, *self.addresses, *self.ids)), "no name")
+        said = [part[0] for part in (self.names, self.addresses) if part] or list(self.ids[:1])
+        return " at ".join(said) or "a host without a name"
 
 
 class PackageEvidence(Document, frozen=True):
@@ -138,11 +139,13 @@ def state_of(
     *, nothing_wrong: bool, patch: bool | None, cves: tuple[str, ...], solution: str
 ) -> ScannerState:
     """What kind a line is. ``patch`` is the scanner's own word on whether a patch exists, None
-    where it gives none: then a CVE or a solution that speaks of an update stands for it."""
+    where it gives none. Then a solution that speaks of an update stands for it, for many a CVE is
+    one of a protocol or a setting; where the solution is not clear, a CVE does."""
     if nothing_wrong:
         return ScannerState.INFORMATION
     if patch is None:
-        patch = bool(cves) or _PATCHING.search(solution) is not None
+        unclear = bool(cves) and (not solution or _PERHAPS.search(solution) is not None)
+        patch = unclear or _UPDATE.search(solution) is not None
     return ScannerState.VULNERABILITY if patch else ScannerState.CONFIGURATION
 
 

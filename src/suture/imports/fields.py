@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
@@ -63,9 +62,10 @@ def _read(text: str) -> datetime | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def identity(
     *said: str | None,
-    ids: Iterable[str | None] = (),
+    ids: tuple[str | None, ...] = (),
     os: str | None = "",
     credentialed: bool | None = None,
 ) -> ScannerHost:

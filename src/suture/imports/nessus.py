@@ -76,7 +76,7 @@ def _host(name: str, properties: Element) -> tuple[ScannerHost, datetime | None]
         tags.get("host-fqdn"),
         tags.get("hostname"),
         name,
-        ids=[tags.get(key) for key in _IDS],
+        ids=tuple(tags.get(key) for key in _IDS),
         os=tags.get("operating-system"),
         credentialed={"true": True, "false": False}.get(credentialed),
     )
@@ -96,7 +96,7 @@ def _item(item: Element, host: ScannerHost, seen_at: datetime | None) -> Scanner
         state=_COMPLIANCE.get((item.findtext("compliance-result") or "").strip().upper())
         or state_of(
             nothing_wrong=severity is None,
-            patch=_says_patch(item, cves),
+            patch=_says_patch(item),
             cves=cves,
             solution=solution,
         ),
@@ -110,12 +110,10 @@ def _item(item: Element, host: ScannerHost, seen_at: datetime | None) -> Scanner
     )
 
 
-def _says_patch(item: Element, cves: tuple[str, ...]) -> bool | None:
-    """Nessus dates the patch where there is one; a CVE without a date is one in a protocol or a
-    setting, such as a weak cipher."""
-    if item.find("patch_publication_date") is not None or _is_local(item.get("pluginFamily")):
-        return True
-    return False if cves else None
+def _says_patch(item: Element) -> bool | None:
+    """Nessus dates the patch where it knows one."""
+    dated = item.find("patch_publication_date") is not None
+    return True if dated or _is_local(item.get("pluginFamily")) else None
 
 
 def _is_local(family: str | None) -> bool:
@@ -164,13 +162,10 @@ def _row(row: Mapping[str, str]) -> ScannerRecord:
 
 
 def _row_patch(row: Mapping[str, str]) -> bool | None:
-    if _is_local(row.get("plugin family") or row.get("family")):
-        return True
-    if "patch available" in row:
-        return row["patch available"].strip().lower() == "true"
-    if "patch publication date" in row:
-        return row["patch publication date"].strip().lower() not in ("", "n/a")
-    return None
+    dated = row.get("patch publication date", "").strip().lower() not in ("", "n/a")
+    available = row.get("patch available", "").strip().lower() == "true"
+    local = _is_local(row.get("plugin family") or row.get("family"))
+    return True if dated or available or local else None
 
 
 def _row_credentialed(row: Mapping[str, str]) -> bool | None:

@@ -54,7 +54,8 @@ def of_xml(path: Path) -> Iterator[ScannerRecord]:
     """The results of rules; raises :class:`UnreadableError`."""
     rules: dict[str, _Rule] = {}
     said: list[str] = []
-    ended, host = "", ScannerHost()
+    ended = ""
+    host: ScannerHost | None = None
     with opened(path) as stream:
         for element in elements(
             stream,
@@ -67,9 +68,9 @@ def of_xml(path: Path) -> Iterator[ScannerRecord]:
                 if len(rules) > MAX_RULES:
                     raise UnreadableError(f"{path.name} has more than {MAX_RULES} rules")
             elif element.tag == "TestResult":
-                said, ended, host = [], element.get("end-time", ""), ScannerHost()
+                said, ended, host = [], element.get("end-time", ""), None
             elif element.tag == "rule-result":
-                host = host if host.label != "no name" else identity(*said, credentialed=True)
+                host = host or identity(*said, credentialed=True)
                 yield _result(element, host, rules, ended)
             else:
                 said.append(element.text or "")

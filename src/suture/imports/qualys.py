@@ -284,7 +284,7 @@ def _state(
         return ScannerState.CLOSED
     return state_of(
         nothing_wrong=kind.strip().lower() in _INFORMATION,
-        patch=patch or (True if cves else None),
+        patch=patch or None,
         cves=cves,
         solution=solution,
     )

@@ -188,7 +188,7 @@ def _count(tally: _Tally, record: ScannerRecord) -> int:
     tally.lines[record.state] = tally.lines.get(record.state, 0) + 1
     tally.cves = tally.cves or bool(record.cves)
     if record.state is ScannerState.CLOSED:
-        tally.closed.update(record.cves)
+        tally.closed.update(sys.intern(cve) for cve in record.cves)
     if record.seen_at is not None:
         tally.seen_from = min(tally.seen_from or record.seen_at, record.seen_at)
         tally.seen_until = max(tally.seen_until or record.seen_at, record.seen_at)
