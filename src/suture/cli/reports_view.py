@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from suture.cli.output import console, plain, styled, table
 
 if TYPE_CHECKING:
+    from suture.core.configuration import ConfigurationFinding
     from suture.core.reconciling import HostReconciliation
-    from suture.services.scanner_reports import ConfigurationFinding, Result
+    from suture.services.scanner_reports import Result
     from suture.store.scanner_reports import StoredReport
 
 _SHOWN = 30
@@ -108,17 +109,14 @@ def print_host(one: HostReconciliation, how: str) -> None:
 
 
 def print_configuration(found: Sequence[ConfigurationFinding]) -> None:
-    made = table("Severity", "Host", "Scanner", "Check", "|Title", "Port", "|Solution")
+    made = table("Severity", "Host", "Check", "|What", "|Remedy")
     for one in found:
-        port = f"{one.line.port}/{one.line.protocol}" if one.line.port else ""
         made.add_row(
-            styled(one.line.severity),
+            styled(one.severity),
             plain(one.host),
-            plain(one.scanner.label),
-            plain(one.line.plugin),
-            plain(one.line.title),
-            plain(port),
-            plain(one.line.solution, limit=160),
+            plain(one.check),
+            plain(one.title),
+            plain(one.remedy, limit=160),
         )
     console().print(made)
     hosts = {one.host for one in found}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from enum import StrEnum
 
-from suture.core.advisories import Rule
+from suture.core.advisories import Rule, Severity
+from suture.core.configuration import ConfigurationFinding
 from suture.core.documents import Document
 from suture.core.placing import Directory, Placement
 from suture.core.reconciling import (
@@ -21,9 +21,10 @@ from suture.core.reconciling import (
 from suture.core.scanner import Scanner, ScannerRecord
 from suture.services import findings as own
 from suture.services import fleet
-from suture.services.assessing import Assessment, Knowledge
+from suture.services.assessing import Assessment
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
+from suture.services.knowledge import Knowledge
 from suture.services.workspace import Workspace
 from suture.store import events, hosts, inventories, scanner_reports
 from suture.store.database import Store
@@ -250,19 +251,11 @@ def _get(store: Store, number: int) -> StoredReport:
     return report
 
 
-class ConfigurationFinding(Document, frozen=True):
-    """What a scanner found on an enrolled host that no patch closes."""
-
-    host: str
-    scanner: Scanner
-    seen_at: datetime | None
-    line: ScannerRecord
-
-
 def configuration(
     workspace: Workspace, *, names: Sequence[str] = (), labels: Sequence[str] = ()
 ) -> tuple[ConfigurationFinding, ...]:
-    """From the newest report of each scanner about each chosen host, the most severe first."""
+    """What no patch closes, from the newest report of each scanner about each chosen host, the
+    gravest first."""
     chosen = [host.name for host in fleet.chosen(workspace, names=names, labels=labels)]
     with fleet.opened(workspace) as store, store.read() as connection:
         of = {
@@ -271,10 +264,19 @@ def configuration(
             for number in scan.numbers
         }
         found = [
-            ConfigurationFinding(of[number].host, of[number].scanner, of[number].seen_at, line)
+            _finding(of[number].host, of[number].scanner, line)
             for number, line in scanner_reports.configuration(connection, sorted(of))
         ]
-    order = ("critical", "high", "medium", "low", "unknown")
-    return tuple(
-        sorted(found, key=lambda one: (order.index(one.line.severity), one.host, one.line.plugin))
+    gravity = list(Severity)
+    return tuple(sorted(found, key=lambda one: (-gravity.index(one.severity), one.host, one.check)))
+
+
+def _finding(host: str, scanner: Scanner, line: ScannerRecord) -> ConfigurationFinding:
+    where = f" ({line.port}/{line.protocol})" if line.port else ""
+    return ConfigurationFinding(
+        host=host,
+        check=f"{scanner.value} {line.plugin}",
+        title=line.title + where,
+        severity=line.severity,
+        remedy=line.solution,
     )

@@ -158,7 +158,9 @@ def test_a_damaged_report_is_read_or_refused(
     _read_or_refused(read, written(tmp_path, data.draw(damaged(content))))
 
 
-@pytest.mark.parametrize("path", sorted((RECORDED / "fuzzed").iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((RECORDED / "fuzzed").iterdir()), ids=lambda path: path.name
+)
 def test_what_a_fuzzer_found_is_read_or_refused(path: Path) -> None:
     for read in set(READERS.values()) | {read for _, read in WRITTEN.values()}:
         _read_or_refused(read, path)
