@@ -105,9 +105,8 @@ class Comparison:
 
     def __iter__(self) -> Iterator[HostReconciliation]:
         for name, seen in sorted(self._placed.items()):
-            with self._store.read() as connection:
-                records = scanner_reports.findings(connection, [number for number, _ in seen])
-            compared = reconcile(name, self._theirs(seen, records), self._known.get(name))
+            theirs = self._theirs([number for number, _ in seen], [host for _, host in seen])
+            compared = reconcile(name, theirs, self._known.get(name))
             for record in compared.without_cve:
                 self._add(Misfit.WITHOUT_CVE, _check(record), "the scanner names no CVE for it")
             for record in compared.undecided:
@@ -125,17 +124,18 @@ class Comparison:
             )
         )
 
-    def _theirs(
-        self, seen: Sequence[tuple[int, SeenHost]], records: tuple[ScannerRecord, ...]
-    ) -> Theirs:
-        newest = max(seen, key=lambda one: (one[1].seen_at is not None, one[1].seen_at, one[0]))[1]
-        return Theirs(
-            seen=newest.seen,
-            seen_at=newest.seen_at,
-            records=records,
-            closed=frozenset(cve for _, host in seen for cve in host.closed),
-            compares=self.report.summary.compares,
-        )
+    def _theirs(self, numbers: Sequence[int], seen: Sequence[SeenHost]) -> Theirs:
+        """What the report says of one enrolled host, which it may know under several names."""
+        dated = [host for host in seen if host.seen_at is not None]
+        newest = max(dated, key=lambda host: str(host.seen_at), default=seen[0])
+        with self._store.read() as connection:
+            return Theirs(
+                seen=newest.seen,
+                seen_at=newest.seen_at,
+                records=scanner_reports.findings(connection, numbers),
+                closed=scanner_reports.closed(connection, numbers),
+                compares=self.report.summary.compares,
+            )
 
     def _leave(self, host: SeenHost, placement: Placement) -> None:
         what = Misfit.AMBIGUOUS_HOST if placement.candidates else Misfit.UNKNOWN_HOST

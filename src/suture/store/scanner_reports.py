@@ -42,26 +42,31 @@ class StoredReport(Document, frozen=True):
 
 
 class SeenHost(Document, frozen=True, omit_defaults=True):
-    """A host of a report. ``closed`` are CVEs that the scanner looked for and did not find,
-    ``open`` the number of its lines about what is open, or what it could not tell."""
+    """A host of a report. ``open`` is the number of its lines about what is open, or what the
+    scanner could not tell."""
 
     seen: ScannerHost
     seen_at: datetime | None = None
-    closed: tuple[str, ...] = ()
     open: int = 0
+
+
+class KeptHost(SeenHost, frozen=True, omit_defaults=True):
+    """With the CVEs that the scanner looked for and did not find; there may be thousands."""
+
+    closed: tuple[str, ...] = ()
 
 
 def add(
     connection: sa.Connection,
     report: StoredReport,
-    hosts: Sequence[tuple[SeenHost, str | None]],
+    hosts: Iterable[tuple[KeptHost, str | None]],
     lines: Iterable[tuple[int, ScannerRecord]],
 ) -> int:
     """Keep a report and answer its number. ``hosts`` come with the enrolled host that each is,
     where that is clear; ``lines`` name theirs by its place in ``hosts``."""
     values = {name: getattr(report, name) for name in report.__struct_fields__ if name != "id"}
     number = _added(connection, scanner_reports, values | {"summary": encode(report.summary)})
-    ids = [_add_host(connection, number, seen, host) for seen, host in hosts]
+    ids = [_add_host(connection, number, kept, host) for kept, host in hosts]
     batch = []
     for place, record in lines:
         batch.append(
@@ -81,13 +86,14 @@ def add(
     return number
 
 
-def _add_host(connection: sa.Connection, report: int, seen: SeenHost, host: str | None) -> int:
+def _add_host(connection: sa.Connection, report: int, kept: KeptHost, host: str | None) -> int:
     values = {
         "report": report,
         "host": host,
-        "seen_at": seen.seen_at,
-        "ids": " ".join(seen.seen.ids),
-        "document": zlib.compress(encode(seen), 3),
+        "seen_at": kept.seen_at,
+        "ids": " ".join(kept.seen.ids),
+        "closed": zlib.compress(" ".join(kept.closed).encode(), 3),
+        "document": encode(SeenHost(kept.seen, kept.seen_at, kept.open)),
     }
     return _added(connection, scanner_hosts, values)
 
@@ -127,8 +133,16 @@ def remove(connection: sa.Connection, number: int) -> None:
 
 def hosts(connection: sa.Connection, report: int) -> dict[int, SeenHost]:
     """The hosts of a report by the numbers that :func:`findings` takes."""
-    query = sa.select(scanner_hosts).where(scanner_hosts.c.report == report)
-    return {row.id: _host(row.document) for row in connection.execute(query)}
+    query = sa.select(scanner_hosts.c.id, scanner_hosts.c.document)
+    rows = connection.execute(query.where(scanner_hosts.c.report == report))
+    return {row.id: decode(row.document, SeenHost) for row in rows}
+
+
+def closed(connection: sa.Connection, numbers: Sequence[int]) -> frozenset[str]:
+    """The CVEs that the scanner looked for on hosts and did not find."""
+    query = sa.select(scanner_hosts.c.closed).where(scanner_hosts.c.id.in_(numbers))
+    packed = [zlib.decompress(row.closed).decode() for row in connection.execute(query)]
+    return frozenset(cve for words in packed for cve in words.split())
 
 
 def findings(connection: sa.Connection, numbers: Sequence[int]) -> tuple[ScannerRecord, ...]:
@@ -152,7 +166,7 @@ def unplaced(connection: sa.Connection) -> tuple[tuple[int, ScannerHost], ...]:
     """(number, host) of all reports' hosts that are no enrolled ones as yet."""
     query = sa.select(scanner_hosts.c.id, scanner_hosts.c.document)
     rows = connection.execute(query.where(scanner_hosts.c.host.is_(None)))
-    return tuple((row.id, _host(row.document).seen) for row in rows)
+    return tuple((row.id, decode(row.document, SeenHost).seen) for row in rows)
 
 
 def place(connection: sa.Connection, number: int, host: str) -> None:
@@ -232,7 +246,3 @@ def _report(row: sa.Row[tuple[object, ...]]) -> StoredReport:
     values["scanner"] = Scanner(values["scanner"])
     values["summary"] = decode(values["summary"], Summary)
     return StoredReport(**values)
-
-
-def _host(document: bytes) -> SeenHost:
-    return decode(zlib.decompress(document), SeenHost)

@@ -157,6 +157,7 @@ scanner_hosts = Table(
     Column("host", String(255), index=True),
     Column("seen_at", UtcDateTime),
     Column("ids", Text, nullable=False),
+    Column("closed", LargeBinary, nullable=False),
     Column("document", LargeBinary, nullable=False),
 )
 

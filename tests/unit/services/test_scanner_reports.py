@@ -13,7 +13,7 @@ import pytest
 from suture.core.advisories import Advisory, Affected, FixState, Severity
 from suture.core.reconciling import Agreement, Likely
 from suture.core.scanner import Scanner, ScannerState
-from suture.services import findings, fleet, importing, scanner_reports
+from suture.services import findings, fleet, scanner_reports, tallying
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.importing import import_report
 from suture.services.scanner_reports import Misfit, Result, compared, result
@@ -157,7 +157,7 @@ def test_a_damaged_report_leaves_nothing(workspace: Workspace) -> None:
 def test_a_report_without_end_is_refused(
     workspace: Workspace, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, limit, 3)
+    monkeypatch.setattr(tallying, limit, 3)
     with pytest.raises(ServiceError, match="too large"):
         imported(workspace)
     assert scanner_reports.listing(workspace) == ()

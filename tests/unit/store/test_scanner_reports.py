@@ -17,7 +17,7 @@ from suture.core.scanner import (
 )
 from suture.store import scanner_reports
 from suture.store.database import Store
-from suture.store.scanner_reports import SeenHost, StoredReport, Summary
+from suture.store.scanner_reports import KeptHost, SeenHost, StoredReport, Summary
 from suture.store.tables import metadata
 from tests.unit.core.builders import NOW
 
@@ -48,7 +48,8 @@ def keep(store: Store, sha256: str = "a" * 64, **fields: Any) -> int:
     report = StoredReport(
         0, fields.get("scanner", Scanner.NESSUS), "x", sha256, NOW, None, seen_at, summary
     )
-    hosts = [(SeenHost(WEB1, seen_at, ("CVE-2026-0009",), 2), "web1"), (SeenHost(PRINTER), None)]
+    web1 = KeptHost(WEB1, seen_at, 2, ("CVE-2026-0008", "CVE-2026-0009"))
+    hosts = [(web1, "web1"), (KeptHost(PRINTER), None)]
     lines = [(0, record()), (0, SETTING), (1, record("3"))]
     with store.begin() as connection:
         return scanner_reports.add(connection, report, hosts, lines)
@@ -62,11 +63,10 @@ def test_a_report_comes_back_as_it_was(store: Store) -> None:
         assert report == scanner_reports.with_hash(connection, "a" * 64)
         assert (report.id, report.seen_until) == (number, NOW)
         hosts = scanner_reports.hosts(connection, number)
-        assert list(hosts.values()) == [
-            SeenHost(WEB1, NOW, ("CVE-2026-0009",), 2),
-            SeenHost(PRINTER),
-        ]
+        assert list(hosts.values()) == [SeenHost(WEB1, NOW, 2), SeenHost(PRINTER)]
+        closed = scanner_reports.closed(connection, list(hosts))
         found = scanner_reports.findings(connection, list(hosts)[:1])
+    assert closed == {"CVE-2026-0008", "CVE-2026-0009"}
     assert [(one.plugin, one.cves, one.host) for one in found] == [
         ("1", ("CVE-2026-0001", "CVE-2026-0002"), ScannerHost()),
         ("2", (), ScannerHost()),

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("host", sa.String(length=255), nullable=True),
         sa.Column("seen_at", UtcDateTime(), nullable=True),
         sa.Column("ids", sa.Text(), nullable=False),
+        sa.Column("closed", sa.LargeBinary(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["report"],
