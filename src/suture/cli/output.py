@@ -58,7 +58,8 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def plain(value: object, style: str = "", *, limit: int = 500) -> Text:
-    """Text without markup or control characters; spaces at the ends are kept."""
+    """Text without markup or control characters; spaces at the ends are kept. The style is this
+    part's own: what is added to it keeps another."""
     from rich.text import Text
 
     from suture.hosts.text import clean
@@ -66,7 +67,7 @@ def plain(value: object, style: str = "", *, limit: int = 500) -> Text:
     text = str(value)
     before = " " * (len(text) - len(text.lstrip(" ")))
     after = " " * (len(text) - len(text.rstrip(" "))) if text.strip() else ""
-    return Text(before + clean(text, limit) + after, style=style)
+    return Text().append(before + clean(text, limit) + after, style=style)
 
 
 def styled(word: object) -> Text:

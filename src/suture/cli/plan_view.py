@@ -37,9 +37,9 @@ def print_plan(out: Console, plan: Plan, *, ledgers: bool = True) -> None:
 
 
 def _print_waves(out: Console, plan: Plan) -> None:
-    made = table("Wave", "Ring", "|Hosts", "At once", "About", "|Then", title="Order")
+    made = table("Wave", "Ring", "|Hosts", "At once", "About", "Then", "Pauses when", title="Order")
     for wave in plan.waves:
-        gate = f"soak {duration(wave.soak_s)}; stops after {wave.max_failures} failures"
+        tolerated = wave.max_failures if plan.rollback_on_failure else 0
         longest = max((plan.host(name).estimated_s for name in wave.hosts), default=0.0)
         rounds = -(-len(wave.hosts) // max(wave.parallel, 1))
         made.add_row(
@@ -48,7 +48,8 @@ def _print_waves(out: Console, plan: Plan) -> None:
             plain(", ".join(wave.hosts), limit=2000),
             plain(wave.parallel),
             plain(duration(longest * rounds)),
-            plain(gate),
+            plain(f"soak {duration(wave.soak_s)}" if wave.soak_s else "no soak"),
+            plain(f"more than {tolerated} fail" if tolerated else "one fails"),
         )
     out.print(made)
     for limit in plan.services:
@@ -108,8 +109,8 @@ def _shorten(cves: tuple[str, ...]) -> str:
 
 def print_ledger(out: Console, ledger: Ledger, host: str) -> None:
     """The sum in one line, and every update that is left out with its reason."""
-    counts = ledger.counts()
-    total = " + ".join(f"{count} {reason.value}" for reason, count in counts.items())
+    counts = sorted(ledger.counts().items(), key=lambda each: (each[0].value not in _TAKEN, each))
+    total = " + ".join(f"{count} {reason.value}" for reason, count in counts)
     out.print(
         plain(f"{host}: ", "bold") + plain(f"{ledger.available} updates available = {total or 0}")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from suture.core.evidence import StepReport
-    from suture.core.planning import Plan
+    from suture.core.planning import HeldBack, Plan
     from suture.services.rehearsing import Outcome, Progress
 
 
@@ -48,7 +48,7 @@ def rehearsal_progress(*, quiet: bool) -> Iterator[Progress]:
             held = ", ".join(f"{one.source} {one.version}" for one in plan.held_back)
             out.print(
                 _at()
-                + plain(f"held back: {held}", "bold yellow")
+                + plain(f"held back: {held}", "bold yellow", limit=2000)
                 + plain(f"; plan {plan.id} goes on without it")
             )
 
@@ -72,23 +72,34 @@ def _at() -> Text:
 def print_outcome(outcome: Outcome) -> None:
     """A line a rehearsal, why it failed, and what to do next."""
     out = console()
-    made = table("Plan", "Twin of", "Verdict", "Took", "Suspected", "|Why")
+    made = table("Plan", "Twin of", "Verdict", "Took", "|Suspected", "|Why")
     for one in outcome.rehearsals:
         made.add_row(
             plain(one.plan),
             plain(one.host),
             styled(one.verdict),
             plain(duration(one.seconds)),
-            plain(", ".join(one.suspects)),
+            plain(", ".join(one.suspects), limit=1500),
             plain(one.reason, limit=1500),
         )
     out.print(made)
     if outcome.reused:
         out.print(plain(f"{len(outcome.reused)} classes of hosts had passed before.", "dim"))
-    for held in outcome.held_back:
-        out.print(plain(f"Held back {held.source} {held.version}: ", "yellow") + plain(held.reason))
+    for reason, names in _held_back(outcome.held_back).items():
+        out.print(
+            plain(f"Held back {', '.join(names)}: ", "yellow", limit=2000)
+            + plain(reason, limit=1500)
+        )
     out.print(plain(f"Plan {outcome.plan}: ", "bold") + styled(outcome.verdict))
     if outcome.verdict.value == "pass":
         out.print(plain(f"Next: suture rollout start {outcome.plan}", "bold"))
     elif outcome.reason:
         out.print(plain(outcome.reason, limit=2000))
+
+
+def _held_back(entries: Iterable[HeldBack]) -> dict[str, list[str]]:
+    """Source and version of each, by the reason that they have in common."""
+    by_reason: dict[str, list[str]] = {}
+    for entry in entries:
+        by_reason.setdefault(entry.reason, []).append(f"{entry.source} {entry.version}")
+    return by_reason

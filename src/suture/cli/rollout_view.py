@@ -160,7 +160,8 @@ def _print_next(out: Console, view: RolloutView) -> None:
     """The commands that make sense now."""
     rollout, state = view.rollout, view.rollout.state
     if rollout.is_over:
-        out.print(plain(f"Prove it again at any time: suture verify {rollout.id}", "dim"))
+        if any(host.phase.value == "done" for host in state.hosts):
+            out.print(plain(f"Prove it again at any time: suture verify {rollout.id}", "dim"))
         return
     if state.status.value == "paused":
         out.print(plain("A person decides:", "bold yellow"))
@@ -179,10 +180,19 @@ def _print_next(out: Console, view: RolloutView) -> None:
                             f"--hold-back {suspect}@{version}   a plan without it"
                         )
                     )
-        out.print(plain(f"  suture rollout abort {rollout.id}    start nothing more"))
+        out.print(plain(f"  suture rollout abort {rollout.id}   start nothing more"))
         out.print(plain(f"  suture rollout resume {rollout.id}   accept this and go on"))
+    elif _waits_for_approval(view):
+        out.print(plain(f"  suture rollout approve {rollout.id}   let its next wave start"))
     else:
-        out.print(plain(f"  suture rollout approve {rollout.id}"))
+        out.print(plain(f"  suture rollout watch {rollout.id}   go on with it"))
+
+
+def _waits_for_approval(view: RolloutView) -> bool:
+    from suture.core.progress import current_wave
+
+    wave = current_wave(view.plan, view.rollout.state)
+    return wave is not None and wave.approval and wave.index not in view.rollout.state.approved
 
 
 def exit_code(view: RolloutView) -> int:

@@ -88,6 +88,9 @@ def list_(json: Json = False) -> None:
     if json:
         print_json({"rollouts": found})
         return
+    if not found:
+        console().print("No rollouts yet. Start one: suture rollout start PLAN")
+        return
     made = table("Rollout", "Plan", "Status", "Started", "|By", "|Why")
     for one in found:
         made.add_row(

@@ -293,8 +293,8 @@ async def _consider(
             host,
             FailureKind.HOST_KEY,
             f"the host is not known yet; its {algorithm} key is {shown}",
-            "Compare the fingerprint on the host's console, then pin the key with "
-            f"`suture hosts test {shlex.quote(host.name)} --accept-new`.",
+            "Compare the fingerprint on the host's console, then pin the key: run `suture scan` or "
+            "`suture hosts test` with --accept-new.",
         )
     known_hosts.pin(host.address, host.port, key)
 

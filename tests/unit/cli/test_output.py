@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from suture.cli.output import plain
+
+
+def test_a_style_does_not_spread_to_what_is_added() -> None:
+    line = plain("12:00 ", "dim") + plain("pass", "green") + plain(" after 3 s")
+    assert not line.style
+    assert [(line.plain[s.start : s.end], s.style) for s in line.spans] == [
+        ("12:00 ", "dim"),
+        ("pass", "green"),
+    ]
+
+
+def test_nothing_in_foreign_text_is_markup_or_control() -> None:
+    assert plain("[red]\x1b[2Jname\u202e").plain == "[red]\ufffd[2Jname\ufffd"
+    assert plain("  indented  ").plain == "  indented  "
