@@ -119,7 +119,10 @@ def test(
     accept_new: AcceptNew = False,
     forget_key: Annotated[
         bool,
-        typer.Option(help="Forget the pinned host keys first, after you compared them yourself."),
+        typer.Option(
+            "--forget-key",
+            help="Forget the named hosts' pinned keys first, after you compared the new ones.",
+        ),
     ] = False,
     json: Json = False,
 ) -> None:

@@ -28,11 +28,13 @@ def start(
     plan: Annotated[str, typer.Argument(help="Plan id, its beginning, or `latest`.")],
     without_rehearsal: Annotated[
         bool,
-        typer.Option(help="Roll out although no rehearsal passed; the record says so."),
+        typer.Option(
+            "--without-rehearsal", help="Roll out although no rehearsal passed; the record says so."
+        ),
     ] = False,
     policy: Policy = None,
     detach: Annotated[
-        bool, typer.Option(help="Only record it; `suture rollout watch` then does it.")
+        bool, typer.Option("--detach", help="Only record it; `suture rollout watch` then does it.")
     ] = False,
     json: Json = False,
 ) -> None:

@@ -19,9 +19,9 @@ def scan(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TARGET]...",
-            help="`local` or user@host[:port]; nothing is recorded. Without a target the "
-            "enrolled hosts are scanned and what is seen is recorded.",
+            metavar="TARGET",
+            help="`local` or user@host[:port]; nothing but its key is recorded. Without a target "
+            "the enrolled hosts are scanned and what is seen is recorded.",
         ),
     ] = None,
     key: Annotated[
@@ -32,7 +32,9 @@ def scan(
         list[str] | None, typer.Option("--label", "-l", help="Only enrolled hosts with this label.")
     ] = None,
     accept_new: AcceptNew = False,
-    refresh: Annotated[bool, typer.Option(help="Run `apt-get update` on the hosts first.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Run `apt-get update` on the hosts first.")
+    ] = False,
     policy: Annotated[
         Path | None, typer.Option(help="Policy file (default: the workspace's, else built in).")
     ] = None,
