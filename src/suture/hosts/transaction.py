@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from suture.core.documents import Document
 from suture.hosts.shell import printable, program, source
-from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
+from suture.hosts.transport import FailureKind, HostError, HostFailure, Result, Transport
 
 LOG_TAIL = 16_384
 _MAX_REPORT = 700_000
@@ -111,6 +111,7 @@ async def start(transport: Transport, tx: Transaction, *, wait_s: int = 0) -> Re
     result = await transport.run(
         start_script(tx, wait_s=wait_s), stdin=tx.script.encode(), timeout_s=wait_s + 90
     )
+    _refuse_cut_off(transport.name, result)
     if result.exit != 0:
         message = printable(result.stderr)[-400:].strip() or f"exit status {result.exit}"
         raise HostError(
@@ -136,10 +137,24 @@ async def follow(
     result = await transport.run(
         follow_script(tx_id, offset=offset, wait_s=wait_s), timeout_s=wait_s + 60
     )
+    _refuse_cut_off(transport.name, result)
     receipt = parse_receipt(result.stdout, host=transport.name, offset=offset)
     if on_output and receipt.log:
         on_output(receipt.log)
     return receipt
+
+
+def _refuse_cut_off(host: str, result: Result) -> None:
+    """A reboot kills whoever asks, before the answer is whole; the transaction is not touched."""
+    if result.exit == -1:
+        raise HostError(
+            HostFailure(
+                host=host,
+                kind=FailureKind.CONNECTION_LOST,
+                message="the host ended the question before it had answered",
+                remedy="See whether the host rebooted, then try again; what ran there goes on.",
+            )
+        )
 
 
 def parse_receipt(output: bytes, *, host: str, offset: int) -> Receipt:

@@ -3,12 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture.hosts.transaction import (
+    Transaction,
     TransactionState,
+    follow,
     follow_script,
     parse_receipt,
+    start,
     transaction_id,
 )
-from suture.hosts.transport import FailureKind, HostError
+from suture.hosts.transport import FailureKind, HostError, Result
 
 _HEAD = (
     b"suture-receipt 1\nid abc123\nstate %s\nfence 7\nexit %s\nstarted 1795422000\n"
@@ -91,3 +94,31 @@ def test_garbage_is_a_malformed_host_and_no_receipt(output: bytes) -> None:
     with pytest.raises(HostError) as caught:
         parse_receipt(output, host="h", offset=0)
     assert caught.value.failure.kind is FailureKind.MALFORMED
+
+
+class _CutOff:
+    """A way to a host that goes down while it answers."""
+
+    name = "h"
+
+    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 120.0) -> Result:
+        return Result(exit=-1, stdout=report()[:40], stderr=b"")
+
+    async def put(self, data: bytes, path: str, *, mode: int = 0o600) -> None:
+        raise NotImplementedError
+
+    async def get(self, path: str) -> bytes:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+async def test_a_host_that_reboots_while_it_answers_is_asked_again() -> None:
+    for question in (
+        start(_CutOff(), Transaction(id="abc123", fence=1, script="reboot")),
+        follow(_CutOff(), "abc123"),
+    ):
+        with pytest.raises(HostError) as caught:
+            await question
+        assert caught.value.failure.kind is FailureKind.CONNECTION_LOST

@@ -219,6 +219,8 @@ class ShellTransport(ABC):
         )
 
     def _never_ran(self, status: int, stderr: bytes) -> HostError:
+        if status == -1:
+            return self._lost("the host ended the shell")
         said = clean(stderr) or "no message"
         if self._user == "root":
             return self._failed(

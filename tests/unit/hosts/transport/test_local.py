@@ -63,3 +63,10 @@ async def test_noise_before_the_script_is_not_its_output(as_user: Path) -> None:
 async def test_nul_in_a_script_is_refused() -> None:
     with pytest.raises(ValueError, match="NUL"):
         await LocalTransport().run("a\0b")
+
+
+async def test_a_shell_that_is_killed_is_a_lost_connection(as_user: Path) -> None:
+    install(as_user, "kill -9 $$")
+    with pytest.raises(HostError) as caught:
+        await LocalTransport().run("true")
+    assert caught.value.failure.kind is FailureKind.CONNECTION_LOST
