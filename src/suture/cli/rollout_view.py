@@ -165,27 +165,26 @@ def _print_next(out: Console, view: RolloutView) -> None:
         return
     if state.status.value == "paused":
         out.print(plain("A person decides:", "bold yellow"))
-        for report in view.reports:
-            for suspect in report.suspects:
-                versions = {
-                    change.source_version
-                    for host in view.plan.hosts
-                    for change in host.changes
-                    if change.source == suspect
-                }
-                for version in sorted(versions):
-                    out.print(
-                        plain(
-                            f"  suture plan create --parent {view.plan.id} "
-                            f"--hold-back {suspect}@{version}   a plan without it"
-                        )
-                    )
-        out.print(plain(f"  suture rollout abort {rollout.id}   start nothing more"))
-        out.print(plain(f"  suture rollout resume {rollout.id}   accept this and go on"))
+        for suspect, version in _suspects(view):
+            corrected = f"plan create --parent {view.plan.id} --hold-back {suspect}@{version}"
+            _say(out, corrected, "a plan without it")
+        _say(out, f"rollout abort {rollout.id}", "start nothing more")
+        _say(out, f"rollout resume {rollout.id}", "accept this and go on")
     elif _waits_for_approval(view):
-        out.print(plain(f"  suture rollout approve {rollout.id}   let its next wave start"))
+        _say(out, f"rollout approve {rollout.id}", "let its next wave start")
     else:
-        out.print(plain(f"  suture rollout watch {rollout.id}   go on with it"))
+        _say(out, f"rollout watch {rollout.id}", "go on with it")
+
+
+def _say(out: Console, command: str, what: str) -> None:
+    out.print(plain(f"  suture {command}") + plain(f"   {what}", "dim"))
+
+
+def _suspects(view: RolloutView) -> list[tuple[str, str]]:
+    """Each suspected source package, at the versions that the plan brings."""
+    named = {suspect for report in view.reports for suspect in report.suspects}
+    changes = (change for host in view.plan.hosts for change in host.changes)
+    return sorted({(c.source, c.source_version) for c in changes if c.source in named})
 
 
 def _waits_for_approval(view: RolloutView) -> bool:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from suture.cli.rollout_view import exit_code, print_rollout
 from suture.core import transitions
+from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning import Plan
 from suture.core.progress import HostPhase, RolloutStatus
 from suture.services.rollouts import RolloutView
@@ -40,6 +41,16 @@ def test_a_rollout_that_nobody_drives_says_how_to_go_on() -> None:
 def test_a_wave_that_waits_for_approval_says_so() -> None:
     view = _view(builders.plan([builders.wave(0, ["a"], approval=True)]))
     assert "suture rollout approve abc" in _printed(view)
+
+
+def test_a_paused_rollout_offers_a_plan_without_the_suspect() -> None:
+    view = _view(builders.plan([builders.wave(0, ["a"])]))
+    state = replace(view.rollout.state, status=RolloutStatus.PAUSED)
+    failed = StepReport("a", Step.VERIFY, Verdict.FAIL, NOW, 1.0, suspects=("nginx",))
+    paused = replace(view, rollout=replace(view.rollout, state=state), reports=(failed,))
+    printed = _printed(paused)
+    assert "--hold-back nginx@1.22.1-9+deb12u1   a plan without it" in printed
+    assert "suture rollout abort abc   start nothing more" in printed
 
 
 def test_proof_is_offered_where_a_host_was_patched() -> None:
