@@ -22,13 +22,16 @@ def findings(
     every: Annotated[
         bool, typer.Option("--all", help="One line a finding, not only a line a patch.")
     ] = False,
+    excepted: Annotated[
+        bool, typer.Option("--excepted", help="Only those that someone accepted for a time.")
+    ] = False,
     form: Annotated[
         str | None, typer.Option("--format", help="Print csv or sarif instead of tables.")
     ] = None,
     configuration: Annotated[
         bool,
         typer.Option(
-            "--configuration", help="What no patch closes, from imported scanner reports."
+            "--configuration", help="What no patch closes: our own checks and scanners' reports."
         ),
     ] = False,
     json: Json = False,
@@ -42,13 +45,15 @@ def findings(
         raise typer.BadParameter("expected csv or sarif", param_hint="--format")
     names, labels = tuple(host or ()), tuple(label or ())
     if configuration:
-        _configuration(names, labels, json)
+        _configuration(names, labels, policy, json)
         return
     found = service.fleet_findings(workspace(), names=names, labels=labels, policy_file=policy)
     if form is not None:
         print_text(service.rendered(found, service.Format(form)))
     elif json:
         print_json(found)
+    elif excepted:
+        _print_excepted(found)
     else:
         _print(found, every)
 
@@ -72,13 +77,15 @@ def sbom(
     )
 
 
-def _configuration(names: tuple[str, ...], labels: tuple[str, ...], json: bool) -> None:
+def _configuration(
+    names: tuple[str, ...], labels: tuple[str, ...], policy: Path | None, json: bool
+) -> None:
     from suture.cli.output import print_json
     from suture.cli.reports_view import print_configuration
     from suture.cli.workspace import workspace
-    from suture.services import scanner_reports
+    from suture.services import configuration
 
-    found = scanner_reports.configuration(workspace(), names=names, labels=labels)
+    found = configuration.findings(workspace(), names=names, labels=labels, policy_file=policy)
     if json:
         print_json({"findings": found})
     else:
@@ -139,11 +146,34 @@ def _print(found: FleetFindings, every: bool) -> None:
     out.print(
         plain(f"{len(found.findings)} findings: {len(cves)} CVEs on {len(hosts)} hosts.", "bold")
     )
+    if found.excepted:
+        soon = f", {len(found.expiring)} of them come back within 30 days" if found.expiring else ""
+        out.print(
+            plain(f"{len(found.excepted)} more are accepted for a time{soon}: --excepted", "yellow")
+        )
     if found.oldest_scan:
         out.print(plain(f"Oldest scan: {found.oldest_scan:%Y-%m-%d %H:%M} UTC.", "dim"))
     if found.never_seen:
         names = ", ".join(found.never_seen)
         out.print(plain(f"Never scanned, so unknown: {names}. Run: suture scan", "bold yellow"))
+
+
+def _print_excepted(found: FleetFindings) -> None:
+    from suture.cli.output import console, plain, styled, table
+
+    made = table("CVE", "Host", "Package", "Severity", "Exception", "Owner", "Until", "|Reason")
+    for one in found.excepted:
+        made.add_row(
+            plain(one.finding.cve),
+            plain(one.finding.host),
+            plain(one.finding.package),
+            styled(one.finding.severity),
+            plain(one.exception.id),
+            plain(one.exception.owner),
+            plain(one.exception.expires),
+            plain(one.exception.reason),
+        )
+    console().print(made)
 
 
 def _print_explanation(one: Explanation) -> None:

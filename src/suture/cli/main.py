@@ -16,7 +16,18 @@ from typing import Annotated
 import typer
 
 from suture import __version__
-from suture.cli import evidence, feeds, findings, hosts, plans, policies, reports, rollouts, scan
+from suture.cli import (
+    evidence,
+    exceptions,
+    feeds,
+    findings,
+    hosts,
+    plans,
+    policies,
+    reports,
+    rollouts,
+    scan,
+)
 
 app = typer.Typer(
     name="suture",
@@ -60,6 +71,7 @@ app.add_typer(reports.app, name="reports")
 app.command("findings")(findings.findings)
 app.command("explain")(findings.explain)
 app.command("sbom")(findings.sbom)
+app.add_typer(exceptions.app, name="exception")
 app.add_typer(policies.app, name="policy")
 app.add_typer(plans.app, name="plan")
 app.command("rehearse")(plans.rehearse)

@@ -187,6 +187,12 @@ class PreflightPolicy(Document, frozen=True, kw_only=True):
     max_indexes_age: Duration = "7d"
 
 
+class ConfigurationPolicy(Document, frozen=True, kw_only=True):
+    """From when on a restart or reboot that is due is a finding of its own."""
+
+    max_pending: Duration = "14d"
+
+
 class Policy(Document, frozen=True, kw_only=True):
     """The whole policy; field by field explained in the text of ``EXAMPLE``."""
 
@@ -203,6 +209,7 @@ class Policy(Document, frozen=True, kw_only=True):
     on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
     concurrency: Concurrency = Concurrency()
     preflight: PreflightPolicy = PreflightPolicy()
+    configuration: ConfigurationPolicy = ConfigurationPolicy()
     twin: TwinPolicy = TwinPolicy()
     weights: RankingWeights = RankingWeights()
     limits: TimeLimits = TimeLimits()

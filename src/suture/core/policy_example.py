@@ -70,6 +70,10 @@ preflight:
   max_inventory_age: 24h     # of what we know about the host
   max_indexes_age: 7d        # of the host's own package lists
 
+# From when on a restart or reboot that is due counts among the findings of configuration.
+configuration:
+  max_pending: 14d
+
 # What is never cloned to a twin: data, secrets, and what only costs time. This list replaces the
 # default one.
 twin:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from suture.core import ranking
+from suture.core import exceptions, ranking
 from suture.core.advisories import Rule
 from suture.core.documents import Document
+from suture.core.exceptions import Excepted
 from suture.core.findings import Finding
 from suture.core.ranking import RankedPatch
 from suture.core.selection import LedgerEntry
@@ -23,16 +24,23 @@ from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
 from suture.services.knowledge import Knowledge, known_about
 from suture.services.workspace import Workspace
+from suture.store import exceptions as stored_exceptions
 from suture.store import inventories
+
+_SOON = timedelta(days=30)
 
 
 class FleetFindings(Document, frozen=True):
-    """``never_seen`` are enrolled hosts of which nothing is known: not the same as no findings."""
+    """``never_seen`` are enrolled hosts of which nothing is known: not the same as no findings.
+    ``excepted`` are open as well, and accepted for a time; ``expiring`` those of them that come
+    back within 30 days."""
 
     findings: tuple[Finding, ...]
     patches: tuple[RankedPatch, ...]
     oldest_scan: datetime | None
     never_seen: tuple[str, ...]
+    excepted: tuple[Excepted, ...] = ()
+    expiring: tuple[Excepted, ...] = ()
 
 
 class Format(StrEnum):
@@ -65,12 +73,28 @@ def fleet_findings(
         (finding for one in assessments for finding in one.findings), key=lambda one: one.rank
     )
     findings = _with_scanners(workspace, findings)
+    today = clock().date()
+    divided = _divided(workspace, findings, assessments, today)
     return FleetFindings(
-        findings=tuple(findings),
-        patches=ranking.rank_patches(findings),
+        findings=divided.open,
+        patches=ranking.rank_patches(divided.open),
         oldest_scan=min((one.inventory.collected_at for one in assessments), default=None),
         never_seen=never,
+        excepted=divided.excepted,
+        expiring=exceptions.expiring(divided.excepted, at=today, within=_SOON),
     )
+
+
+def _divided(
+    workspace: Workspace,
+    findings: Sequence[Finding],
+    assessments: Sequence[Assessment],
+    today: date,
+) -> exceptions.Split:
+    with fleet.opened(workspace) as store, store.read() as connection:
+        accepted = stored_exceptions.listing(connection)
+    hosts = {one.host.name: one.host for one in assessments}
+    return exceptions.split(findings, accepted, hosts=hosts, at=today)
 
 
 def rendered(found: FleetFindings, form: Format) -> str:

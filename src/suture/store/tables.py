@@ -172,6 +172,17 @@ scanner_findings = Table(
     Column("document", LargeBinary, nullable=False),
 )
 
+# Exceptions: rows are ended by a person or by their own day, and kept.
+exceptions = Table(
+    "exceptions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+    Column("removed_at", UtcDateTime),
+)
+
 plans = Table(
     "plans",
     metadata,
