@@ -67,7 +67,7 @@ def test_a_due_date_that_is_none_is_not_known(tmp_path: Path) -> None:
     assert one.kev is not None and one.kev.due is None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged(CATALOG))
 def test_a_damaged_catalogue_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     try:

@@ -129,7 +129,7 @@ def test_an_archive_without_records_is_not_the_list_but_may_be_a_quiet_hour(
     assert list(cve.parse(archive(tmp_path, {}, partial=True))) == []
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged(ADDED))
 def test_a_damaged_record_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     try:

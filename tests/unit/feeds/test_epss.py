@@ -78,7 +78,7 @@ def test_a_truncated_download_is_refused(tmp_path: Path) -> None:
         epss.scores(written(tmp_path, "current.csv.gz", gzip.compress(NEWEST)[:-9]))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged(NEWEST))
 def test_a_damaged_table_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     try:

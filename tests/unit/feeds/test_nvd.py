@@ -135,7 +135,7 @@ def test_what_is_broken_is_refused(tmp_path: Path, broken: object) -> None:
         parsed(tmp_path, broken)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged(PAGE))
 def test_a_damaged_page_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     try:
