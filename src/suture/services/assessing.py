@@ -49,6 +49,7 @@ def assess(
         enrichment=knowledge.enrichment({finding.cve for finding in found}),
         today=today,
         weights=policy.weights,
+        limits=policy.limits,
     )
     by_host: dict[str, list[Finding]] = {}
     for finding in ranked:

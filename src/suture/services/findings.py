@@ -10,13 +10,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from suture.core import exceptions, ranking
+from suture.core import exceptions, ranking, weaknesses
 from suture.core.advisories import Rule
 from suture.core.documents import Document
 from suture.core.exceptions import Excepted
 from suture.core.findings import Finding
 from suture.core.ranking import RankedPatch
 from suture.core.selection import LedgerEntry
+from suture.core.weaknesses import Weakness
 from suture.reports import findings_csv, sarif
 from suture.services import agreeing, fleet, policies
 from suture.services.assessing import Assessment, assess
@@ -32,13 +33,14 @@ _SOON = timedelta(days=30)
 
 class FleetFindings(Document, frozen=True):
     """``never_seen`` are enrolled hosts of which nothing is known: not the same as no findings.
-    ``excepted`` are open as well, and accepted for a time; ``expiring`` those of them that come
-    back within 30 days."""
+    ``weaknesses`` are the findings by CWE, the costliest first. ``excepted`` are open as well,
+    and accepted for a time; ``expiring`` those of them that come back within 30 days."""
 
     findings: tuple[Finding, ...]
     patches: tuple[RankedPatch, ...]
     oldest_scan: datetime | None
     never_seen: tuple[str, ...]
+    weaknesses: tuple[Weakness, ...] = ()
     excepted: tuple[Excepted, ...] = ()
     expiring: tuple[Excepted, ...] = ()
 
@@ -80,6 +82,7 @@ def fleet_findings(
         patches=ranking.rank_patches(divided.open),
         oldest_scan=min((one.inventory.collected_at for one in assessments), default=None),
         never_seen=never,
+        weaknesses=weaknesses.group(divided.open),
         excepted=divided.excepted,
         expiring=exceptions.expiring(divided.excepted, at=today, within=_SOON),
     )

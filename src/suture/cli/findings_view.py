@@ -1,0 +1,119 @@
+"""How findings look: by patch, one by one, by weakness, accepted, and explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from suture.cli.output import console, plain, styled, table
+
+if TYPE_CHECKING:
+    from suture.services.findings import Explanation, FleetFindings
+
+
+def print_findings(found: FleetFindings, every: bool) -> None:
+    out = console()
+    if every:
+        columns = ("#", "CVE", "Host", "Package", "|Installed", "|Fixed in", "State", "Severity")
+        made = table(*columns, "EPSS", "SSVC", "Due", right=("#", "EPSS"))
+        for finding in found.findings:
+            made.add_row(
+                plain(finding.rank),
+                plain(finding.cve),
+                plain(finding.host),
+                plain(finding.package),
+                plain(finding.installed),
+                plain(finding.fixed or "–"),
+                plain(finding.state.value),
+                styled(finding.severity),
+                plain("–" if finding.epss is None else f"{finding.epss:.1%}"),
+                plain(finding.ssvc or "–"),
+                plain(finding.due or "–", "bold red" if finding.overdue else ""),
+            )
+    else:
+        made = table("#", "Patch", "|Fixed in", "CVEs", "Hosts", "Severity", "|Why here")
+        for number, patch in enumerate(found.patches, 1):
+            made.add_row(
+                plain(number),
+                plain(patch.source),
+                plain(patch.fixed or "no fix yet"),
+                plain(len(patch.cves)),
+                plain(len(patch.hosts)),
+                styled(patch.severity),
+                plain(patch.reason),
+            )
+    out.print(made)
+    cves = {finding.cve for finding in found.findings}
+    hosts = {finding.host for finding in found.findings}
+    out.print(
+        plain(f"{len(found.findings)} findings: {len(cves)} CVEs on {len(hosts)} hosts.", "bold")
+    )
+    if found.excepted:
+        soon = f", {len(found.expiring)} of them come back within 30 days" if found.expiring else ""
+        out.print(
+            plain(f"{len(found.excepted)} more are accepted for a time{soon}: --excepted", "yellow")
+        )
+    if found.oldest_scan:
+        out.print(plain(f"Oldest scan: {found.oldest_scan:%Y-%m-%d %H:%M} UTC.", "dim"))
+    if found.never_seen:
+        names = ", ".join(found.never_seen)
+        out.print(plain(f"Never scanned, so unknown: {names}. Run: suture scan", "bold yellow"))
+
+
+def print_weaknesses(found: FleetFindings) -> None:
+    columns = ("CWE", "|Weakness", "Findings", "CVEs", "Hosts", "Score")
+    made = table(*columns, right=("Findings", "CVEs", "Hosts", "Score"))
+    for one in found.weaknesses:
+        made.add_row(
+            plain(one.cwe or "–"),
+            plain(one.name),
+            plain(one.findings),
+            plain(one.cves),
+            plain(len(one.hosts)),
+            plain(f"{one.score:.0f}"),
+        )
+    console().print(made)
+
+
+def print_excepted(found: FleetFindings) -> None:
+    made = table("CVE", "Host", "Package", "Severity", "Exception", "Owner", "Until", "|Reason")
+    for one in found.excepted:
+        made.add_row(
+            plain(one.finding.cve),
+            plain(one.finding.host),
+            plain(one.finding.package),
+            styled(one.finding.severity),
+            plain(one.exception.id),
+            plain(one.exception.owner),
+            plain(one.exception.expires),
+            plain(one.exception.reason),
+        )
+    console().print(made)
+
+
+def print_explanation(one: Explanation) -> None:
+    out = console()
+    out.print(plain(f"{one.host}: ", "bold") + plain(one.answer))
+    finding = one.finding
+    if finding is not None:
+        out.print(
+            plain(
+                f"  {', '.join(finding.packages)} {finding.installed} (source {finding.source}), "
+                f"fixed in {finding.fixed or 'no version yet'}: {finding.state.value}, "
+            )
+            + styled(finding.severity)
+        )
+        for reason in finding.reasons:
+            out.print(plain(f"  · {reason}"))
+        out.print(plain(f"  rank {finding.rank} (score {finding.score:.2f})"))
+    if one.statement is not None:
+        says = one.statement
+        when = f" on {says.published}" if says.published else ""
+        out.print(plain(f"  {says.publisher} says{when}: {says.summary}"))
+    for entry in one.updates:
+        detail = f": {entry.detail}" if entry.detail else ""
+        out.print(
+            plain(
+                f"  update {entry.package} {entry.installed} → {entry.available}: "
+                f"{entry.reason.value}{detail}"
+            )
+        )
