@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -32,16 +33,23 @@ MAX_MEMBERS = 2_000_000
 MAX_DEPTH = 64
 MAX_ELEMENT = 64_000_000  # bytes of XML that are held at once
 
-_BROKEN = (
+_BROKEN: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
-    RuntimeError,  # of an archive that is encrypted, or packed in a way that is not known
     UnicodeDecodeError,
     lzma.LZMAError,
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
     zstd.ZstdError,
+)
+# What zipfile and tarfile raise besides for archives that are encrypted, packed in an unknown way
+# or have impossible sizes and offsets.
+_ODD_ARCHIVE = (
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    struct.error,
 )
 
 
@@ -75,11 +83,11 @@ class _Bounded(io.RawIOBase):
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
+def explained(name: str, *also: type[Exception]) -> Iterator[None]:
     """Errors of reading ``name`` as :class:`UnreadableError`."""
     try:
         yield
-    except _BROKEN as error:
+    except _BROKEN + also as error:
         raise UnreadableError(f"{name} is damaged: {error}") from error
 
 
@@ -119,7 +127,7 @@ def members(path: Path, *, suffix: str = "", limit: int = MAX_FILE) -> Iterator[
     Names are for telling files apart and are never used as paths. Links, devices and directories
     are passed over.
     """
-    with explained(path.name):
+    with explained(path.name, *_ODD_ARCHIVE):
         with path.open("rb") as raw:
             is_zip = raw.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
         yield from (_of_zip if is_zip else _of_tar)(path, suffix, limit)
@@ -132,7 +140,7 @@ def _of_zip(path: Path, suffix: str, limit: int) -> Iterator[tuple[str, bytes]]:
         if len(infos) > MAX_MEMBERS:
             raise UnreadableError(f"{path.name} holds more than {MAX_MEMBERS} files")
         for info in infos:
-            if info.is_dir() or not info.filename.endswith(suffix):
+            if info.filename.endswith("/") or not info.filename.endswith(suffix):
                 continue
             with archive.open(info) as member:
                 data = member.read(MAX_MEMBER + 1)

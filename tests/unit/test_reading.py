@@ -109,12 +109,15 @@ def test_an_archive_that_is_too_large_in_all_is_refused(
         list(members(file, limit=10_000))
 
 
-def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("at", "value"), [(6, 1), (8, 99)], ids=["encrypted", "packed in an unknown way"]
+)
+def test_a_zip_that_cannot_be_unpacked_is_refused(tmp_path: Path, at: int, value: int) -> None:
     file = tmp_path / "all.zip"
     zip_of(file, {"a.json": b"1"})
     data = bytearray(file.read_bytes())
-    data[6] |= 1
-    data[data.index(b"PK\x01\x02") + 8] |= 1
+    directory = data.index(b"PK\x01\x02")
+    data[at] = data[directory + at + 2] = value
     file.write_bytes(data)
     with pytest.raises(UnreadableError, match=r"all\.zip is damaged"):
         list(members(file))
