@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -111,8 +112,8 @@ class FileSource:
         return file
 
     def _on_disk(self, name: str) -> Path:
-        root = Path(self.url).resolve()
-        path = (root / urlsplit(name).path.lstrip("/")).resolve()
+        root = Path(self.url)
+        path = Path(os.path.normpath(root / urlsplit(name).path.lstrip("/")))
         if not path.is_relative_to(root):
             raise FeedError(f"{name[:200]!a} would leave {root}")
         if not path.is_file():
