@@ -295,6 +295,15 @@ class Configuration(Document, frozen=True):
     unauthenticated: tuple[str, ...]
 
 
+class Identity(Document, frozen=True):
+    """By what other scanners may know the host: its full names, the addresses of its own
+    interfaces, and the ids of their agents."""
+
+    names: tuple[str, ...]
+    addresses: tuple[str, ...]
+    agents: tuple[str, ...]
+
+
 class Inventory(Document, frozen=True):
     """All that one collection found out about a host.
 
@@ -304,7 +313,7 @@ class Inventory(Document, frozen=True):
     ``installable`` are versions of packages not installed now, which a full upgrade would pull
     in. ``indexes_age_s`` is how old the host's package lists are, in seconds, None where there
     are none. ``notes`` say what could not be read and why; absence is never taken for zero.
-    ``configuration`` is None in what an older version collected.
+    ``configuration`` and ``identity`` are None in what an older version collected.
     """
 
     host: str
@@ -334,3 +343,4 @@ class Inventory(Document, frozen=True):
     indexes_age_s: float | None
     notes: tuple[str, ...] = ()
     configuration: Configuration | None = None
+    identity: Identity | None = None

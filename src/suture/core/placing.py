@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from suture.core.documents import Document
-from suture.core.inventory import Host
+from suture.core.inventory import Host, Identity
 from suture.core.scanner import ScannerHost, address_of
 
 # Every host has these, so that they tell none apart.
 _COMMON = frozenset({"127.0.0.1", "::1", "localhost", "localhost.localdomain"})
+_NOTHING = Identity((), (), ())
 
 
 class Placement(Document, frozen=True):
@@ -24,11 +25,17 @@ class Placement(Document, frozen=True):
 class Directory:
     """The fleet by what scanners may know of it.
 
-    An agent's id is known where a host carries it as a label, or from an earlier report that
-    placed the same id by address or name.
+    ``identities`` are what the hosts say of themselves, by their names in the fleet. An agent's
+    id is known from there, where a host carries it as a label, or from an earlier report that
+    placed the same id by address or name (``learned``).
     """
 
-    def __init__(self, hosts: Iterable[Host], learned: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        hosts: Iterable[Host],
+        identities: Mapping[str, Identity] | None = None,
+        learned: Mapping[str, str] | None = None,
+    ) -> None:
         self._ids: dict[str, set[str]] = {}
         self._addresses: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
@@ -36,13 +43,14 @@ class Directory:
         enrolled = set()
         for host in hosts:
             enrolled.add(host.name)
-            for label in host.labels:
-                self._ids.setdefault(label, set()).add(host.name)
-            for said in {host.name, host.address}:
+            known = (identities or {}).get(host.name, _NOTHING)
+            for id_ in (*host.labels, *known.agents):
+                self._ids.setdefault(_plain(id_), set()).add(host.name)
+            for said in {host.name, host.address, *known.names, *known.addresses}:
                 self._add(host.name, said)
         for id_, name in (learned or {}).items():
             if name in enrolled:
-                self._ids.setdefault(id_, {name})
+                self._ids.setdefault(_plain(id_), {name})
 
     def _add(self, host: str, said: str) -> None:
         if address := address_of(said):
@@ -55,7 +63,7 @@ class Directory:
     def place(self, seen: ScannerHost) -> Placement:
         """An agent's id goes before all else. Address and name must not contradict each other;
         where one of them fits several hosts, the other decides."""
-        by_id = {host for id_ in seen.ids for host in self._ids.get(id_, ())}
+        by_id = {host for id_ in seen.ids for host in self._ids.get(_plain(id_), ())}
         if len(by_id) == 1:
             return Placement(min(by_id), "by agent id")
         by_address = self._of(self._addresses, seen.addresses)
@@ -90,6 +98,11 @@ class Directory:
                     if not dot or known == short:
                         found.add(host)
         return found
+
+
+def _plain(id_: str) -> str:
+    """Some write the same id with dashes and some without."""
+    return id_.lower().replace("-", "").strip("{}")
 
 
 def _all(hosts: Iterable[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ read is said in the inventory's notes.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import shlex
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from suture.core.inventory import (
     Configuration,
     Disk,
     Host,
+    Identity,
     Inventory,
     Kernel,
     OperatingSystem,
@@ -36,13 +38,20 @@ _BOOT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KERNEL_PACKAGE = re.compile(r"linux-image-(?:unsigned-)?(?P<release>\d[A-Za-z0-9.+~-]*)")
 _KERNEL = re.compile(r"[A-Za-z0-9.+~_-]{1,100}")
 _SETTING = re.compile(r"([a-z]{1,40}) ([\x21-\x7e]{1,4000})")
+_KNOWN_BY = {
+    "name": re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63}){1,20}"),
+    "address": re.compile(r"[0-9A-Fa-f.:]{2,45}"),
+    "agent": re.compile(r"[0-9A-Fa-f-]{32,36}"),
+}
+_MAX_KNOWN_BY = 200
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 
 
 def script(nonce: str) -> str:
     """The script that prints everything about a host, packed where the host can pack."""
     begin, end = ("sections", "collect", "collect-system"), ("collect-end", "sections-end")
-    parts = (*begin, *apt.SCRIPTS, "collect-processes", "collect-configuration", *end)
+    more = ("collect-processes", "collect-configuration", "collect-identity")
+    parts = (*begin, *apt.SCRIPTS, *more, *end)
     body = program(*parts, nonce=check_nonce(nonce))
     return f"{{\n{body}}} | {{ gzip -1c 2>/dev/null || cat; }}\n"
 
@@ -120,6 +129,7 @@ def _inventory(
         clock=clock,
         indexes_age_s=facts.indexes_age_s,
         configuration=_configuration(reading),
+        identity=_identity(reading),
         notes=tuple(reading.notes),
     )
 
@@ -184,6 +194,24 @@ def _setting(line: str) -> tuple[str, str]:
     if match is None:
         raise ValueError(line)
     return match[1], match[2]
+
+
+def _identity(reading: Reading) -> Identity | None:
+    if "identity" not in reading.sections:
+        return None
+    said = reading.each("identity", _known_by)
+    names, addresses, agents = (
+        tuple(value for kind, value in said if kind == wanted)[:_MAX_KNOWN_BY]
+        for wanted in _KNOWN_BY
+    )
+    return Identity(names, addresses, agents)
+
+
+def _known_by(line: str) -> tuple[str, str]:
+    kind, _, value = line.partition(" ")
+    if kind not in _KNOWN_BY or not _KNOWN_BY[kind].fullmatch(value):
+        raise ValueError(line)
+    return kind, str(ipaddress.ip_address(value)) if kind == "address" else value.lower()
 
 
 def _kernel(reading: Reading, packages: PackageSet) -> Kernel:

@@ -48,7 +48,7 @@ _COMPLIANCE = {
     "ERROR": ScannerState.UNKNOWN,
     "WARNING": ScannerState.UNKNOWN,
 }
-_IDS = ("host-uuid", "agent-uuid", "tenable_uuid", "tenable-uuid", "bios-uuid")
+_IDS = ("host-uuid", "agent-uuid", "tenable_uuid", "tenable-uuid")
 
 
 def of_xml(path: Path) -> Iterator[ScannerRecord]:

@@ -26,7 +26,7 @@ from suture.services.collecting import clock
 from suture.services.errors import ServiceError
 from suture.services.tallying import OPEN, Tally
 from suture.services.workspace import Workspace
-from suture.store import events, hosts, scanner_reports
+from suture.store import events, hosts, inventories, scanner_reports
 from suture.store.database import Store
 from suture.store.scanner_reports import StoredReport
 
@@ -85,7 +85,7 @@ def _kept(
             again = scanner_reports.with_hash(connection, sha256)
             if again is not None:
                 return again
-            directory = _directory(connection)
+            directory = directory_of(connection)
             report = _report(path, sha256, format_, tally)
             seen = ((one, directory.place(one.seen).host or None) for one in tally.hosts())
             number = scanner_reports.add(connection, report, seen, _lines(waiting))
@@ -100,14 +100,19 @@ def _kept(
     return report
 
 
-def _directory(connection: sa.Connection) -> Directory:
-    return Directory(hosts.listing(connection), scanner_reports.learned(connection))
+def directory_of(connection: sa.Connection) -> Directory:
+    """The enrolled hosts by all that is known of them."""
+    return Directory(
+        hosts.listing(connection),
+        inventories.identities(connection),
+        scanner_reports.learned(connection),
+    )
 
 
 def _place_again(store: Store) -> None:
     """Hosts may have been enrolled since the reports about them came."""
     with store.begin() as connection:
-        directory = _directory(connection)
+        directory = directory_of(connection)
         for number, seen in scanner_reports.unplaced(connection):
             if host := directory.place(seen).host:
                 scanner_reports.place(connection, number, host)

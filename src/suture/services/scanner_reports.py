@@ -9,7 +9,7 @@ from enum import StrEnum
 from suture.core.advisories import Rule, Severity
 from suture.core.configuration import ConfigurationFinding
 from suture.core.documents import Document
-from suture.core.placing import Directory, Placement
+from suture.core.placing import Placement
 from suture.core.reconciling import (
     Agreement,
     HostReconciliation,
@@ -24,6 +24,7 @@ from suture.services import fleet
 from suture.services.assessing import Assessment
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
+from suture.services.importing import directory_of
 from suture.services.knowledge import Knowledge
 from suture.services.workspace import Workspace
 from suture.store import events, hosts, inventories, scanner_reports
@@ -93,7 +94,7 @@ class Comparison:
         self._placed: dict[str, list[tuple[int, SeenHost]]] = {}
         self.how: dict[str, str] = {}
         with store.read() as connection:
-            directory = Directory(hosts.listing(connection), scanner_reports.learned(connection))
+            directory = directory_of(connection)
             seen = scanner_reports.hosts(connection, report.id)
         for number, host in seen.items():
             placement = directory.place(host.seen)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import zlib
 from datetime import datetime
 
+import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
-from suture.core.inventory import Inventory, PackageSet
+from suture.core.inventory import Identity, Inventory, PackageSet
 from suture.store.tables import observations, package_sets
 
 _NONE = PackageSet(packages=())
@@ -60,18 +61,10 @@ def _keep_package_set(connection: sa.Connection, digest: str, packages: PackageS
 
 def latest(connection: sa.Connection) -> dict[str, Inventory]:
     """The newest observation of each host, by the host's name."""
-    newest = (
-        sa.select(observations.c.host, sa.func.max(observations.c.seen_until).label("until"))
-        .group_by(observations.c.host)
-        .subquery()
-    )
+    newest = _newest()
     rows = connection.execute(
         sa.select(observations.c.host, observations.c.inventory, observations.c.package_set).join(
-            newest,
-            sa.and_(
-                observations.c.host == newest.c.host,
-                observations.c.seen_until == newest.c.until,
-            ),
+            newest, _is(newest)
         )
     ).all()
     sets = _package_sets(connection, {row.package_set for row in rows})
@@ -87,6 +80,31 @@ def unchanged_since(connection: sa.Connection) -> dict[str, datetime]:
     """Since when each host has had the packages that it was last seen with."""
     query = sa.select(observations.c.host, sa.func.max(observations.c.seen_from).label("since"))
     return {row.host: row.since for row in connection.execute(query.group_by(observations.c.host))}
+
+
+class _Known(msgspec.Struct):
+    identity: Identity | None = None
+
+
+def identities(connection: sa.Connection) -> dict[str, Identity]:
+    """By what other scanners may know each host, as it was last seen."""
+    newest = _newest()
+    rows = connection.execute(
+        sa.select(observations.c.host, observations.c.inventory).join(newest, _is(newest))
+    )
+    known = {row.host: decode(zlib.decompress(row.inventory), _Known) for row in rows}
+    return {host: one.identity for host, one in known.items() if one.identity is not None}
+
+
+def _newest() -> sa.Subquery:
+    until = sa.func.max(observations.c.seen_until).label("until")
+    return sa.select(observations.c.host, until).group_by(observations.c.host).subquery()
+
+
+def _is(newest: sa.Subquery) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        observations.c.host == newest.c.host, observations.c.seen_until == newest.c.until
+    )
 
 
 def _package_sets(connection: sa.Connection, digests: set[str]) -> dict[str, PackageSet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from suture.core.inventory import Identity
 from suture.core.placing import Directory, Placement
 from suture.core.scanner import ScannerHost
 from tests.unit.core.builders import host
@@ -15,7 +16,12 @@ FLEET = (
     host("cache-a", address="192.0.2.20", port=2201),
     host("cache-b", address="192.0.2.20", port=2202),
 )
-DIRECTORY = Directory(FLEET, learned={"agent-0002": "db1", "agent-0003": "gone"})
+SAID = {
+    "db1": Identity(
+        ("db1.internal.example.org",), ("198.51.100.7",), ("0a1b2c3d-0000-4000-8000-00000000002a",)
+    )
+}
+DIRECTORY = Directory(FLEET, SAID, learned={"agent-0002": "db1", "agent-0003": "gone"})
 
 
 def place(*addresses: str, names: tuple[str, ...] = (), ids: tuple[str, ...] = ()) -> Placement:
@@ -31,6 +37,12 @@ def test_by_address_or_name_or_both() -> None:
 def test_an_agents_id_is_known_by_label_or_from_an_earlier_report() -> None:
     assert place(ids=("agent-0001",)) == Placement("web1", "by agent id")
     assert place(ids=("agent-0002",)) == Placement("db1", "by agent id")
+
+
+def test_by_what_the_host_says_of_itself() -> None:
+    assert place("198.51.100.7") == Placement("db1", "by address")
+    assert place(names=("db1.internal.example.org",)) == Placement("db1", "by name")
+    assert place(ids=("0A1B2C3D000040008000" + "00000000002A",)).how == "by agent id"
 
 
 def test_an_agents_id_goes_before_an_address_that_was_given_to_another() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.core.inventory import Host, Inventory, PackageState
+from suture.core.inventory import Host, Identity, Inventory, PackageState
 from suture.hosts import facts
 from suture.hosts.transport import FailureKind, HostError
 from tests.recorded import record
@@ -216,3 +216,20 @@ def test_a_nonce_must_be_one() -> None:
     started = datetime(2026, 1, 1, tzinfo=UTC)
     with pytest.raises(ValueError, match="nonce"):
         facts.read_inventory(HOST, b"", nonce="", started=started, ended=started)
+
+
+def test_what_other_scanners_know_the_host_by_is_checked() -> None:
+    section = (
+        f"\n\x1e{record.NONCE} identity\nname Web1.example.org\naddress 192.0.2.7\n"
+        "address 2001:DB8::0:7\nagent 0A1B2C3D000040008000000000000007\n"
+        "name \x1b[2J.example.org\naddress 192.0.2.700\nagent x\nother y\n"
+    )
+    end = f"\n\x1e{record.NONCE} end".encode()
+    inventory = read(recorded().replace(end, section.encode() + end))
+    assert inventory.identity == Identity(
+        ("web1.example.org",),
+        ("192.0.2.7", "2001:db8::7"),
+        ("0a1b2c3d000040008000000000000007",),
+    )
+    assert any("identity: 4 unreadable lines" in note for note in inventory.notes)
+    assert read(recorded()).identity is None
