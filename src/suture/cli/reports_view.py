@@ -84,7 +84,8 @@ def print_host(one: HostReconciliation, how: str) -> None:
     seen = f", seen {one.seen_at:%Y-%m-%d %H:%M} UTC" if one.seen_at else ""
     out.print(plain(one.host, "bold") + plain(f": {one.seen_as} in the report, {how}{seen}"))
     made = table("CVE", "Severity", "", "Package", "Check", "|Likely why")
-    for each in one.vulnerabilities:
+    order = ("only-scanner", "only-us", "unknown", "agrees")
+    for each in sorted(one.vulnerabilities, key=lambda each: order.index(each.agreement)):
         made.add_row(
             plain(each.cve),
             styled(each.severity),

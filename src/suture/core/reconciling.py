@@ -49,18 +49,21 @@ class Likely(StrEnum):
 
 
 class Ours:
-    """What we know of a host. ``unchanged_since`` is since when its packages are as they are;
-    ``rules`` are what advisories say of its packages, by CVE."""
+    """What we know of a host. ``rules`` are what advisories say of its packages, by CVE.
+    ``first_seen`` is when we first looked, ``unchanged_since`` since when we have seen its
+    packages as they are; the two are one where they never changed before our eyes."""
 
     def __init__(
         self,
         inventory: Inventory,
-        unchanged_since: datetime,
         findings: Sequence[Finding],
         rules: Mapping[str, Sequence[Rule]],
+        first_seen: datetime,
+        unchanged_since: datetime,
     ) -> None:
         self.inventory = inventory
-        self.unchanged_since = unchanged_since
+        self.first_seen = first_seen
+        self._unchanged_since = unchanged_since
         self.findings = findings
         self.rules = rules
         self.third_party = {key.partition(":")[0] for key in inventory.third_party}
@@ -70,6 +73,11 @@ class Ours:
             if package.state is not PackageState.RESIDUAL:
                 self._named.setdefault(package.name, []).append(package)
                 self._sources.setdefault(package.source, []).append(package)
+
+    def changed_after(self, when: datetime | None) -> datetime | None:
+        """When packages were first seen to differ from before, where that was after ``when``."""
+        changed = self._unchanged_since
+        return changed if when and changed > max(when, self.first_seen) else None
 
     def named(self, name: str) -> list[Package]:
         return self._named.get(name, [])
@@ -284,16 +292,19 @@ def _fixed(rule: Rule, packages: Sequence[Package], theirs: Theirs, ours: Ours) 
                 Likely.OTHER_KERNEL,
                 f"{by} and {running}, which runs, has it; an older kernel is installed beside it",
             )
-    if theirs.seen_at and ours.unchanged_since > theirs.seen_at:
-        changed = f"{ours.unchanged_since:%Y-%m-%d}"
+    changed = ours.changed_after(theirs.seen_at)
+    if changed:
         return (
             Likely.PATCHED_SINCE,
-            f"{by}, {version} is installed, and packages changed on {changed}, after its scan",
+            f"{by}, {version} is installed, and packages changed on {changed:%Y-%m-%d}, "
+            "after its scan",
         )
     outside = " and had no credentials" if theirs.seen.credentialed is False else ""
+    first = theirs.seen_at and ours.first_seen > theirs.seen_at
+    unless = ", unless the fix came before we first saw the host" if first else ""
     return (
         Likely.BACKPORT,
-        f"{by}, {version} is installed; it went by upstream's version{outside}",
+        f"{by}, {version} is installed; it went by upstream's version{outside}{unless}",
     )
 
 
@@ -329,9 +340,8 @@ def _only_us(finding: Finding, theirs: Theirs, ours: Ours) -> Guess:
         published = [rule.published for rule in ours.rules.get(finding.cve, ()) if rule.published]
         if published and min(published) > day:
             return Likely.NEW_ADVISORY, f"it was published on {min(published)}, after its scan"
-        if ours.unchanged_since > theirs.seen_at:
-            changed = f"{ours.unchanged_since:%Y-%m-%d}"
-            return Likely.CHANGED_SINCE, f"packages changed on {changed}, after its scan"
+        if changed := ours.changed_after(theirs.seen_at):
+            return Likely.CHANGED_SINCE, f"packages changed on {changed:%Y-%m-%d}, after its scan"
     if theirs.seen.credentialed is False:
         return (
             Likely.NO_CREDENTIALS,

@@ -188,11 +188,11 @@ def _known(workspace: Workspace, store: Store, host: str) -> dict[str, Ours]:
     with store.read() as connection:
         if not hosts.listing(connection):
             return {}
-        since = inventories.unchanged_since(connection)
+        changes = inventories.changes(connection)
     assessments, knowledge, _ = own.assessed(workspace, (host,) if host else (), (), None)
     return {
         one.host.name: Ours(
-            one.inventory, since[one.host.name], one.findings, _Rules(one, knowledge)
+            one.inventory, one.findings, _Rules(one, knowledge), *changes[one.host.name]
         )
         for one in assessments
     }

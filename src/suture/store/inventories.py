@@ -76,10 +76,13 @@ def latest(connection: sa.Connection) -> dict[str, Inventory]:
     }
 
 
-def unchanged_since(connection: sa.Connection) -> dict[str, datetime]:
-    """Since when each host has had the packages that it was last seen with."""
-    query = sa.select(observations.c.host, sa.func.max(observations.c.seen_from).label("since"))
-    return {row.host: row.since for row in connection.execute(query.group_by(observations.c.host))}
+def changes(connection: sa.Connection) -> dict[str, tuple[datetime, datetime]]:
+    """Of each host when it was first seen, and since when it has had the packages that it was
+    last seen with."""
+    first = sa.func.min(observations.c.seen_from).label("first")
+    last = sa.func.max(observations.c.seen_from).label("last")
+    query = sa.select(observations.c.host, first, last).group_by(observations.c.host)
+    return {row.host: (row.first, row.last) for row in connection.execute(query)}
 
 
 class _Known(msgspec.Struct):

@@ -77,7 +77,8 @@ def ours(
 ) -> Ours:
     by_cve: Mapping[str, Sequence[Rule]] = {CVE: tuple(rules)} if rules else {}
     seen = seen or inventory("web1")
-    return Ours(seen, fields.get("unchanged_since", LONG_AGO), tuple(findings), by_cve)
+    first = fields.get("first_seen", LONG_AGO)
+    return Ours(seen, findings, by_cve, first, fields.get("unchanged_since", first))
 
 
 def theirs(*records: ScannerRecord, **fields: Any) -> Theirs:
@@ -151,6 +152,14 @@ def test_a_host_that_we_never_scanned_is_not_compared() -> None:
             "the fix came in 1.22.1-9 (DSA-1), 1.22.1-9 is installed; "
             "it went by upstream's version and had no credentials",
             id="backported, seen from outside",
+        ),
+        pytest.param(
+            theirs(record()),
+            ours(rules=[rule()], first_seen=NOW),
+            Likely.BACKPORT,
+            "the fix came in 1.22.1-9 (DSA-1), 1.22.1-9 is installed; "
+            "it went by upstream's version, unless the fix came before we first saw the host",
+            id="backported or patched, who knows",
         ),
         pytest.param(
             theirs(record()),
@@ -270,6 +279,12 @@ def test_a_kernel_that_does_not_run_is_not_open(kernel: Kernel, words: str) -> N
             ours([finding(state=FindingState.NO_FIX, fixed=None)]),
             Likely.NO_FIX,
             id="nobody has a fix",
+        ),
+        pytest.param(
+            theirs(),
+            ours([finding()], first_seen=NOW),
+            Likely.NO_CHECK,
+            id="we first saw the host after the scan, which is no change",
         ),
         pytest.param(theirs(), ours([finding()]), Likely.NO_CHECK, id="nothing known"),
     ],
