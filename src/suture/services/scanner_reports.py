@@ -188,11 +188,15 @@ def _known(workspace: Workspace, store: Store, host: str) -> dict[str, Ours]:
     with store.read() as connection:
         if not hosts.listing(connection):
             return {}
-        changes = inventories.changes(connection)
+        first, since = inventories.first_seen(connection), inventories.unchanged_since(connection)
     assessments, knowledge, _ = own.assessed(workspace, (host,) if host else (), (), None)
     return {
         one.host.name: Ours(
-            one.inventory, one.findings, _Rules(one, knowledge), *changes[one.host.name]
+            one.inventory,
+            one.findings,
+            _Rules(one, knowledge),
+            first_seen=first[one.host.name],
+            unchanged_since=since[one.host.name],
         )
         for one in assessments
     }

@@ -76,13 +76,18 @@ def latest(connection: sa.Connection) -> dict[str, Inventory]:
     }
 
 
-def changes(connection: sa.Connection) -> dict[str, tuple[datetime, datetime]]:
-    """Of each host when it was first seen, and since when it has had the packages that it was
-    last seen with."""
-    first = sa.func.min(observations.c.seen_from).label("first")
-    last = sa.func.max(observations.c.seen_from).label("last")
-    query = sa.select(observations.c.host, first, last).group_by(observations.c.host)
-    return {row.host: (row.first, row.last) for row in connection.execute(query)}
+def unchanged_since(connection: sa.Connection) -> dict[str, datetime]:
+    """Since when each host has had the packages that it was last seen with."""
+    return _by_host(connection, sa.func.max(observations.c.seen_from))
+
+
+def first_seen(connection: sa.Connection) -> dict[str, datetime]:
+    return _by_host(connection, sa.func.min(observations.c.seen_from))
+
+
+def _by_host(connection: sa.Connection, value: sa.ColumnElement[datetime]) -> dict[str, datetime]:
+    query = sa.select(observations.c.host, value.label("value")).group_by(observations.c.host)
+    return {row.host: row.value for row in connection.execute(query)}
 
 
 class _Known(msgspec.Struct):
