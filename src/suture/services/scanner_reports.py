@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from suture.core.advisories import Rule, Severity
@@ -30,6 +31,8 @@ from suture.services.workspace import Workspace
 from suture.store import events, hosts, inventories, scanner_reports
 from suture.store.database import Store
 from suture.store.scanner_reports import SeenHost, StoredReport
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Misfit(StrEnum):
@@ -127,8 +130,7 @@ class Comparison:
 
     def _theirs(self, numbers: Sequence[int], seen: Sequence[SeenHost]) -> Theirs:
         """What the report says of one enrolled host, which it may know under several names."""
-        dated = [host for host in seen if host.seen_at is not None]
-        newest = max(dated, key=lambda host: str(host.seen_at), default=seen[0])
+        newest = max(seen, key=lambda host: host.seen_at or _NEVER)
         with self._store.read() as connection:
             return Theirs(
                 seen=newest.seen,
