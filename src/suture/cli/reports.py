@@ -25,7 +25,6 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
             help="Reports of Nessus, OpenVAS, Qualys or OpenSCAP, compressed or not; - for stdin.",
         ),
     ],
