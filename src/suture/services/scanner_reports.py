@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,6 +10,8 @@ from enum import StrEnum
 from suture.core.advisories import Rule, Severity
 from suture.core.configuration import ConfigurationFinding
 from suture.core.documents import Document
+from suture.core.inventory import Inventory
+from suture.core.matching import AdvisoryIndex
 from suture.core.placing import Placement
 from suture.core.reconciling import (
     Agreement,
@@ -26,9 +28,8 @@ from suture.services.assessing import Assessment
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
 from suture.services.importing import directory_of
-from suture.services.knowledge import Knowledge
 from suture.services.workspace import Workspace
-from suture.store import events, hosts, inventories, scanner_reports
+from suture.store import events, inventories, scanner_reports
 from suture.store.database import Store
 from suture.store.scanner_reports import SeenHost, StoredReport
 
@@ -87,12 +88,9 @@ class Result(Document, frozen=True):
 class Comparison:
     """A report and its hosts, compared one after the other."""
 
-    def __init__(
-        self, store: Store, report: StoredReport, known: Mapping[str, Ours], only: str
-    ) -> None:
+    def __init__(self, workspace: Workspace, store: Store, report: StoredReport, only: str) -> None:
         self.report = report
         self._store = store
-        self._known = known
         self._misfits: dict[tuple[Misfit, str], Unplaced] = {}
         self._placed: dict[str, list[tuple[int, SeenHost]]] = {}
         self.how: dict[str, str] = {}
@@ -106,11 +104,12 @@ class Comparison:
             elif only in ("", placement.host):
                 self._placed.setdefault(placement.host, []).append((number, host))
                 self.how[placement.host] = placement.how
+        self._known = _Known(workspace, store, tuple(self._placed))
 
     def __iter__(self) -> Iterator[HostReconciliation]:
         for name, seen in sorted(self._placed.items()):
             theirs = self._theirs([number for number, _ in seen], [host for _, host in seen])
-            compared = reconcile(name, theirs, self._known.get(name))
+            compared = reconcile(name, theirs, self._known.about(name, theirs))
             for record in compared.without_cve:
                 self._add(Misfit.WITHOUT_CVE, _check(record), "the scanner names no CVE for it")
             for record in compared.undecided:
@@ -161,7 +160,9 @@ def compared(workspace: Workspace, number: int, *, host: str = "") -> Iterator[C
     """Report ``number`` against what we know now; ``host`` alone where it is given."""
     with fleet.opened(workspace) as store:
         report = _get(store, number)
-        yield Comparison(store, report, _known(workspace, store, host), host)
+        if host:
+            fleet.chosen(workspace, names=(host,))
+        yield Comparison(workspace, store, report, host)
 
 
 def result(workspace: Workspace, number: int, *, new: bool = False) -> Result:
@@ -185,47 +186,46 @@ def _figures(one: HostReconciliation, how: str) -> HostResult:
     )
 
 
-def _known(workspace: Workspace, store: Store, host: str) -> dict[str, Ours]:
-    """What we know of the enrolled hosts that we have scanned."""
-    with store.read() as connection:
-        if not hosts.listing(connection):
-            return {}
-        first, since = inventories.first_seen(connection), inventories.unchanged_since(connection)
-    assessments, knowledge, _ = own.assessed(workspace, (host,) if host else (), (), None)
-    return {
-        one.host.name: Ours(
+class _Known:
+    """What we know of enrolled hosts, those that we have never scanned left out."""
+
+    def __init__(self, workspace: Workspace, store: Store, names: Sequence[str]) -> None:
+        self._assessed: dict[str, Assessment] = {}
+        if not names:
+            return
+        assessments, self._knowledge, _ = own.assessed(workspace, names, (), None)
+        self._assessed = {one.host.name: one for one in assessments}
+        with store.read() as connection:
+            self._first = inventories.first_seen(connection)
+            self._since = inventories.unchanged_since(connection)
+
+    def about(self, host: str, theirs: Theirs) -> Ours | None:
+        one = self._assessed.get(host)
+        if one is None:
+            return None
+        cves = {cve for record in theirs.records for cve in record.cves}
+        cves |= {finding.cve for finding in one.findings}
+        return Ours(
             one.inventory,
             one.findings,
-            _Rules(one, knowledge),
-            first_seen=first[one.host.name],
-            unchanged_since=since[one.host.name],
+            _rules(one.inventory, self._knowledge.index, cves),
+            first_seen=self._first[host],
+            unchanged_since=self._since[host],
         )
-        for one in assessments
-    }
 
 
-class _Rules(Mapping[str, Sequence[Rule]]):
-    """What is said of a host's packages, by CVE, looked up only when it is asked for."""
-
-    def __init__(self, one: Assessment, knowledge: Knowledge) -> None:
-        packages = one.inventory.packages.packages
-        release = one.inventory.os.release
-        names = {name for package in packages for name in (package.source, package.name)}
-        self._said = [
-            said for name in sorted(names) if (said := knowledge.index.about(release, name))
-        ]
-
-    def __getitem__(self, cve: str) -> Sequence[Rule]:
-        found = tuple(said[cve] for said in self._said if cve in said)
-        if not found:
-            raise KeyError(cve)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({cve for said in self._said for cve in said})
-
-    def __len__(self) -> int:
-        return len(set(self))
+def _rules(inventory: Inventory, index: AdvisoryIndex, cves: Set[str]) -> dict[str, list[Rule]]:
+    """What is said about ``cves`` in the packages of a host."""
+    packages = inventory.packages.packages
+    names = {package.source for package in packages}
+    if inventory.package_manager != "apt":  # rules about rpm packages name the binary ones
+        names |= {package.name for package in packages}
+    found: dict[str, list[Rule]] = {}
+    for name in sorted(names):
+        about = index.about(inventory.os.release, name)
+        for cve in cves & about.keys():
+            found.setdefault(cve, []).append(about[cve])
+    return found
 
 
 def listing(workspace: Workspace) -> tuple[StoredReport, ...]:
