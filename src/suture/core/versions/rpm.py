@@ -39,12 +39,12 @@ def encode(version: str) -> bytes | None:
 
 
 def _part(part: str) -> bytes:
-    """A segment of letters ends at the mark of the next one, which is below all letters."""
-    encoded = []
-    for segment in _SEGMENT.findall(part):
-        if segment[0] in "0123456789":
-            digits = segment.lstrip("0").encode()
-            encoded.append(_COUNT[len(digits)] + digits)
-        else:
-            encoded.append(_MARKS.get(segment) or _LETTERS + segment.encode())
-    return b"".join(encoded) + _END
+    return b"".join(map(_segment, _SEGMENT.findall(part))) + _END
+
+
+def _segment(segment: str) -> bytes:
+    """Letters end at the mark of the next segment, which is below all letters."""
+    if segment[0] in "0123456789":
+        digits = segment.lstrip("0").encode()
+        return _COUNT[len(digits)] + digits
+    return _MARKS.get(segment) or _LETTERS + segment.encode()
