@@ -28,12 +28,13 @@ class Finding(Document, frozen=True, gc=False):
     """One CVE in one source package on one host.
 
     ``package`` is the binary package that stands for the source on that host, ``packages`` all
-    of them. ``installed`` is ``package``'s version, ``fixed`` the first source version with the
-    fix. ``score`` orders findings, higher is more urgent; ``rank`` counts from 1 within the
-    listing. ``kev``: it is known to be exploited. ``cvss`` (0 to 10) is the base score, ``epss``
-    the probability of exploitation; None where there is none. ``due`` is the day by which it
-    has to be closed, None where no limit is known. ``reasons`` say in words why it is open and
-    why it ranks where it does.
+    of them. ``installed`` is ``package``'s version, ``fixed`` the first version with the fix: of
+    the source, or of the package where rpm is used. ``release`` is the host's. ``score`` orders
+    findings, higher is more urgent; ``rank`` counts from 1 within the listing. ``kev``: it is
+    known to be exploited. ``cvss`` (0 to 10) is the base score, ``epss`` the probability of
+    exploitation; None where there is none. ``due`` is the day by which it has to be closed, None
+    where no limit is known. ``reasons`` say in words why it is open and why it ranks where it
+    does.
     """
 
     cve: str
@@ -47,6 +48,7 @@ class Finding(Document, frozen=True, gc=False):
     severity: Severity = Severity.UNKNOWN
     advisory: str = ""
     publisher: str = ""
+    release: str = ""
     score: float = 0.0
     rank: int = 0
     kev: bool = False

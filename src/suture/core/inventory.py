@@ -125,8 +125,11 @@ class PackageState(StrEnum):
         return self not in (PackageState.INSTALLED, PackageState.RESIDUAL)
 
 
-class Package(Document, frozen=True, order=True):
-    """One binary package that the package manager records. Versions are as it writes them."""
+class Package(Document, frozen=True, order=True, omit_defaults=True):
+    """One binary package that the package manager records. Versions are as it writes them.
+
+    ``module`` is the rpm module stream that it belongs to (``nodejs:18``), empty for none.
+    """
 
     name: str
     arch: str
@@ -134,6 +137,7 @@ class Package(Document, frozen=True, order=True):
     source: str
     source_version: str
     state: PackageState = PackageState.INSTALLED
+    module: str = ""
 
     @property
     def key(self) -> str:

@@ -1,35 +1,17 @@
-"""Packages held against advisories: the findings of one host.
-
-By source package and source version, as Debian and Ubuntu publish. Packages from third parties
-are not judged by the distribution's advisories; the inventory lists them apart.
-"""
+"""Packages held against advisories: the findings of one host."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
-from msgspec.structs import replace
-
-from suture.core import changelogs
-from suture.core.advisories import Advisory, FixState, Rule, rules
+from suture.core.advisories import FixState, Rule
+from suture.core.advisory_index import AdvisoryIndex, lane, lanes, on_arch, subject, weight
+from suture.core.counted import Group, groups, is_running
 from suture.core.documents import Document
 from suture.core.findings import Finding, FindingState
-from suture.core.inventory import AvailableVersion, Host, Inventory, Package, PackageState
-from suture.core.versions import compare, is_valid, key
-
-_KERNEL_SOURCE = re.compile(r"linux(-(signed|meta|latest|aws|azure|gcp|hwe|kvm|oracle|raspi).*)?")
-_KERNEL_IMAGE = re.compile(r"linux-(?:image|image-unsigned|modules|modules-extra)-(\d.*)")
-
-# Where publishers contradict themselves about one vulnerability, the earlier one is believed.
-_STATES = (
-    FixState.FIXED,
-    FixState.WILL_NOT_FIX,
-    FixState.END_OF_LIFE,
-    FixState.AFFECTED,
-    FixState.UNDER_INVESTIGATION,
-    FixState.NOT_AFFECTED,
-)
+from suture.core.inventory import AvailableVersion, Host, Inventory, Package
+from suture.core.versions import Scheme, is_valid, order, scheme_of
 
 _WITHOUT_FIX = {
     FixState.AFFECTED: "says that it is affected and names no fix yet",
@@ -50,25 +32,28 @@ class UnnamedUpdate(Document, frozen=True):
     reason: str
 
 
-class AdvisoryIndex:
-    """The one rule that counts for each (release, package, CVE).
+class _Seen(Document, frozen=True):
+    """What judging needs of a host. ``offers`` are the newest versions on offer, by the name that
+    rules give them; ``stale`` is package (key or name) → who still runs what it replaced."""
 
-    A publisher's own word goes before what was read out of changelogs; then the highest fixed
-    version counts, for an earlier fix that needed another one was none.
-    """
+    release: str
+    scheme: Scheme
+    offers: Mapping[str, AvailableVersion]
+    stale: Mapping[str, str]
 
-    def __init__(self, advisories: Iterable[Advisory]) -> None:
-        self._rules: dict[tuple[str, str], dict[str, Rule]] = {}
-        for advisory in advisories:
-            for rule in map(_readable, rules(advisory)):
-                by_cve = self._rules.setdefault((rule.release, rule.package), {})
-                known = by_cve.get(rule.cve)
-                if known is None or _weight(rule) > _weight(known):
-                    by_cve[rule.cve] = rule
+    def version(self, package: Package | AvailableVersion) -> str:
+        return subject(package, self.scheme)[1]
 
-    def about(self, release: str, package: str) -> Mapping[str, Rule]:
-        """CVE → the rule about it in ``package`` of ``release``."""
-        return self._rules.get((release, package), {})
+    def is_older(self, package: Package | AvailableVersion, fixed: str) -> bool:
+        """What cannot be compared counts as older."""
+        return order(self.version(package), self.scheme) < order(fixed, self.scheme)
+
+
+class _Judgement(Document, frozen=True):
+    rule: Rule
+    state: FindingState
+    packages: Sequence[Package]
+    reason: str
 
 
 def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Finding, ...]:
@@ -76,15 +61,14 @@ def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Findi
 
     A package whose version cannot be compared counts as older than the fix.
     """
-    offers = _offers(inventory)
-    stale = _stale(inventory)
+    scheme = scheme_of(inventory.os.release)
+    seen = _Seen(inventory.os.release, scheme, _offers(inventory, scheme), _stale(inventory))
     findings = []
-    for source, group in _groups(inventory).items():
-        for rule in index.about(inventory.os.release, source).values():
-            judged = _judge(group, rule, offers.get(source), stale)
-            if judged is not None:
-                state, affected, reason = judged
-                findings.append(_finding(host, rule, state, affected, reason))
+    for group in groups(inventory).values():
+        by_cve: dict[str, list[_Judgement]] = {}
+        for judgement in _judgements(group, index, seen):
+            by_cve.setdefault(judgement.rule.cve, []).append(judgement)
+        findings += [_finding(host, some, seen) for some in by_cve.values()]
     return tuple(sorted(findings, key=lambda finding: (finding.cve, finding.source)))
 
 
@@ -95,6 +79,8 @@ def unnamed_updates(
 
     ``unreadable`` is source → why its changelog could not be read.
     """
+    scheme = scheme_of(inventory.os.release)
+    by_order = partial(order, scheme=scheme)
     installed = {package.key: package.source_version for package in inventory.packages.packages}
     newest: dict[str, str] = {}
     oldest: dict[str, str] = {}
@@ -103,12 +89,12 @@ def unnamed_updates(
             if version.is_security:
                 source, to = version.source, version.source_version
                 since = installed.get(update.key, update.installed)
-                newest[source] = max(newest.get(source, to), to, key=_order)
-                oldest[source] = min(oldest.get(source, since), since, key=_order)
+                newest[source] = max(newest.get(source, to), to, key=by_order)
+                oldest[source] = min(oldest.get(source, since), since, key=by_order)
     unnamed = []
     for source, to in sorted(newest.items()):
         named = any(
-            rule.fixed and _order(oldest[source]) < _order(rule.fixed) <= _order(to)
+            rule.fixed and by_order(oldest[source]) < by_order(rule.fixed) <= by_order(to)
             for rule in index.about(inventory.os.release, source).values()
         )
         if source in unreadable:
@@ -120,167 +106,132 @@ def unnamed_updates(
     return tuple(unnamed)
 
 
-def _readable(rule: Rule) -> Rule:
-    """A fix in a version that cannot be compared is a fix that cannot be proved."""
-    if rule.state is not FixState.FIXED or is_valid(rule.fixed or ""):
-        return rule
-    return replace(rule, state=FixState.UNDER_INVESTIGATION, fixed=None)
-
-
-def _weight(rule: Rule) -> tuple[bool, int, bytes, str]:
-    return (
-        rule.publisher != changelogs.PUBLISHER,
-        -_STATES.index(rule.state),
-        key(rule.fixed) if rule.fixed else b"",
-        rule.advisory,
-    )
-
-
-class _Group(Document, frozen=True):
-    """The packages of one source that count. ``waiting`` are the other installed kernels, of which
-    one runs after a reboot."""
-
-    packages: tuple[Package, ...]
-    waiting: tuple[Package, ...] = ()
-
-
-def _groups(inventory: Inventory) -> dict[str, _Group]:
-    """By source: what is on disk and the distribution's own, and of kernels the running one.
-
-    An old kernel is in no archive any more, and is the distribution's all the same.
-    """
-    third_party = set(inventory.third_party)
-    by_source: dict[str, list[Package]] = {}
-    for package in inventory.packages.packages:
-        is_kernel = _KERNEL_SOURCE.fullmatch(package.source)
-        if package.state is not PackageState.RESIDUAL and (
-            is_kernel or package.key not in third_party
-        ):
-            by_source.setdefault(package.source, []).append(package)
-    groups = {}
-    for source, packages in by_source.items():
-        if not _KERNEL_SOURCE.fullmatch(source):
-            groups[source] = _Group(tuple(packages))
-        elif not inventory.kernel.container:
-            images = [package for package in packages if _KERNEL_IMAGE.match(package.name)]
-            running = tuple(p for p in images if _is_kernel(p, inventory.kernel.running))
-            if running:
-                waiting = tuple(package for package in images if package not in running)
-                groups[source] = _Group(running, waiting)
-    return groups
-
-
-def _is_kernel(package: Package, running: str) -> bool:
-    image = _KERNEL_IMAGE.match(package.name)
-    return image is not None and image[1].removesuffix("-unsigned") == running
-
-
-def _offers(inventory: Inventory) -> dict[str, AvailableVersion]:
-    """The newest version on offer, by source."""
+def _offers(inventory: Inventory, scheme: Scheme) -> dict[str, AvailableVersion]:
     offers: dict[str, AvailableVersion] = {}
     versions = [version for update in inventory.updates for version in update.versions]
     for version in (*versions, *inventory.installable):
-        known = offers.get(version.source)
-        if known is None or _order(version.source_version) > _order(known.source_version):
-            offers[version.source] = version
+        name, newer = subject(version, scheme)
+        known = offers.get(name)
+        if known is None or order(newer, scheme) > order(subject(known, scheme)[1], scheme):
+            offers[name] = version
     return offers
 
 
 def _stale(inventory: Inventory) -> dict[str, str]:
-    """Package (key or name) → who still runs what it replaced."""
     stale: dict[str, set[str]] = {}
     for process in inventory.stale:
         stale.setdefault(process.package, set()).add(process.unit or process.command)
     users = {package: _listed(sorted(names)) for package, names in stale.items() if package}
-    kernels = [p for p in inventory.packages.packages if _is_kernel(p, inventory.kernel.running)]
-    for package in kernels:
-        if package.name in inventory.reboot_packages:
+    for package in inventory.packages.packages:
+        if package.name in inventory.reboot_packages and is_running(package, inventory):
             users[package.key] = "the running kernel"
     return users
 
 
-Judgement = tuple[FindingState, Sequence[Package], str]
+def _judgements(group: Group, index: AdvisoryIndex, seen: _Seen) -> Iterator[_Judgement]:
+    """One for each rule that leaves some package of the group open."""
+    by_name: dict[str, list[Package]] = {}
+    for package in group.packages:
+        by_name.setdefault(subject(package, seen.scheme)[0], []).append(package)
+    for name, packages in by_name.items():
+        for some in index.rules(seen.release, name).values():
+            for rule in some:
+                concerned = [one for one in packages if _concerns(rule, one, seen)]
+                judged = _judge(rule, concerned, group.waiting, seen) if concerned else None
+                if judged is not None:
+                    yield judged
+
+
+def _concerns(rule: Rule, package: Package, seen: _Seen) -> bool:
+    version = seen.version(package)
+    return (
+        lane(rule) in lanes(package, seen.scheme)
+        and on_arch(rule.archs, package.arch)
+        and not (
+            rule.introduced
+            and is_valid(version, seen.scheme)
+            and order(version, seen.scheme) < order(rule.introduced, seen.scheme)
+        )
+    )
 
 
 def _judge(
-    group: _Group,
-    rule: Rule,
-    offer: AvailableVersion | None,
-    stale: Mapping[str, str],
-) -> Judgement | None:
-    """The state, the packages concerned and why; None where the vulnerability is not open."""
+    rule: Rule, packages: Sequence[Package], waiting: Iterable[Package], seen: _Seen
+) -> _Judgement | None:
+    """None where the vulnerability is not open."""
     if rule.state is FixState.NOT_AFFECTED:
         return None
     fixed = rule.fixed
     if fixed is None:
         said = _WITHOUT_FIX.get(rule.state, "names no fix")
-        return FindingState.NO_FIX, group.packages, f"{rule.publisher} {said}"
-    older = [package for package in group.packages if _is_older(package.source_version, fixed)]
+        return _Judgement(rule, FindingState.NO_FIX, packages, f"{rule.publisher} {said}")
+    older = [package for package in packages if seen.is_older(package, fixed)]
     if not older:
-        return _needs_restart(group.packages, fixed, stale)
-    if any(not _is_older(package.source_version, fixed) for package in group.waiting):
-        return FindingState.RESTART, older, f"{fixed} is installed, but an older kernel runs"
-    return _needs_update(older, rule.publisher, fixed, offer)
+        return _needs_restart(rule, packages, fixed, seen)
+    if any(not seen.is_older(package, fixed) for package in waiting):
+        reason = f"{fixed} is installed, but an older kernel runs"
+        return _Judgement(rule, FindingState.RESTART, older, reason)
+    return _needs_update(rule, older, fixed, seen)
 
 
-def _needs_update(
-    older: Sequence[Package], publisher: str, fixed: str, offer: AvailableVersion | None
-) -> Judgement:
-    has = f"{older[0].source} {older[0].source_version} is older than {fixed}"
-    if not is_valid(older[0].source_version):
-        has = f"{older[0].source}'s version cannot be compared with {fixed}"
-    by = f"which fixes it ({publisher})"
-    if offer is not None and not _is_older(offer.source_version, fixed):
+def _needs_update(rule: Rule, older: Sequence[Package], fixed: str, seen: _Seen) -> _Judgement:
+    name, version = subject(older[0], seen.scheme)
+    has = f"{name} {version} is older than {fixed}"
+    if not is_valid(version, seen.scheme):
+        has = f"{name}'s version cannot be compared with {fixed}"
+    by = f"which fixes it ({rule.publisher})"
+    offer = seen.offers.get(name)
+    if offer is not None and not seen.is_older(offer, fixed):
         origin = str(offer.origins[0]) if offer.origins else "an enabled archive"
-        offered = f"{origin} offers {offer.source_version}"
-        return FindingState.FIXABLE, older, f"{has}, {by}; {offered}"
-    return FindingState.FIXED_ELSEWHERE, older, f"{has}, {by}; no enabled archive offers that"
+        offered = f"{origin} offers {seen.version(offer)}"
+        return _Judgement(rule, FindingState.FIXABLE, older, f"{has}, {by}; {offered}")
+    where = "no enabled archive offers that"
+    if rule.channel:
+        where = f"{rule.channel} has that, and no enabled archive"
+    return _Judgement(rule, FindingState.FIXED_ELSEWHERE, older, f"{has}, {by}; {where}")
 
 
 def _needs_restart(
-    packages: Sequence[Package], fixed: str, stale: Mapping[str, str]
-) -> Judgement | None:
-    old = [(p, stale.get(p.key) or stale.get(p.name)) for p in packages]
+    rule: Rule, packages: Sequence[Package], fixed: str, seen: _Seen
+) -> _Judgement | None:
+    old = [(p, seen.stale.get(p.key) or seen.stale.get(p.name)) for p in packages]
     used = [(package, by) for package, by in old if by]
     if not used:
         return None
     package, by = used[0]
     reason = f"{fixed} is installed, but {by} still runs what it replaced in {package.name}"
-    return FindingState.RESTART, [package for package, _ in used], reason
+    return _Judgement(rule, FindingState.RESTART, [package for package, _ in used], reason)
 
 
-def _finding(
-    host: Host,
-    rule: Rule,
-    state: FindingState,
-    affected: Sequence[Package],
-    reason: str,
-) -> Finding:
-    names = tuple(sorted({package.name for package in affected}))
-    first = min(affected, key=lambda package: (package.name != package.source, package.name))
+def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Finding:
+    """Of several about one vulnerability in one source the heaviest speaks, one that is open on
+    disk before one that is open in memory alone."""
+    first = max(
+        judgements, key=lambda one: (one.state is not FindingState.RESTART, weight(one.rule))
+    )
+    rule = first.rule
+    packages = {package for one in judgements for package in one.packages}
+    leader = min(first.packages, key=lambda package: (package.name != package.source, package.name))
+    disputed = ("disputed: the vendor does not accept it as a vulnerability",)
     return Finding(
         cve=rule.cve,
         host=host.name,
-        package=first.name,
-        packages=names,
-        source=first.source,
-        installed=first.version,
+        package=leader.name,
+        packages=tuple(sorted({package.name for package in packages})),
+        source=leader.source,
+        installed=leader.version,
         fixed=rule.fixed,
-        state=state,
+        state=first.state,
         severity=rule.severity,
         advisory=rule.advisory,
         publisher=rule.publisher,
-        reasons=(reason,),
+        release=seen.release,
+        reasons=(
+            first.reason,
+            *((f"{rule.publisher}: {rule.note}",) if rule.note else ()),
+            *(disputed if rule.disputed else ()),
+        ),
     )
-
-
-def _is_older(version: str, fixed: str) -> bool:
-    return not is_valid(version) or compare(version, fixed) < 0
-
-
-def _order(version: str) -> bytes:
-    """What is not a version is older than any."""
-    return key(version) if is_valid(version) else b""
 
 
 def _listed(names: Sequence[str]) -> str:

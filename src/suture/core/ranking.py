@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -96,7 +97,7 @@ def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
             on_host.setdefault((finding.source, finding.host), []).append(finding)
     patches: dict[tuple[str, str], list[Finding]] = {}
     for (source, _), some in on_host.items():
-        fixed = max((finding.fixed or "" for finding in some), key=versions.key)
+        fixed = max((finding.fixed or "" for finding in some), key=_by(some[0].release))
         patches.setdefault((source, fixed), []).extend(some)
     ranked = [_patch(source, fixed, some) for (source, fixed), some in patches.items()]
     return tuple(sorted(ranked, key=lambda patch: (-patch.score, patch.source, patch.fixed)))
@@ -142,7 +143,7 @@ def _patch(source: str, fixed: str, findings: list[Finding]) -> RankedPatch:
     top = max(findings, key=lambda finding: (finding.score, finding.cve))
     return RankedPatch(
         source=source,
-        installed=tuple(sorted({finding.installed for finding in findings}, key=_order)),
+        installed=tuple(sorted({f.installed for f in findings}, key=_by(findings[0].release))),
         fixed=fixed,
         cves=tuple(sorted({finding.cve for finding in findings})),
         hosts=tuple(sorted({finding.host for finding in findings})),
@@ -153,5 +154,5 @@ def _patch(source: str, fixed: str, findings: list[Finding]) -> RankedPatch:
     )
 
 
-def _order(version: str) -> bytes:
-    return versions.key(version) if versions.is_valid(version) else b""
+def _by(release: str) -> Callable[[str], bytes]:
+    return partial(versions.order, scheme=versions.scheme_of(release))

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 
 from suture.core import exceptions, ranking, weaknesses
 from suture.core.advisories import Rule
+from suture.core.advisory_index import subject
 from suture.core.documents import Document
 from suture.core.exceptions import Excepted
 from suture.core.findings import Finding
 from suture.core.ranking import RankedPatch
 from suture.core.selection import LedgerEntry
+from suture.core.versions import scheme_of
 from suture.core.weaknesses import Weakness
 from suture.reports import findings_csv, sarif
 from suture.services import agreeing, fleet, policies
@@ -169,13 +171,14 @@ def assessed(
 
 def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:
     finding = next((each for each in one.findings if each.cve == cve), None)
-    sources = {package.source for package in one.inventory.packages.packages}
     release = one.inventory.os.release
+    scheme = scheme_of(release)
+    named = {subject(package, scheme)[0] for package in one.inventory.packages.packages}
     statement = next(
         (
             about[cve]
-            for source in sorted(sources)
-            if cve in (about := knowledge.index.about(release, source))
+            for name in sorted(named)
+            if cve in (about := knowledge.index.about(release, name))
         ),
         None,
     )

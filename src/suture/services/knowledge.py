@@ -7,9 +7,9 @@ from datetime import date, datetime
 
 from suture.core import changelogs, enrichment
 from suture.core.advisories import Advisory
+from suture.core.advisory_index import AdvisoryIndex
 from suture.core.enrichment import Enrichment
 from suture.core.inventory import Inventory
-from suture.core.matching import AdvisoryIndex
 from suture.services.collecting import ChangelogKey
 from suture.store import changelogs as stored_changelogs
 from suture.store import feeds, records, scores

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from suture.core.advisories import Rule, Severity
+from suture.core.advisory_index import AdvisoryIndex
 from suture.core.configuration import ConfigurationFinding
 from suture.core.documents import Document
 from suture.core.inventory import Inventory
-from suture.core.matching import AdvisoryIndex
 from suture.core.placing import Placement
 from suture.core.reconciling import (
     Agreement,

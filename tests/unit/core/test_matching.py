@@ -9,17 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.advisory_index import AdvisoryIndex
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import (
     AvailableVersion,
     Inventory,
     Kernel,
+    OperatingSystem,
     Origin,
+    Package,
     PackageState,
     StaleProcess,
     Update,
 )
-from suture.core.matching import AdvisoryIndex, UnnamedUpdate, match, unnamed_updates
+from suture.core.matching import UnnamedUpdate, match, unnamed_updates
 from suture.core.versions import compare
 from tests.unit.core.builders import host, inventory, package
 
@@ -29,7 +32,8 @@ CVE = "CVE-2026-0001"
 
 def advisory(fixed: str | None = "2", **fields: Any) -> Advisory:
     about: dict[str, Any] = {"release": "debian:12", "package": "nginx", "state": FixState.FIXED}
-    about |= {name: fields.pop(name) for name in tuple(fields) if name in about}
+    of_package = set(Affected.__struct_fields__) - {"cves", "severity"}
+    about |= {name: fields.pop(name) for name in tuple(fields) if name in of_package}
     defaults: dict[str, Any] = {
         "id": f"changelog:nginx:{fixed}",
         "publisher": "changelog",
@@ -68,6 +72,7 @@ def test_an_older_package_with_the_fix_on_offer_is_fixable() -> None:
         severity=Severity.HIGH,
         advisory="changelog:nginx:2",
         publisher="changelog",
+        release="debian:12",
         reasons=(
             "nginx 1 is older than 2, which fixes it (changelog); "
             "Debian-Security:bookworm-security/main offers 2",
@@ -88,6 +93,7 @@ def test_a_fix_that_no_archive_offers_is_elsewhere(offered: str | None) -> None:
         (FixState.AFFECTED, "debian says that it is affected and names no fix yet"),
         (FixState.WILL_NOT_FIX, "debian says that it is affected and will not be fixed"),
         (FixState.UNDER_INVESTIGATION, "debian is still looking into it"),
+        (FixState.END_OF_LIFE, "debian no longer looks at this release"),
     ],
 )
 def test_without_a_fix_the_publisher_says_why(state: FixState, words: str) -> None:
@@ -204,6 +210,101 @@ def test_a_kernel_that_was_replaced_under_its_own_name_needs_a_reboot() -> None:
 def test_a_container_has_no_kernel() -> None:
     seen = inventory("web", [OLD_IMAGE], kernel=Kernel("6.1.0-1-amd64", container=True))
     assert found(seen, advisory(package=KERNEL)) == ()
+
+
+def test_a_version_from_before_the_vulnerability_is_fine() -> None:
+    rules = [advisory("2", introduced="1.5"), advisory("4", introduced="3")]
+    for version, is_open in (("1", False), ("1.5", True), ("2", False), ("3", True), ("4", False)):
+        seen = inventory("web", [package(version=version)])
+        for order in (rules, rules[::-1]):
+            assert len(found(seen, *order)) == is_open, version
+
+
+def test_a_rule_for_other_architectures_is_passed_over() -> None:
+    seen = inventory("web", [package(version="1"), package("doc", "1", source="nginx", arch="all")])
+    assert found(seen, advisory(archs=("amd64", "arm64")))[0].packages == ("doc", "nginx")
+    assert found(seen, advisory(archs=("arm64",)))[0].packages == ("doc",)
+
+
+def test_a_fix_in_an_archive_apart_is_elsewhere_unless_that_is_enabled() -> None:
+    apart = advisory(channel="esm-infra", publisher="ubuntu")
+    (finding,) = found(inventory("web", [package(version="1")]), apart)
+    assert finding.state is FindingState.FIXED_ELSEWHERE
+    assert finding.reasons[0].endswith("; esm-infra has that, and no enabled archive")
+    enabled = inventory("web", [package(version="1")], updates=(update("nginx", "1", "2"),))
+    assert states(enabled, apart) == [FindingState.FIXABLE]
+
+
+def test_the_release_s_own_archive_goes_before_others() -> None:
+    seen = inventory("web", [package(version="1")])
+    rules = [advisory("2", publisher="ubuntu"), advisory("3", publisher="ubuntu", channel="esm")]
+    assert [finding.fixed for finding in found(seen, *rules)] == ["2"]
+
+
+def test_the_publisher_s_reason_and_the_dispute_are_told() -> None:
+    rule = advisory(
+        None, state=FixState.WILL_NOT_FIX, publisher="debian", note="minor issue", disputed=True
+    )
+    (finding,) = found(inventory("web"), rule)
+    assert finding.reasons[1:] == (
+        "debian: minor issue",
+        "disputed: the vendor does not accept it as a vulnerability",
+    )
+
+
+ALMA = OperatingSystem("almalinux", "9")
+
+
+def rpm(name: str, version: str, source: str = "", **fields: Any) -> Package:
+    return package(name, version, arch="x86_64", source=source or name, **fields)
+
+
+def alma(package: str, fixed: str, **fields: Any) -> Advisory:
+    return advisory(fixed, release="almalinux:9", package=package, publisher="almalinux", **fields)
+
+
+def test_rpm_matches_by_binary_package_and_tells_by_source() -> None:
+    packages = [
+        rpm("openssl", "1:3.0.1-1.el9", "openssl"),
+        rpm("openssl-libs", "1:3.0.1-1.el9", "openssl"),
+        rpm("openssl-perl", "1:3.0.1-1.el9", "openssl"),
+    ]
+    (finding,) = found(
+        inventory("web", packages, os=ALMA),
+        alma("openssl", "1:3.0.1-2.el9_1"),
+        alma("openssl-libs", "1:3.0.1-3.el9"),
+    )
+    assert (finding.package, finding.source) == ("openssl-libs", "openssl")
+    assert finding.packages == ("openssl", "openssl-libs")
+    assert finding.fixed == "1:3.0.1-3.el9"
+    assert finding.release == "almalinux:9"
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_open"),
+    [
+        ({"module": "nodejs:18"}, True),
+        ({"module": "nodejs:20"}, False),
+        ({"fixed": "2-1.module_el9"}, True),
+        ({}, False),
+    ],
+)
+def test_a_module_stream_is_matched_by_its_own_rules(rule: dict[str, Any], is_open: bool) -> None:
+    installed = rpm("nodejs", "1-1.module_el9+1", module="nodejs:18")
+    rule = {"fixed": "2-1", **rule}
+    seen = inventory("web", [installed], os=ALMA)
+    assert len(found(seen, alma("nodejs", **rule))) == is_open
+
+
+def test_of_rpm_s_kernels_the_running_one_counts() -> None:
+    old = rpm("kernel-core", "5.14.0-1.el9", "kernel")
+    new = rpm("kernel-core", "5.14.0-2.el9", "kernel")
+    tools = rpm("kernel-tools", "5.14.0-1.el9", "kernel")
+    fixes = [alma(name, "5.14.0-2.el9") for name in ("kernel-core", "kernel-tools")]
+    for running, expected in (("5.14.0-2.el9.x86_64", []), ("5.14.0-1.el9.x86_64", ["kernel"])):
+        seen = inventory("web", [old, new, tools], os=ALMA, kernel=Kernel(running))
+        assert [finding.source for finding in found(seen, *fixes)] == expected
+    assert [finding.state for finding in found(seen, *fixes)] == [FindingState.RESTART]
 
 
 def test_security_updates_that_name_nothing_are_told_apart() -> None:
