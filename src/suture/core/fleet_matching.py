@@ -1,0 +1,251 @@
+"""Package sets of a whole fleet held against all rules at once.
+
+Each distinct package of a release is judged once: its rank among the fixed versions of its name
+tells what it leaves open. Hosts then only look up what their packages leave open, source by
+source. The answer is that of :func:`suture.core.matching.match` on each host, as far as it depends
+on what is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture.core.advisory_index import STATES, lanes, on_arch, subject
+from suture.core.fleet import Fleet
+from suture.core.fleet_findings import FleetFindings, expanded
+from suture.core.rule_table import NO_VERSION, RuleTable
+from suture.core.versions import scheme_of
+
+_HOSTS_AT_ONCE = 2000  # bounds the memory of what is worked out between
+
+Ids = NDArray[np.int32]
+Name = tuple[str, str]  # release, and the package's name as rules write it
+
+
+def match_fleet(fleet: Fleet, table: RuleTable) -> FleetFindings:
+    """All that is open on disk."""
+    pairs = _Pairs(fleet)
+    return _found(pairs, table, pairs.used())
+
+
+class _Pairs:
+    """Numbers of (release, package): ``release * len(packages) + package``."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.releases = tuple(dict.fromkeys(fleet.releases))
+        numbers = {release: number for number, release in enumerate(self.releases)}
+        count = len(fleet.releases)
+        self.release_of = np.fromiter((numbers[one] for one in fleet.releases), np.int64, count)
+        self.count = len(self.releases) * len(fleet.packages)
+
+    def by_host(self) -> Iterator[tuple[int, int, Ids, Ids]]:
+        """Some hosts at a time: the first, the one after the last, and for each of their packages
+        the host (counted from the first) and the pair."""
+        starts, packages = self.fleet.starts, len(self.fleet.packages)
+        for first in range(0, len(self.fleet.hosts), _HOSTS_AT_ONCE):
+            after = min(first + _HOSTS_AT_ONCE, len(self.fleet.hosts))
+            lengths = np.diff(starts[first : after + 1])
+            offsets = (self.release_of[first:after] * packages).astype(np.int32)
+            pair = self.fleet.ids[starts[first] : starts[after]] + np.repeat(offsets, lengths)
+            yield first, after, np.repeat(np.arange(after - first, dtype=np.int32), lengths), pair
+
+    def used(self) -> Ids:
+        """The pairs that some host has."""
+        seen = np.zeros(self.count, bool)
+        for _, _, _, pair in self.by_host():
+            seen[pair] = True
+        return np.flatnonzero(seen).astype(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Pairs with a group of rules that is about them; a pair may have two."""
+
+    pair: Ids
+    group: NDArray[np.int64]
+    rank: Ids
+    arch: Ids
+    archs: tuple[str, ...]
+
+
+def _candidates(pairs: _Pairs, table: RuleTable, used: Ids) -> _Candidates:
+    archs: dict[str, int] = {}
+    found: list[tuple[int, int, int, int]] = []
+    packages = pairs.fleet.packages
+    schemes = [scheme_of(release) for release in pairs.releases]
+    for pair in used.tolist():
+        number, place = divmod(pair, len(packages))
+        package, release, scheme = packages[place], pairs.releases[number], schemes[number]
+        name, version = subject(package, scheme)
+        for lane in lanes(package, scheme):
+            group = table.groups.get((release, name, lane))
+            if group is not None:
+                arch = archs.setdefault(package.arch, len(archs))
+                found.append((pair, group, table.rank(version, scheme), arch))
+    pair_of, group_of, rank, arch_of = np.array(found, np.int64).reshape(-1, 4).T
+    return _Candidates(
+        pair_of.astype(np.int32),
+        group_of,
+        rank.astype(np.int32),
+        arch_of.astype(np.int32),
+        tuple(archs),
+    )
+
+
+def _open_rules(table: RuleTable, some: _Candidates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(candidate, rule) of all that is open."""
+    first = table.open_from(some.group, some.rank)
+    lengths = table.starts[some.group + 1] - first
+    candidate = np.repeat(np.arange(len(first)), lengths)
+    rule = expanded(first, lengths)
+    rank = some.rank[candidate]
+    concerned = (table.introduced[rule] <= rank) | (rank == NO_VERSION)
+    if len(table.arch_sets) > 1:
+        on = [[on_arch(archs, arch) for arch in some.archs] for archs in table.arch_sets]
+        concerned &= np.array(on, bool)[table.archs[rule], some.arch[candidate]]
+    return candidate[concerned], rule[concerned]
+
+
+class _Rows:
+    """Sets of elements, each once; a set is sorted (source, CVE, state) numbers, packed.
+
+    Of several states of one vulnerability the first in ``STATES`` stands.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[bytes, int] = {}
+        self._contents: list[NDArray[np.int64]] = []
+        self._unions: dict[tuple[int, int], int] = {}
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+    def add(self, elements: NDArray[np.int64]) -> int:
+        content = elements.tobytes()
+        number = self._numbers.setdefault(content, len(self._contents))
+        if number == len(self._contents):
+            self._contents.append(elements)
+        return number
+
+    def union(self, one: int, other: int) -> int:
+        known = self._unions.get((one, other))
+        if known is None:
+            both = np.union1d(self._contents[one], self._contents[other])
+            known = self._unions[one, other] = self.add(_strongest(both))
+        return known
+
+    def unions(self, ones: Ids, others: Ids) -> Ids:
+        """Element by element; few of them are distinct."""
+        span = len(self)
+        distinct, place = np.unique(ones.astype(np.int64) * span + others, return_inverse=True)
+        made = [self.union(*divmod(both, span)) for both in distinct.tolist()]
+        return np.array(made, np.int32)[place]
+
+    def contents(self) -> list[NDArray[np.int64]]:
+        return self._contents
+
+
+def _strongest(elements: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Without the weaker states of a vulnerability that stands there in a stronger one."""
+    vulnerability = elements // len(STATES)
+    return elements[np.concatenate(([True], vulnerability[1:] != vulnerability[:-1]))]
+
+
+def _found(pairs: _Pairs, table: RuleTable, used: Ids) -> FleetFindings:
+    """What is open in the packages of ``used`` pairs."""
+    fleet = pairs.fleet
+    sources: dict[str, int] = {}
+    source_of = np.fromiter(
+        (sources.setdefault(package.source, len(sources)) for package in fleet.packages),
+        np.int64,
+        len(fleet.packages),
+    )
+    some = _candidates(pairs, table, used)
+    candidate, rule = _open_rules(table, some)
+    pair = some.pair[candidate]
+    packed = source_of[pair % len(fleet.packages)] * len(table.cves) + table.cve[rule]
+    rows, row_of = _rows(pairs.count, pair, packed * len(STATES) + table.state[rule])
+    starts, host_rows = _host_rows(pairs, rows, row_of, source_of)
+    return _folded(fleet, table, starts, host_rows, rows, tuple(sources))
+
+
+def _rows(count: int, pair: Ids, packed: NDArray[np.int64]) -> tuple[_Rows, Ids]:
+    """The rows, and for each pair its row, -1 where nothing is open."""
+    ordered = np.lexsort((packed, pair))
+    pair, packed = pair[ordered], packed[ordered]
+    firsts = np.flatnonzero(np.concatenate(([True], pair[1:] != pair[:-1]))[: len(pair)])
+    rows, row_of = _Rows(), np.full(count, -1, np.int32)
+    for elements, one in zip(np.split(packed, firsts[1:]), pair[firsts].tolist(), strict=False):
+        row_of[one] = rows.add(_strongest(elements))
+    return rows, row_of
+
+
+def _host_rows(
+    pairs: _Pairs, rows: _Rows, row_of: Ids, source_of: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Ids]:
+    """Each host's rows, one a source: the union of what its packages of that source leave open."""
+    packages = len(pairs.fleet.packages)
+    with_row = np.flatnonzero(row_of >= 0)
+    open_sources, place = np.unique(source_of[with_row % packages], return_inverse=True)
+    place_of = np.zeros(pairs.count, np.int32)
+    place_of[with_row] = place
+    lengths = np.zeros(len(pairs.fleet.hosts) + 1, np.int64)
+    collected = [np.empty(0, np.int32)]
+    for first, after, host, pair in pairs.by_host():
+        row = row_of[pair]
+        is_open = row >= 0
+        slot = host[is_open].astype(np.int64) * len(open_sources) + place_of[pair[is_open]]
+        slots = np.full((after - first) * len(open_sources), -1, np.int32)
+        _fill(slots, slot, row[is_open], rows)
+        filled = slots.reshape(after - first, len(open_sources)) >= 0
+        lengths[first + 1 : after + 1] = filled.sum(axis=1)
+        collected.append(slots[slots >= 0])
+    return np.cumsum(lengths), np.concatenate(collected)
+
+
+def _fill(slots: Ids, slot: NDArray[np.int64], row: Ids, rows: _Rows) -> None:
+    """Put each row into its slot; where several meet, their union."""
+    slots[slot] = row
+    while len(slot):
+        differs = slots[slot] != row
+        slot, row = slot[differs], row[differs]
+        both = rows.unions(slots[slot], row)
+        grown = both != slots[slot]
+        slot, row = slot[grown], row[grown]
+        slots[slot] = both[grown]
+
+
+def _folded(
+    fleet: Fleet,
+    table: RuleTable,
+    starts: NDArray[np.int64],
+    host_rows: Ids,
+    rows: _Rows,
+    sources: tuple[str, ...],
+) -> FleetFindings:
+    contents = rows.contents()
+    lengths = np.fromiter(map(len, contents), np.int64, len(contents))
+    packed, elements = np.unique(
+        np.concatenate((np.empty(0, np.int64), *contents)), return_inverse=True
+    )
+    vulnerability, state = np.divmod(packed, len(STATES))
+    source, cve = np.divmod(vulnerability, max(len(table.cves), 1))
+    row_starts = np.concatenate(([0], np.cumsum(lengths)))
+    return FleetFindings(
+        hosts=fleet.hosts,
+        starts=starts,
+        rows=host_rows,
+        row_starts=row_starts,
+        row_sources=source[elements[row_starts[:-1]]].astype(np.int32),
+        elements=elements.astype(np.int32),
+        cve_of=cve.astype(np.int32),
+        source_of=source.astype(np.int32),
+        state_of=state.astype(np.int8),
+        cves=table.cves,
+        sources=sources,
+    )

@@ -1,0 +1,118 @@
+"""Rules as columns, sorted so that what is open is a slice.
+
+Of one name the rules stand by the rank of their fixed version, so those that leave a package open
+are all behind the package's own rank; those without a fix stand last and are always among them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture.core.advisories import FixState, Rule
+from suture.core.advisory_index import STATES, AdvisoryIndex, lane
+from suture.core.versions import Scheme, is_valid, key, scheme_of
+
+NO_VERSION = -1  # ranks below all
+NO_FIX = np.iinfo(np.int32).max
+
+Ranks = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class RuleTable:
+    """``groups`` numbers (release, name, lane); the rules of group ``n`` are
+    ``starts[n]:starts[n + 1]`` of the columns, by ascending ``fixed``.
+
+    ``fixed`` and ``introduced`` are ranks (see :meth:`rank`). ``archs`` is a place in
+    ``arch_sets``, whose first is for all; ``cve`` one in ``cves``, ``state`` one in
+    ``advisory_index.STATES``. Rules that say "not affected" have done their work in the index and
+    are left out.
+    """
+
+    groups: Mapping[tuple[str, str, str], int]
+    starts: NDArray[np.int64]
+    fixed: Ranks
+    introduced: Ranks
+    archs: NDArray[np.int32]
+    arch_sets: Sequence[tuple[str, ...]]
+    cve: NDArray[np.int32]
+    cves: Sequence[str]
+    state: NDArray[np.int8]
+    keys: Mapping[Scheme, Sequence[bytes]]
+
+    def rank(self, version: str, scheme: Scheme) -> int:
+        """Where a version stands among those that the rules name: even where it is one of them,
+        odd between two, ``NO_VERSION`` where it is none."""
+        if not is_valid(version, scheme):
+            return NO_VERSION
+        wanted, keys = key(version, scheme), self.keys[scheme]
+        at = bisect_left(keys, wanted)
+        return 2 * at + 2 if at < len(keys) and keys[at] == wanted else 2 * at + 1
+
+    def open_from(self, groups: NDArray[np.int64], ranks: Ranks) -> NDArray[np.int64]:
+        """For each (group, rank) the first rule that a package of that rank leaves open; all
+        others of the group from there on are open too."""
+        span = np.int64(NO_FIX) + 1
+        ordered = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts)) * span
+        return np.searchsorted(ordered + self.fixed, groups * span + ranks, side="right")
+
+
+def rule_table(index: AdvisoryIndex, names: Collection[tuple[str, str]] | None = None) -> RuleTable:
+    """All rules of ``index``, or those about ``names``: (release, package)."""
+    about = iter(index) if names is None else _about(index, names)
+    rules = [rule for rule in about if rule.state is not FixState.NOT_AFFECTED]
+    schemes = {release: scheme_of(release) for release in {rule.release for rule in rules}}
+    keys = {scheme: _keys(rules, schemes, scheme) for scheme in Scheme}
+    ranks = {
+        scheme: {one: 2 * n + 2 for n, one in enumerate(some)} for scheme, some in keys.items()
+    }
+    groups: dict[tuple[str, str, str], int] = {}
+    arch_sets: dict[tuple[str, ...], int] = {(): 0}
+    cves: dict[str, int] = {}
+    columns = np.empty((6, len(rules)), np.int32)
+    for n, rule in enumerate(rules):
+        scheme = schemes[rule.release]
+        known = ranks[scheme]
+        columns[:, n] = (
+            groups.setdefault((rule.release, rule.package, lane(rule)), len(groups)),
+            known[key(rule.fixed, scheme)] if rule.fixed else NO_FIX,
+            known[key(rule.introduced, scheme)] if rule.introduced else NO_VERSION,
+            arch_sets.setdefault(rule.archs, len(arch_sets)),
+            cves.setdefault(rule.cve, len(cves)),
+            STATES.index(rule.state),
+        )
+    columns = columns[:, np.lexsort((columns[1], columns[0]))]
+    group, fixed, introduced, archs, cve, state = columns
+    return RuleTable(
+        groups=groups,
+        starts=np.searchsorted(group, np.arange(len(groups) + 1)),
+        fixed=fixed,
+        introduced=introduced,
+        archs=archs,
+        arch_sets=tuple(arch_sets),
+        cve=cve,
+        cves=tuple(cves),
+        state=state.astype(np.int8),
+        keys=keys,
+    )
+
+
+def _about(index: AdvisoryIndex, names: Iterable[tuple[str, str]]) -> Iterable[Rule]:
+    return (rule for name in names for some in index.rules(*name).values() for rule in some)
+
+
+def _keys(rules: Iterable[Rule], schemes: Mapping[str, Scheme], scheme: Scheme) -> list[bytes]:
+    """The keys of all versions that rules of ``scheme`` name, in order, each once."""
+    named = {
+        version
+        for rule in rules
+        if schemes[rule.release] is scheme
+        for version in (rule.fixed, rule.introduced)
+        if version
+    }
+    return sorted({key(version, scheme) for version in named})
