@@ -55,14 +55,11 @@ def groups(inventory: Inventory) -> dict[str, Group]:
     return counted
 
 
-def uncounted(inventory: Inventory) -> tuple[Package, ...]:
-    """The packages on disk that do not count, in their order."""
-    counted = {p for group in groups(inventory).values() for p in group.packages}
-    return tuple(
-        package
-        for package in inventory.packages.packages
-        if package.state is not PackageState.RESIDUAL and package not in counted
-    )
+def apart(inventory: Inventory) -> tuple[int, ...]:
+    """The places in the package set of those that do not count, ascending."""
+    counted = {package for group in groups(inventory).values() for package in group.packages}
+    packages = enumerate(inventory.packages.packages)
+    return tuple(place for place, package in packages if package not in counted)
 
 
 def is_running(package: Package, inventory: Inventory) -> bool:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
+import numpy as np
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from suture.core.counted import apart
 from suture.core.documents import decode, encode
+from suture.core.fleet import Fleet
 from suture.core.inventory import Identity, Inventory, PackageSet
-from suture.store.tables import observations, package_sets
+from suture.store import package_sets
+from suture.store.tables import observations
+from suture.store.tables import package_sets as sets
 
 _NONE = PackageSet(packages=())
 
@@ -19,8 +26,7 @@ _NONE = PackageSet(packages=())
 def record(connection: sa.Connection, inventory: Inventory) -> None:
     """Keep an observation. The same packages as last time only extend the last row."""
     digest = inventory.packages.digest
-    _keep_package_set(connection, digest, inventory.packages)
-    document = zlib.compress(encode(replace(inventory, packages=_NONE)), 3)
+    package_sets.save(connection, digest, inventory.packages)
     last = connection.execute(
         sa.select(observations.c.id, observations.c.package_set, observations.c.seen_until)
         .where(observations.c.host == inventory.host)
@@ -29,51 +35,61 @@ def record(connection: sa.Connection, inventory: Inventory) -> None:
     ).one_or_none()
     if last is not None and last.seen_until > inventory.collected_at:
         return
+    seen = {
+        "seen_until": inventory.collected_at,
+        "release": inventory.os.release[:255],
+        "apart": package_sets.pack(apart(inventory)),
+        "inventory": zlib.compress(encode(replace(inventory, packages=_NONE)), 3),
+    }
     if last is not None and last.package_set == digest:
         connection.execute(
-            sa.update(observations)
-            .where(observations.c.id == last.id)
-            .values(seen_until=inventory.collected_at, inventory=document)
+            sa.update(observations).where(observations.c.id == last.id).values(**seen)
         )
         return
     connection.execute(
         sa.insert(observations).values(
-            host=inventory.host,
-            package_set=digest,
-            seen_from=inventory.collected_at,
-            seen_until=inventory.collected_at,
-            inventory=document,
+            host=inventory.host, package_set=digest, seen_from=inventory.collected_at, **seen
         )
     )
 
 
-def _keep_package_set(connection: sa.Connection, digest: str, packages: PackageSet) -> None:
-    known = connection.execute(
-        sa.select(package_sets.c.digest).where(package_sets.c.digest == digest)
-    ).one_or_none()
-    if known is None:
-        connection.execute(
-            sa.insert(package_sets).values(
-                digest=digest, document=zlib.compress(encode(packages), 3)
-            )
-        )
-
-
 def latest(connection: sa.Connection) -> dict[str, Inventory]:
     """The newest observation of each host, by the host's name."""
-    newest = _newest()
-    rows = connection.execute(
-        sa.select(observations.c.host, observations.c.inventory, observations.c.package_set).join(
-            newest, _is(newest)
-        )
-    ).all()
-    sets = _package_sets(connection, {row.package_set for row in rows})
-    return {
-        row.host: replace(
-            decode(zlib.decompress(row.inventory), Inventory), packages=sets[row.package_set]
-        )
-        for row in rows
-    }
+    return _inventories(connection, None)
+
+
+def at(connection: sa.Connection, when: datetime) -> dict[str, Inventory]:
+    """What was known of each host's packages at a time, by the host's name.
+
+    What else the inventory tells is as it was seen last while the packages were these, which may
+    be later than ``when``.
+    """
+    return _inventories(connection, when)
+
+
+def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
+    """The packages that count of every host seen, now or as known at a time, as columns.
+
+    No inventory is read for it.
+    """
+    newest = _newest(
+        when, observations.c.host, observations.c.release, observations.c.apart, sets.c.ids
+    ).join(sets, sets.c.digest == observations.c.package_set)
+    rows = connection.execute(newest.order_by(observations.c.host)).all()
+    starts, ids = package_sets.unpack([row.ids for row in rows])
+    apart_starts, places = package_sets.unpack([row.apart for row in rows])
+    counts = np.ones(len(ids), bool)
+    counts[places + np.repeat(starts[:-1], np.diff(apart_starts))] = False
+    known = package_sets.by_id(connection, package_sets.distinct(ids))
+    place_of = np.zeros(max(known, default=0) + 1, np.int32)
+    place_of[list(known)] = np.arange(len(known), dtype=np.int32)
+    return Fleet(
+        packages=tuple(known.values()),
+        hosts=tuple(row.host for row in rows),
+        releases=tuple(row.release for row in rows),
+        starts=np.concatenate(([0], np.cumsum(counts)))[starts],
+        ids=place_of[ids[counts]],
+    )
 
 
 def unchanged_since(connection: sa.Connection) -> dict[str, datetime]:
@@ -96,33 +112,40 @@ class _Known(msgspec.Struct):
 
 def identities(connection: sa.Connection) -> dict[str, Identity]:
     """By what other scanners may know each host, as it was last seen."""
-    newest = _newest()
-    rows = connection.execute(
-        sa.select(observations.c.host, observations.c.inventory).join(newest, _is(newest))
-    )
+    rows = connection.execute(_newest(None, observations.c.host, observations.c.inventory))
     known = {row.host: decode(zlib.decompress(row.inventory), _Known) for row in rows}
     return {host: one.identity for host, one in known.items() if one.identity is not None}
 
 
-def _newest() -> sa.Subquery:
-    until = sa.func.max(observations.c.seen_until).label("until")
-    return sa.select(observations.c.host, until).group_by(observations.c.host).subquery()
+def _inventories(connection: sa.Connection, when: datetime | None) -> dict[str, Inventory]:
+    query = _newest(when, observations.c.host, observations.c.inventory, observations.c.package_set)
+    rows: Sequence[Any] = connection.execute(query).all()
+    loaded = package_sets.load(connection, {row.package_set for row in rows})
+    return {
+        row.host: replace(
+            decode(zlib.decompress(row.inventory), Inventory), packages=loaded[row.package_set]
+        )
+        for row in rows
+    }
 
 
-def _is(newest: sa.Subquery) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        observations.c.host == newest.c.host, observations.c.seen_until == newest.c.until
+def _newest(when: datetime | None, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """The newest observation of each host, of those that had begun at a time."""
+    begun = sa.true() if when is None else observations.c.seen_from <= when
+    newest = (
+        sa.select(observations.c.host, sa.func.max(observations.c.seen_until).label("until"))
+        .where(begun)
+        .group_by(observations.c.host)
+        .subquery()
     )
-
-
-def _package_sets(connection: sa.Connection, digests: set[str]) -> dict[str, PackageSet]:
-    """Clones share one: decoded once each."""
-    found = {}
-    ordered = sorted(digests)
-    for start in range(0, len(ordered), 500):
-        part = ordered[start : start + 500]
-        for row in connection.execute(
-            sa.select(package_sets).where(package_sets.c.digest.in_(part))
-        ):
-            found[row.digest] = decode(zlib.decompress(row.document), PackageSet)
-    return found
+    return (
+        sa.select(*columns)
+        .select_from(observations)
+        .join(
+            newest,
+            sa.and_(
+                observations.c.host == newest.c.host,
+                observations.c.seen_until == newest.c.until,
+            ),
+        )
+    )

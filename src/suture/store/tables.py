@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -65,11 +66,26 @@ hosts = Table(
     Column("enrolled_at", UtcDateTime, nullable=False),
 )
 
+# Each distinct package of the fleet once; package sets name them by id.
+packages = Table(
+    "packages",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("arch", String(64), nullable=False),
+    Column("version", String(255), nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("source_version", String(255), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("module", String(255), nullable=False),
+    UniqueConstraint("name", "version", "arch", "source", "source_version", "state", "module"),
+)
+
 package_sets = Table(
     "package_sets",
     metadata,
     Column("digest", String(64), primary_key=True),
-    Column("document", LargeBinary, nullable=False),
+    Column("ids", LargeBinary, nullable=False),
 )
 
 # A host's history: one row for as long as its packages stayed the same.
@@ -81,6 +97,9 @@ observations = Table(
     Column("package_set", String(64), ForeignKey("package_sets.digest"), nullable=False),
     Column("seen_from", UtcDateTime, nullable=False),
     Column("seen_until", UtcDateTime, nullable=False),
+    Column("release", String(255), nullable=False),
+    # The places in the package set of packages that no advisory of the distribution judges.
+    Column("apart", LargeBinary, nullable=False),
     Column("inventory", LargeBinary, nullable=False),
     Index("ix_observations_host_seen_until", "host", "seen_until"),
 )

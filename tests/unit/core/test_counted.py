@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suture.core.counted import is_running, uncounted
+from suture.core.counted import apart, is_running
 from suture.core.inventory import Kernel, OperatingSystem, PackageState
 from tests.unit.core.builders import inventory, package
 
@@ -37,9 +37,9 @@ def test_the_running_kernel_is_told_from_others(
     assert is_running(one, seen) == expected
 
 
-def test_third_parties_and_other_kernels_are_set_apart() -> None:
+def test_third_parties_other_kernels_and_what_is_removed_are_set_apart() -> None:
     own, foreign = package("nginx"), package("chrome")
     gone = package("apache2", state=PackageState.RESIDUAL)
     kernels = [package(f"linux-image-6.1.0-{n}-amd64", source="linux-signed-amd64") for n in (1, 2)]
     seen = inventory("web", [own, foreign, gone, *kernels], third_party=(foreign.key,))
-    assert uncounted(seen) == (foreign, kernels[1])
+    assert apart(seen) == (1, 2, 4)

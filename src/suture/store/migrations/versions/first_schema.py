@@ -54,9 +54,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_hosts")),
     )
     op.create_table(
+        "packages",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("arch", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=255), nullable=False),
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.Column("source_version", sa.String(length=255), nullable=False),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("module", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_packages")),
+        sa.UniqueConstraint(
+            "name",
+            "version",
+            "arch",
+            "source",
+            "source_version",
+            "state",
+            "module",
+            name=op.f("uq_packages_name"),
+        ),
+    )
+    op.create_table(
         "package_sets",
         sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("ids", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_package_sets")),
     )
     op.create_table(
@@ -82,6 +104,8 @@ def upgrade() -> None:
         sa.Column("package_set", sa.String(length=64), nullable=False),
         sa.Column("seen_from", UtcDateTime(), nullable=False),
         sa.Column("seen_until", UtcDateTime(), nullable=False),
+        sa.Column("release", sa.String(length=255), nullable=False),
+        sa.Column("apart", sa.LargeBinary(), nullable=False),
         sa.Column("inventory", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["package_set"],

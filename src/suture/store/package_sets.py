@@ -1,0 +1,120 @@
+"""Package sets as arrays of numbers: each distinct package is stored once for the fleet."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.dialects import postgresql, sqlite
+
+from suture.core.inventory import Package, PackageSet, PackageState
+from suture.store.tables import package_sets, packages
+
+Ids = NDArray[np.int32]
+
+_PART = 500  # values in one IN (…)
+_ALL = 20_000  # from so many packages on the whole table is read instead
+_COLUMNS = tuple(column for column in packages.c if column.name != "id")
+
+
+def pack(numbers: Iterable[int]) -> bytes:
+    """Differences of one to the next, as little-endian 32-bit integers, compressed."""
+    return zlib.compress(np.diff(np.fromiter(numbers, "<i4"), prepend=np.int32(0)).tobytes(), 1)
+
+
+def unpack(packed: Sequence[bytes]) -> tuple[NDArray[np.int64], Ids]:
+    """Of many: where each begins (and the end), and all numbers, one behind the other."""
+    raw = [zlib.decompress(one) for one in packed]
+    starts = np.concatenate(([0], np.cumsum([len(one) // 4 for one in raw], dtype=np.int64)))
+    running = np.cumsum(np.frombuffer(b"".join(raw), "<i4"), dtype=np.int64)
+    before = np.concatenate(([0], running))[starts[:-1]]
+    return starts, (running - np.repeat(before, np.diff(starts))).astype(np.int32)
+
+
+def distinct(ids: Ids) -> NDArray[np.int64]:
+    """Each id once, ascending."""
+    return np.flatnonzero(np.bincount(ids))
+
+
+def save(connection: sa.Connection, digest: str, packages: PackageSet) -> None:
+    """Keep a package set; hosts with the same packages share one."""
+    known = connection.execute(
+        sa.select(package_sets.c.digest).where(package_sets.c.digest == digest)
+    ).one_or_none()
+    if known is None:
+        ids = pack(intern(connection, packages.packages))
+        connection.execute(sa.insert(package_sets).values(digest=digest, ids=ids))
+
+
+def intern(connection: sa.Connection, some: Sequence[Package]) -> list[int]:
+    """The ids of packages, in their order; those that are new get one."""
+    rows = [_row(package) for package in some]
+    known = _known(connection, rows)
+    new = [row for row in dict.fromkeys(rows) if row not in known]
+    if new:
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        names = [column.name for column in _COLUMNS]
+        connection.execute(
+            dialect.insert(packages).on_conflict_do_nothing(),
+            [dict(zip(names, row, strict=True)) for row in new],
+        )
+        known |= _known(connection, new)
+    return [known[row] for row in rows]
+
+
+def load(connection: sa.Connection, digests: Collection[str]) -> dict[str, PackageSet]:
+    """Package sets by digest; clones share one, read once."""
+    found: dict[str, bytes] = {}
+    for part in _parts(sorted(digests)):
+        query = sa.select(package_sets).where(package_sets.c.digest.in_(part))
+        found |= {row.digest: row.ids for row in connection.execute(query)}
+    starts, ids = unpack(list(found.values()))
+    known = by_id(connection, distinct(ids))
+    return {
+        digest: PackageSet(tuple(known[one] for one in ids[start:end].tolist()))
+        for digest, start, end in zip(found, starts, starts[1:], strict=False)
+    }
+
+
+def by_id(connection: sa.Connection, ids: NDArray[np.int64]) -> dict[int, Package]:
+    """Packages by id."""
+    query = sa.select(packages.c.id, *_COLUMNS)
+    if len(ids) > _ALL:
+        return {row[0]: _package(row) for row in connection.execute(query)}
+    return {
+        row[0]: _package(row)
+        for part in _parts(ids.tolist())
+        for row in connection.execute(query.where(packages.c.id.in_(part)))
+    }
+
+
+def _row(package: Package) -> tuple[str, ...]:
+    return tuple(str(getattr(package, column.name)) for column in _COLUMNS)
+
+
+def _package(row: Any) -> Package:
+    _, name, arch, version, source, source_version, state, module = row
+    return Package(name, arch, version, source, source_version, PackageState(state), module)
+
+
+def _known(
+    connection: sa.Connection, rows: Iterable[tuple[str, ...]]
+) -> dict[tuple[str, ...], int]:
+    """The ids of all packages of the same names."""
+    query = sa.select(packages.c.id, *_COLUMNS)
+    return {
+        tuple(row[1:]): row[0]
+        for part in _parts(sorted({row[0] for row in rows}))
+        for row in connection.execute(query.where(packages.c.name.in_(part)))
+    }
+
+
+def _parts(values: Sequence[Any]) -> Iterator[list[Any]]:
+    rest = iter(values)
+    while part := list(islice(rest, _PART)):
+        yield part

@@ -1,0 +1,107 @@
+"""Observations come back as they were, and a fleet comes back as columns."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from suture.core.fleet import Fleet, fleet_of
+from suture.core.inventory import Inventory, OperatingSystem, Package, PackageState
+from suture.store import inventories, package_sets
+from suture.store.database import Store
+from tests.unit.core.builders import NOW, inventory, package
+
+RPM = package("nodejs", "1:18.1-1", arch="x86_64", module="nodejs:18")
+GONE = package("apache2", state=PackageState.RESIDUAL)
+
+
+def seen(name: str, *packages: Package, **fields: object) -> Inventory:
+    return inventory(name, sorted(packages), **fields)
+
+
+def record(store: Store, *some: Inventory) -> None:
+    with store.begin() as connection:
+        for one in some:
+            inventories.record(connection, one)
+
+
+def counted(fleet: Fleet) -> dict[str, tuple[str, set[Package]]]:
+    return {
+        host: (release, {fleet.packages[one] for one in fleet.ids[start:end]})
+        for host, release, start, end in zip(
+            fleet.hosts, fleet.releases, fleet.starts, fleet.starts[1:], strict=False
+        )
+    }
+
+
+def test_the_newest_observation_comes_back_as_it_was(store: Store) -> None:
+    web = seen("web", package("nginx", "2"), package("bash"), RPM, GONE)
+    clone = seen("clone", *web.packages.packages)
+    record(store, seen("web", package("nginx", "1")), replace(web, collected_at=NOW), clone)
+    with store.read() as connection:
+        assert inventories.latest(connection) == {"web": web, "clone": clone}
+
+
+def test_the_same_packages_extend_the_row_and_what_is_late_is_passed_over(store: Store) -> None:
+    first = seen("web", package())
+    again = replace(first, collected_at=NOW + timedelta(hours=2), reboot_required=True)
+    late = replace(first, collected_at=NOW + timedelta(hours=1))
+    record(store, first, again, late)
+    with store.read() as connection:
+        assert inventories.latest(connection) == {"web": again}
+        assert inventories.at(connection, NOW) == {"web": again}
+
+
+def test_any_past_time_can_be_asked(store: Store) -> None:
+    days = [
+        replace(seen("web", package("nginx", str(day))), collected_at=NOW + timedelta(days=day))
+        for day in (1, 2, 3)
+    ]
+    record(store, *days)
+    with store.read() as connection:
+        for hours, expected in ((23, None), (24, "1"), (47, "1"), (48, "2"), (999, "3")):
+            when = NOW + timedelta(hours=hours)
+            known = inventories.at(connection, when)
+            versions = [one.packages.packages[0].version for one in known.values()]
+            assert versions == ([expected] if expected else [])
+            found = counted(inventories.fleet(connection, when))
+            assert len(found) == len(versions)
+
+
+def test_a_fleet_in_columns_has_what_counts(store: Store) -> None:
+    alma = OperatingSystem("almalinux", "9")
+    some = [
+        seen("a", package("nginx"), package("chrome"), GONE, third_party=("chrome:amd64",)),
+        seen("b", package("nginx"), package("bash")),
+        seen("c", RPM, os=alma),
+    ]
+    record(store, seen("b", package("old")), *some)
+    with store.read() as connection:
+        fleet = inventories.fleet(connection)
+        assert counted(fleet) == counted(fleet_of(some))
+        assert counted(fleet)["a"] == ("debian:12", {package("nginx")})
+
+
+def test_an_empty_store_has_no_fleet(store: Store) -> None:
+    with store.read() as connection:
+        assert inventories.latest(connection) == {}
+        assert counted(inventories.fleet(connection)) == {}
+
+
+def test_a_package_is_stored_once(store: Store) -> None:
+    with store.begin() as connection:
+        first = package_sets.intern(connection, [package("a"), package("b"), package("a")])
+        again = package_sets.intern(connection, [package("b"), package("a", "9"), package("a")])
+    assert first[0] == first[2] == again[2]
+    assert first[1] == again[0]
+    assert again[1] not in first
+
+
+@given(st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=20), max_size=5))
+def test_packed_numbers_come_back(some: list[list[int]]) -> None:
+    starts, numbers = package_sets.unpack([package_sets.pack(one) for one in some])
+    assert [numbers[start:end].tolist() for start, end in pairwise(starts)] == some
