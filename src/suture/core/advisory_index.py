@@ -6,7 +6,7 @@ One truth for a single host (:mod:`suture.core.matching`) and for a fleet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -30,6 +30,7 @@ _SOME_MODULE = "*"
 _MODULAR = ".module"
 _ANY_ARCH = ("all", "noarch", "any")
 
+Name = tuple[str, str]  # release, and the package's name as rules write it
 Rules = Mapping[str, tuple[Rule, ...]]  # by CVE, those that weigh most first
 
 
@@ -42,12 +43,26 @@ class AdvisoryIndex:
     """
 
     def __init__(self, advisories: Iterable[Advisory]) -> None:
-        self._rules: dict[tuple[str, str], dict[str, tuple[Rule, ...]]] = {}
+        self._rules: dict[Name, dict[str, tuple[Rule, ...]]] = {}
         for advisory in advisories:
             for rule in map(_readable, rules(advisory)):
-                by_cve = self._rules.setdefault((rule.release, rule.package), {})
-                known = by_cve.get(rule.cve)
-                by_cve[rule.cve] = (rule,) if known is None else _merged(known, rule)
+                self._add(rule)
+
+    def renewed(self, names: Collection[Name], advisories: Iterable[Advisory]) -> AdvisoryIndex:
+        """With what ``advisories`` say about ``names`` in the place of what was said so far; of
+        other names what they say is passed over."""
+        index = AdvisoryIndex(())
+        index._rules = {name: some for name, some in self._rules.items() if name not in names}
+        for advisory in advisories:
+            for rule in map(_readable, rules(advisory)):
+                if (rule.release, rule.package) in names:
+                    index._add(rule)
+        return index
+
+    def _add(self, rule: Rule) -> None:
+        by_cve = self._rules.setdefault((rule.release, rule.package), {})
+        known = by_cve.get(rule.cve)
+        by_cve[rule.cve] = (rule,) if known is None else _merged(known, rule)
 
     def __iter__(self) -> Iterator[Rule]:
         for by_cve in self._rules.values():

@@ -118,6 +118,33 @@ class FleetFindings:
         return _inverted(self.rows, host_of, len(self.row_starts) - 1)
 
 
+def joined(before: FleetFindings, kept: NDArray[np.bool_], found: FleetFindings) -> FleetFindings:
+    """The ``kept`` of the rows of ``before``, and those of ``found``, on the same hosts."""
+    numbers = {cve: number for number, cve in enumerate(before.cves)}
+    cves = [numbers.setdefault(cve, len(numbers)) for cve in found.cves]
+    old = np.diff(np.concatenate(([0], np.cumsum(kept)))[before.starts])
+    new = np.diff(found.starts)
+    starts = np.concatenate(([0], np.cumsum(old + new)))
+    rows = np.empty(starts[-1], np.int32)
+    rows[expanded(starts[:-1], old)] = before.rows[kept]
+    rows[expanded(starts[:-1] + old, new)] = found.rows + np.int32(len(before.row_sources))
+    return FleetFindings(
+        hosts=before.hosts,
+        starts=starts,
+        rows=rows,
+        row_starts=np.concatenate(
+            (before.row_starts, found.row_starts[1:] + before.row_starts[-1])
+        ),
+        row_sources=np.concatenate((before.row_sources, found.row_sources)),
+        elements=np.concatenate((before.elements, found.elements + np.int32(len(before.cve_of)))),
+        cve_of=np.concatenate((before.cve_of, np.array(cves, np.int32)[found.cve_of])),
+        source_of=np.concatenate((before.source_of, found.source_of)),
+        state_of=np.concatenate((before.state_of, found.state_of)),
+        cves=tuple(numbers),
+        sources=before.sources,
+    )
+
+
 def expanded(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """The numbers of all slices ``start:start + length``, one behind the other."""
     total = int(lengths.sum())

@@ -8,28 +8,61 @@ on what is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suture.core.advisory_index import STATES, lanes, on_arch, subject
+from suture.core.advisory_index import STATES, AdvisoryIndex, Name, lanes, on_arch, subject
 from suture.core.fleet import Fleet
-from suture.core.fleet_findings import FleetFindings, expanded
-from suture.core.rule_table import NO_VERSION, RuleTable
+from suture.core.fleet_findings import FleetFindings, expanded, joined
+from suture.core.rule_table import NO_VERSION, RuleTable, rule_table
 from suture.core.versions import scheme_of
 
 _HOSTS_AT_ONCE = 2000  # bounds the memory of what is worked out between
 
 Ids = NDArray[np.int32]
-Name = tuple[str, str]  # release, and the package's name as rules write it
 
 
 def match_fleet(fleet: Fleet, table: RuleTable) -> FleetFindings:
     """All that is open on disk."""
     pairs = _Pairs(fleet)
     return _found(pairs, table, pairs.used())
+
+
+def match_again(
+    before: FleetFindings, fleet: Fleet, index: AdvisoryIndex, changed: Collection[Name]
+) -> FleetFindings:
+    """What is open now that something else is said about ``changed`` names, on the same fleet.
+
+    Only sources that have a package of such a name are worked out again.
+    """
+    pairs = _Pairs(fleet)
+    packages, schemes = fleet.packages, [scheme_of(release) for release in pairs.releases]
+    places = np.fromiter(_numbered(one.source for one in packages), np.int64, len(packages))
+    touched = np.zeros((len(pairs.releases), len(packages)), bool)
+    for number, (release, scheme) in enumerate(zip(pairs.releases, schemes, strict=True)):
+        wanted = {name for of, name in changed if of == release}
+        if wanted:
+            named = [subject(package, scheme)[0] in wanted for package in packages]
+            touched[number, places[named]] = True
+    used = pairs.used()
+    again = used[touched[used // len(packages), places[used % len(packages)]]]
+    names = {
+        (pairs.releases[number], subject(packages[place], schemes[number])[0])
+        for number, place in (divmod(pair, len(packages)) for pair in again.tolist())
+    }
+    found = _found(pairs, rule_table(index, names), again)
+    host_of = np.repeat(np.arange(len(fleet.hosts)), np.diff(before.starts))
+    kept = ~touched[pairs.release_of[host_of], before.row_sources[before.rows]]
+    return joined(before, kept, found)
+
+
+def _numbered(values: Iterable[str]) -> Iterator[int]:
+    """Each distinct value's number, in the order in which they come first."""
+    numbers: dict[str, int] = {}
+    return (numbers.setdefault(value, len(numbers)) for value in values)
 
 
 class _Pairs:
@@ -159,19 +192,15 @@ def _strongest(elements: NDArray[np.int64]) -> NDArray[np.int64]:
 def _found(pairs: _Pairs, table: RuleTable, used: Ids) -> FleetFindings:
     """What is open in the packages of ``used`` pairs."""
     fleet = pairs.fleet
-    sources: dict[str, int] = {}
-    source_of = np.fromiter(
-        (sources.setdefault(package.source, len(sources)) for package in fleet.packages),
-        np.int64,
-        len(fleet.packages),
-    )
+    sources = [package.source for package in fleet.packages]
+    source_of = np.fromiter(_numbered(sources), np.int64, len(sources))
     some = _candidates(pairs, table, used)
     candidate, rule = _open_rules(table, some)
     pair = some.pair[candidate]
     packed = source_of[pair % len(fleet.packages)] * len(table.cves) + table.cve[rule]
     rows, row_of = _rows(pairs.count, pair, packed * len(STATES) + table.state[rule])
     starts, host_rows = _host_rows(pairs, rows, row_of, source_of)
-    return _folded(fleet, table, starts, host_rows, rows, tuple(sources))
+    return _folded(fleet, table, starts, host_rows, rows, tuple(dict.fromkeys(sources)))
 
 
 def _rows(count: int, pair: Ids, packed: NDArray[np.int64]) -> tuple[_Rows, Ids]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from suture.core.advisories import Advisory, Affected, FixState
 from suture.core.advisory_index import AdvisoryIndex
 from suture.core.fleet import fleet_of
-from suture.core.fleet_matching import match_fleet
+from suture.core.fleet_matching import match_again, match_fleet
 from suture.core.inventory import Inventory, Kernel, OperatingSystem, Package, PackageState
 from suture.core.matching import match
 from suture.core.rule_table import rule_table
@@ -114,6 +114,27 @@ def test_a_fleet_is_its_hosts(seen: list[Inventory], said: list[Advisory]) -> No
         assert together.touched_by(cve).tolist() == hosts
         count = sum(one[0] == cve for some in expected for one in some)
         assert together.by_cve()[number].sum() == count
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(inventories(), max_size=3),
+    st.lists(advisories, max_size=6),
+    st.lists(advisories, max_size=6),
+    st.sets(st.tuples(st.sampled_from((DEBIAN.release, ALMA.release)), names), max_size=2),
+)
+def test_matching_what_changed_again_is_matching_all(
+    seen: list[Inventory], old: list[Advisory], new: list[Advisory], changed: set[tuple[str, str]]
+) -> None:
+    fleet, before = fleet_of(seen), AdvisoryIndex(old)
+    after = before.renewed(changed, new)
+    again = match_again(match_fleet(fleet, rule_table(before)), fleet, after, changed)
+    whole = match_fleet(fleet, rule_table(after))
+    for number in range(len(seen)):
+        assert sorted(again.of_host(number)) == sorted(whole.of_host(number))
+    assert again.by_host().tolist() == whole.by_host().tolist()
+    for cve in CVES:
+        assert again.touched_by(cve).tolist() == whole.touched_by(cve).tolist()
 
 
 def rule(cve: str, fixed: str | None) -> Advisory:

@@ -81,7 +81,7 @@ def read_apt(reading: Reading, os_id: str) -> AptFacts:
     archs = reading.each("archs", check_arch)
     if not archs:
         raise MalformedError("dpkg names no architecture")
-    rows = reading.each("packages", _package)
+    rows = reading.each("packages", read_package)
     packages = tuple(sorted(package for package, _ in rows))
     if not packages:
         raise MalformedError("dpkg lists no packages")
@@ -124,7 +124,7 @@ def _as_apt_says(name: str, arch: str, native: str) -> str:
     return name if arch in (native, "all") else f"{name}:{arch}"
 
 
-def _package(line: str) -> tuple[Package, bool] | None:
+def read_package(line: str) -> tuple[Package, bool] | None:
     """A package, and whether it is held."""
     name, arch, version, source, source_version, want, status, flag = line.split("\t")
     if status == "not-installed":
