@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench.measure import Report, UnmetError, flat, show
 
-NAMES = ("collect", "fanout", "patch", "cli", "feeds", "ranking", "imports", "versions")
+NAMES = ("collect", "fanout", "patch", "cli", "feeds", "ranking", "imports", "versions", "fleet")
 
 
 def main() -> int:

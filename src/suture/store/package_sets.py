@@ -31,9 +31,10 @@ def unpack(packed: Sequence[bytes]) -> tuple[NDArray[np.int64], Ids]:
     """Of many: where each begins (and the end), and all numbers, one behind the other."""
     raw = [zlib.decompress(one) for one in packed]
     starts = np.concatenate(([0], np.cumsum([len(one) // 4 for one in raw], dtype=np.int64)))
-    running = np.cumsum(np.frombuffer(b"".join(raw), "<i4"), dtype=np.int64)
-    before = np.concatenate(([0], running))[starts[:-1]]
-    return starts, (running - np.repeat(before, np.diff(starts))).astype(np.int32)
+    # Sums that overflow wrap around, and their differences are right all the same.
+    running = np.cumsum(np.frombuffer(b"".join(raw), "<i4"), dtype=np.int32)
+    before = np.concatenate((np.zeros(1, np.int32), running))[starts[:-1]]
+    return starts, running - np.repeat(before, np.diff(starts))
 
 
 def distinct(ids: Ids) -> NDArray[np.int64]:
