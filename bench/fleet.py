@@ -77,7 +77,8 @@ def run(runs: int) -> Report:
             "drawn at random, versions those in which something was fixed; 300 of 600 have rules.",
             "Assessment ends with findings counted by host, by CVE and by state, on disk; what is "
             "on offer and what still runs is judged host by host when a host is looked at.",
-            "The rules are in columns before the clock starts (`rules_s`, once for each new feed, with the files read). "
+            "The rules are in columns before the clock starts (`rules_s`, once for each new feed, "
+            "with the files read). "
             "The database is in the page cache.",
             "rss_mb is of a process that also read the publishers' files and made the rules.",
             "From text: one file a host in the format of the collection's dpkg section, RPM "
