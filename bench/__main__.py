@@ -11,7 +11,18 @@ from rich.console import Console
 
 from bench.measure import Report, UnmetError, flat, show
 
-NAMES = ("collect", "fanout", "patch", "cli", "feeds", "ranking", "imports", "versions", "fleet")
+NAMES = (
+    "collect",
+    "fanout",
+    "patch",
+    "cli",
+    "feeds",
+    "fleet",
+    "trivy",
+    "versions",
+    "ranking",
+    "imports",
+)
 
 
 def main() -> int:

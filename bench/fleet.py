@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from bench import fleet_data, published
-from bench.measure import Figure, Report, run_child
+from bench.measure import Figure, Report
 from suture.core.advisory_index import AdvisoryIndex
 from suture.core.fleet import Fleet, Interner, columns
 from suture.core.fleet_findings import FleetFindings
 from suture.core.fleet_matching import match_again, match_fleet
 from suture.core.inventory import Package
 from suture.core.rule_table import RuleTable, rule_table
+from suture.core.versions import Scheme, is_valid, scheme_of
 from suture.hosts.managers.apt import read_package
 from suture.store import inventories
 from suture.store.database import Store, open_store
@@ -32,6 +33,8 @@ _HOSTS, _MANY = 10_000, 100_000
 _DOCUMENT = random.Random(1).randbytes(8_000)  # what an inventory without packages packs to
 _ASKED = 200
 
+Offers = dict[str, list[fleet_data.Offered]]  # by release
+
 
 def run(runs: int) -> Report:
     published.file(published.ALMA)
@@ -39,16 +42,14 @@ def run(runs: int) -> Report:
         offered = fleet_data.universe(fleet_data.advisories())
         few, many = Path(scratch) / "few.sqlite", Path(scratch) / "many.sqlite"
         texts = Path(scratch) / "texts"
-        texts.mkdir()
         _fill(few, offered, _HOSTS, _DOCUMENT)
-        for name, _, packages in fleet_data.hosts(offered, _HOSTS):
-            (texts / name).write_text("\n".join(map(fleet_data.line, packages)))
-        stored = _child("stored", few, runs)
-        refed = _child("refeed", few, runs)
-        text = _child("text", texts, runs)
+        write_texts(texts, offered, _HOSTS)
+        stored = child("stored", few, runs)
+        refed = child("refeed", few, runs)
+        text = child("text", texts, runs)
         few.unlink()
         _fill(many, offered, _MANY, b"")
-        large = _child("stored", many, max(1, runs // 2))
+        large = child("stored", many, max(1, runs // 2))
     return Report(
         title=f"fleet: {_HOSTS} hosts × 600 packages against {int(stored['rules'][0])} rules",
         figures=(
@@ -78,11 +79,10 @@ def run(runs: int) -> Report:
             "Assessment ends with findings counted by host, by CVE and by state, on disk; what is "
             "on offer and what still runs is judged host by host when a host is looked at.",
             "The rules are in columns before the clock starts (`rules_s`, once for each new feed, "
-            "with the files read). "
-            "The database is in the page cache.",
+            "with the files read). The database is in the page cache.",
             "rss_mb is of a process that also read the publishers' files and made the rules.",
-            "From text: one file a host in the format of the collection's dpkg section, RPM "
-            "hosts' too; nothing is known of earlier scans.",
+            "From text: one file a host in the format of the collection's dpkg section, read by "
+            "its reader; RPM hosts' by one of the benchmark's. Nothing is known of earlier scans.",
             "A new feed corrects 100 advisories of AlmaLinux's; measured from the advisories read "
             "to the new findings. Only names that changed and their sources are worked out again.",
             "touch_ms: median over 200 random CVEs, after the first question built the lookup.",
@@ -90,13 +90,20 @@ def run(runs: int) -> Report:
     )
 
 
-def _fill(path: Path, offered: Any, count: int, document: bytes) -> None:
+def _fill(path: Path, offered: Offers, count: int, document: bytes) -> None:
     store = open_store(f"sqlite:///{path}")
     fleet_data.fill(store, offered, count, document)
     store.close()
 
 
-def _child(task: str, place: Path, runs: int) -> dict[str, list[float]]:
+def write_texts(place: Path, offered: Offers, count: int) -> None:
+    """One file a host."""
+    place.mkdir()
+    for name, _, packages in fleet_data.hosts(offered, count):
+        (place / name).write_text("\n".join(map(fleet_data.line, packages)))
+
+
+def child(task: str, place: Path, runs: int) -> dict[str, list[float]]:
     """In a process of its own, for its memory and its caches."""
     argv = [sys.executable, "-m", "bench.fleet", task, str(place), str(runs)]
     told: dict[str, list[float]] = json.loads(run_child(argv, env=dict(os.environ)).stdout)
@@ -176,15 +183,28 @@ def _text(place: Path, runs: int) -> dict[str, list[float]]:
 
     def read() -> FleetFindings:
         interner = Interner()
-        sets = [interner.intern_lines(one.read_text().split("\n"), _package) for one in files]
+        sets = [
+            interner.intern_lines(one.read_text().split("\n"), _READERS[scheme_of(release)])
+            for one, release in zip(files, of, strict=True)
+        ]
         return _assess(columns(interner.packages, [one.name for one in files], of, sets), table)
 
     return {"assess": [_timed(read)[0] for _ in range(runs)]}
 
 
-def _package(line: str) -> Package | None:
+def _deb(line: str) -> Package | None:
     found = read_package(line)
     return found[0] if found else None
+
+
+def _rpm(line: str) -> Package | None:
+    name, arch, version, source, source_version, *_ = line.split("\t")
+    if not all(is_valid(one, Scheme.RPM) for one in (version, source_version)):
+        raise ValueError(f"no version: {line}")
+    return Package(name, arch, version, source, source_version)
+
+
+_READERS = {Scheme.DPKG: _deb, Scheme.RPM: _rpm}
 
 
 if __name__ == "__main__":
