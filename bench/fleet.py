@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import fleet_data, published
-from bench.measure import Figure, Report
+from bench.measure import Figure, Report, run_child
 from suture.core.advisory_index import AdvisoryIndex
 from suture.core.fleet import Fleet, Interner, columns
 from suture.core.fleet_findings import FleetFindings
