@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from suture.services.syncing import Progress, Synced
     from suture.store.feeds import FeedState
 
+_MOST_ARRIVALS = 10
+
 
 @contextmanager
 def sync_progress(*, quiet: bool) -> Iterator[Progress]:
@@ -63,6 +65,13 @@ def print_synced(one: Synced) -> None:
         return
     changed = f", {one.began:,} new, {one.ended:,} ended" if one.began or one.ended else ""
     out.print(line + plain(f"  {one.records:,} records{changed}  ({duration(one.seconds)})"))
+    for arrival in one.arrivals[:_MOST_ARRIVALS]:
+        sources = ", ".join(arrival.sources)
+        on = f"{arrival.hosts} host{'' if arrival.hosts == 1 else 's'}"
+        out.print(plain(f"  newly open: {arrival.cve} in {sources} on {on}", "yellow"))
+    if len(one.arrivals) > _MOST_ARRIVALS:
+        more = len(one.arrivals) - _MOST_ARRIVALS
+        out.print(plain(f"  and {more} more: suture findings", "yellow"))
 
 
 def print_status(found: tuple[FeedStatus, ...]) -> None:

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from suture.core import changelogs, enrichment
 from suture.core.advisories import Advisory
-from suture.core.advisory_index import AdvisoryIndex
+from suture.core.advisory_index import AdvisoryIndex, Name
 from suture.core.enrichment import Enrichment
 from suture.core.inventory import Inventory
 from suture.services.collecting import ChangelogKey
@@ -18,13 +18,14 @@ from suture.store.database import Store
 from suture.store.feeds import FeedState
 
 # Of two that say one thing about a CVE the earlier is believed.
-_ENRICHING = ("nvd", "cve", "vulnrichment", "cisa-kev")
+_ENRICHING = ("nvd", "nvd-api", "cve", "vulnrichment", "cisa-kev")
 
 
 class Knowledge:
     """All that is said about the releases of a fleet, read once for all of its hosts.
 
-    ``published`` is (source, source version) → the day it came out. ``stale`` is publisher → how
+    ``names`` are all that the index is wanted for, None for everything. ``published`` is (source,
+    source version) → the day it came out. ``stale`` is publisher → how
     old its word is, where that is too old to be relied on.
     """
 
@@ -37,6 +38,7 @@ class Knowledge:
         stale: Mapping[str, str] | None = None,
         store: Store | None = None,
         known_at: datetime | None = None,
+        names: Collection[Name] | None = None,
     ) -> None:
         found = list(advisories)
         self.published: dict[tuple[str, str], date] = {}
@@ -49,7 +51,10 @@ class Knowledge:
             found += changelogs.advisories(entries, release=one.release, installed=one.since)
             for version, day in changelogs.published(entries).items():
                 self.published[(one.source, version)] = day
-        self.index = AdvisoryIndex(found)
+        if names is None:
+            self.index = AdvisoryIndex(found)
+        else:
+            self.index = AdvisoryIndex(()).renewed(names, found)
 
     def unreadable_for(self, inventory: Inventory) -> dict[str, str]:
         release = inventory.os.release
@@ -88,10 +93,12 @@ def known_about(
     known_at: datetime | None = None,
     read: Iterable[StoredChangelog] = (),
     unreadable: Mapping[ChangelogKey, str] | None = None,
+    names: Collection[Name] | None = None,
 ) -> Knowledge:
     """What is known about ``releases``, now or as it was known at ``known_at``.
 
     ``read`` are changelogs that are not stored, ``unreadable`` says which could not be read.
+    ``names`` are all that the index is wanted for, None for everything.
     """
     with store.read() as connection:
         known = (*stored_changelogs.listing(connection, known_at=known_at), *read)
@@ -106,6 +113,7 @@ def known_about(
         stale={} if known_at else _stale(states.values(), now),
         store=store,
         known_at=known_at,
+        names=names,
     )
 
 

@@ -20,6 +20,7 @@ from suture.feeds.feed import Feed, FeedError, FeedFile
 from suture.feeds.fetching import FileSource
 from suture.reading import UnreadableError
 from suture.services import fleet
+from suture.services.arrivals import Arrival, note
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError
 from suture.services.spooling import Spool, spool
@@ -42,7 +43,8 @@ class Outcome(StrEnum):
 
 
 class Synced(Document, frozen=True):
-    """What became of one feed: how many records it has now, and how many rows began and ended."""
+    """What became of one feed: how many records it has now, how many rows began and ended, and
+    what that newly opens on the fleet."""
 
     feed: str
     outcome: Outcome
@@ -50,6 +52,7 @@ class Synced(Document, frozen=True):
     began: int = 0
     ended: int = 0
     seconds: float = 0.0
+    arrivals: tuple[Arrival, ...] = ()
     error: str = ""
     remedy: str = ""
 
@@ -123,6 +126,9 @@ class _FeedSync:
             done = self._take()
         except (FeedError, UnreadableError, _Suspicious) as error:
             done = self._failed(error)
+        if done.began and self._feed.systems:
+            arrivals = note(self._store, self._feed.name, self._began)
+            done = replace(done, arrivals=arrivals)
         return replace(done, seconds=round(time.monotonic() - started, 3))
 
     def _take(self) -> Synced:

@@ -128,6 +128,20 @@ def advisories(
             yield row.feed, decode(row.document, Advisory)
 
 
+def changed(
+    connection: sa.Connection, feed: str, at: datetime, releases: Collection[str]
+) -> Iterator[Advisory]:
+    """What ``feed`` began or ceased to say about ``releases`` at exactly that time."""
+    for part in _parts(sorted(releases)):
+        query = sa.select(feed_records.c.document).where(
+            feed_records.c.feed == feed,
+            feed_records.c.release.in_(part),
+            sa.or_(feed_records.c.known_from == at, feed_records.c.known_until == at),
+        )
+        for row in connection.execute(query):
+            yield decode(row.document, Advisory)
+
+
 def enrichments(
     connection: sa.Connection, cves: Collection[str], *, known_at: datetime | None = None
 ) -> Iterator[tuple[str, Enrichment]]:

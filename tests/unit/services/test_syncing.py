@@ -20,8 +20,9 @@ from suture.services import fleet
 from suture.services.errors import NotFoundError
 from suture.services.syncing import Outcome, Synced, sync
 from suture.services.workspace import Workspace
-from suture.store import feeds, records, scores
+from suture.store import events, feeds, inventories, records, scores
 from suture.store.feeds import FeedState
+from tests.unit.core.builders import inventory, package
 
 
 def parse(file: FeedFile) -> Iterator[Advisory]:
@@ -212,3 +213,28 @@ def test_by_default_only_what_concerns_the_fleet_is_synced(site: Site) -> None:
     }
     done = list(sync(site.workspace, known, progress=lambda *_: None))
     assert [one.feed for one in done] == ["dsa"]
+
+
+def enrol(site: Site, version: str) -> None:
+    with fleet.opened(site.workspace) as store, store.begin() as connection:
+        inventories.record(connection, inventory("web", [package("nginx", version)]))
+
+
+def test_what_a_feed_newly_opens_is_an_event_and_no_host_is_asked(site: Site) -> None:
+    enrol(site, "1")
+    site.feed = replace(site.feed, systems=("debian",))
+    site.publish({"DSA-1": "2026-01-01"})
+    (arrival,) = site.sync().arrivals
+    assert (arrival.cve, arrival.sources, arrival.named) == ("CVE-1", ("nginx",), ("web",))
+    site.publish({"DSA-1": "2026-01-01", "DSA-2": "2026-01-02"})
+    assert site.sync().arrivals == ()
+    with fleet.opened(site.workspace) as store, store.read() as connection:
+        kinds = [event.kind for event in events.stream(connection)]
+    assert kinds == ["feed.synced", "finding.new", "feed.synced"]
+
+
+def test_what_is_installed_already_does_not_arrive(site: Site) -> None:
+    enrol(site, "2")
+    site.feed = replace(site.feed, systems=("debian",))
+    site.publish({"DSA-1": "2026-01-01"})
+    assert site.sync().arrivals == ()
