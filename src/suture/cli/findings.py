@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from suture.cli.options import Json
+
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 def findings(
@@ -25,6 +28,14 @@ def findings(
     excepted: Annotated[
         bool, typer.Option("--excepted", help="Only those that someone accepted for a time.")
     ] = False,
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=FORMATS, help="With the packages that hosts had then (UTC)."),
+    ] = None,
+    as_known_at: Annotated[
+        datetime | None,
+        typer.Option(formats=FORMATS, help="With what was known of vulnerabilities then (UTC)."),
+    ] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="Print csv or sarif instead of tables.")
     ] = None,
@@ -48,7 +59,13 @@ def findings(
     if configuration:
         _configuration(names, labels, policy, json)
         return
-    found = service.fleet_findings(workspace(), names=names, labels=labels, policy_file=policy)
+    found = service.fleet_findings(
+        workspace(),
+        names=names,
+        labels=labels,
+        policy_file=policy,
+        moment=service.Moment(_utc(at), _utc(as_known_at)),
+    )
     if form is not None:
         print_text(service.rendered(found, service.Format(form)))
     elif json:
@@ -59,6 +76,14 @@ def findings(
         view.print_excepted(found)
     else:
         view.print_findings(found, every)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """A day alone stands for its end."""
+    if moment is None:
+        return None
+    is_day = moment.time() == time.min
+    return (moment + timedelta(days=1) if is_day else moment).replace(tzinfo=UTC)
 
 
 def sbom(

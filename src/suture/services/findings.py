@@ -47,6 +47,17 @@ class FleetFindings(Document, frozen=True):
     expiring: tuple[Excepted, ...] = ()
 
 
+class Moment(Document, frozen=True):
+    """``at``: the day's packages, None for the newest seen. ``known_at``: with what was known of
+    vulnerabilities then, None for now: so a corrected feed corrects the past."""
+
+    at: datetime | None = None
+    known_at: datetime | None = None
+
+
+NOW = Moment()
+
+
 class Format(StrEnum):
     """What other programs read: see :mod:`suture.reports`."""
 
@@ -70,15 +81,17 @@ def fleet_findings(
     names: Sequence[str] = (),
     labels: Sequence[str] = (),
     policy_file: Path | None = None,
+    moment: Moment = NOW,
 ) -> FleetFindings:
-    """Ranked over all chosen hosts."""
-    assessments, _, never = assessed(workspace, names, labels, policy_file)
+    """Ranked over all chosen hosts, now or as it was."""
+    assessments, _, never = assessed(workspace, names, labels, policy_file, moment)
     findings: Sequence[Finding] = sorted(
         (finding for one in assessments for finding in one.findings), key=lambda one: one.rank
     )
-    findings = _with_scanners(workspace, findings)
-    today = clock().date()
-    divided = _divided(workspace, findings, assessments, today)
+    if moment == NOW:
+        findings = _with_scanners(workspace, findings)
+    today = (moment.at or clock()).date()
+    divided = _divided(workspace, findings, assessments, today, moment.at)
     return FleetFindings(
         findings=divided.open,
         patches=ranking.rank_patches(divided.open),
@@ -95,9 +108,10 @@ def _divided(
     findings: Sequence[Finding],
     assessments: Sequence[Assessment],
     today: date,
+    known_at: datetime | None,
 ) -> exceptions.Split:
     with fleet.opened(workspace) as store, store.read() as connection:
-        accepted = stored_exceptions.listing(connection)
+        accepted = stored_exceptions.listing(connection, known_at=known_at)
     hosts = {one.host.name: one.host for one in assessments}
     return exceptions.split(findings, accepted, hosts=hosts, at=today)
 
@@ -155,18 +169,27 @@ def _with_scanners(workspace: Workspace, findings: Sequence[Finding]) -> Sequenc
 
 
 def assessed(
-    workspace: Workspace, names: Sequence[str], labels: Sequence[str], policy_file: Path | None
+    workspace: Workspace,
+    names: Sequence[str],
+    labels: Sequence[str],
+    policy_file: Path | None,
+    moment: Moment = NOW,
 ) -> tuple[tuple[Assessment, ...], Knowledge, tuple[str, ...]]:
     """The chosen hosts, what they were held against, and the names of those never scanned."""
     policy, _ = policies.load(workspace, policy_file)
     hosts = fleet.chosen(workspace, names=names, labels=labels)
     with fleet.opened(workspace) as store, store.read() as connection:
-        seen = inventories.latest(connection)
+        if moment.at is None:
+            seen = inventories.latest(connection)
+        else:
+            seen = inventories.at(connection, moment.at)
         known = [(host, seen[host.name]) for host in hosts if host.name in seen]
         never = tuple(host.name for host in hosts if host.name not in seen)
         now = clock()
-        knowledge = known_about(store, {one.os.release for _, one in known}, now=now)
-        return assess(known, knowledge, policy, today=now.date()), knowledge, never
+        releases = {one.os.release for _, one in known}
+        knowledge = known_about(store, releases, now=now, known_at=moment.known_at)
+        today = (moment.at or now).date()
+        return assess(known, knowledge, policy, today=today), knowledge, never
 
 
 def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:

@@ -1,0 +1,96 @@
+"""What is open on the fleet: now, on a past day, with what was known then, and accepted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from suture.core.advisories import Advisory, Affected, FixState
+from suture.services import exceptions, fleet
+from suture.services.collecting import clock
+from suture.services.findings import Format, Moment, fleet_findings, rendered, sbom
+from suture.services.workspace import Workspace
+from suture.store import inventories, records
+from tests.unit.core.builders import host, inventory, package
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def day(number: int) -> datetime:
+    return START + timedelta(days=number)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    """nginx 1 on day 0, 2 from day 10 on. On day 5 it becomes known that 2 fixes one CVE, on day
+    20 that 3 fixes another."""
+    made = Workspace(tmp_path, f"sqlite:///{tmp_path}/s.sqlite")
+    fleet.add(made, [host("web")])
+    with fleet.opened(made) as store, store.begin() as connection:
+        for seen, version in ((0, "1"), (10, "2"), (30, "2")):
+            one = inventory("web", [package("nginx", version)], collected_at=day(seen))
+            inventories.record(connection, one)
+        for known, fixed in ((5, "2"), (20, "3")):
+            affected = Affected("debian:12", "nginx", FixState.FIXED, fixed)
+            advisory = Advisory(f"DSA-{fixed}", "debian", (f"CVE-2026-000{fixed}",), (affected,))
+            rows = list(records.rows(advisory))
+            records.apply(connection, "debian-dsa", fixed, rows, day(known))
+    return made
+
+
+def cves(place: Workspace, at: int | None = None, known_at: int | None = None) -> list[str]:
+    moment = Moment(None if at is None else day(at), None if known_at is None else day(known_at))
+    return sorted(one.cve[-1] for one in fleet_findings(place, moment=moment).findings)
+
+
+def test_now(place: Workspace) -> None:
+    assert cves(place) == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("at", "known_at", "expected"),
+    [
+        (1, None, ["2", "3"]),
+        (1, 1, []),
+        (6, 6, ["2"]),
+        (12, 12, []),
+        (12, None, ["3"]),
+        (25, 25, ["3"]),
+    ],
+)
+def test_a_past_day_with_what_is_known_now_or_was_then(
+    place: Workspace, at: int, known_at: int | None, expected: list[str]
+) -> None:
+    assert cves(place, at, known_at) == expected
+
+
+def test_before_a_host_was_seen_nothing_is_known_of_it(place: Workspace) -> None:
+    assert fleet_findings(place, moment=Moment(day(-1))).never_seen == ("web",)
+
+
+def test_accepted_findings_stand_apart(place: Workspace) -> None:
+    exceptions.add(
+        place,
+        cve="CVE-2026-0003",
+        package="",
+        on="web",
+        owner="Kim",
+        reason="not reachable",
+        until=clock().date() + timedelta(days=5),
+        control="",
+        actor="alex",
+    )
+    found = fleet_findings(place)
+    assert (found.findings, found.patches) == ((), ())
+    (one,) = found.excepted
+    assert one.finding.cve == "CVE-2026-0003"
+    assert found.expiring == found.excepted
+
+
+def test_other_programs_read_them(place: Workspace) -> None:
+    found = fleet_findings(place)
+    assert "CVE-2026-0003" in rendered(found, Format.CSV)
+    assert "CVE-2026-0003" in rendered(found, Format.SARIF)
+    assert "pkg:deb/debian/nginx@2" in sbom(place)
