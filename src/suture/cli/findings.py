@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from suture.cli.options import Json
+
+if TYPE_CHECKING:
+    from suture.services.findings import Moment
 
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
@@ -21,6 +24,10 @@ def findings(
     policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
     every: Annotated[
         bool, typer.Option("--all", help="One line a finding, not only a line a patch.")
+    ] = False,
+    overview: Annotated[
+        bool,
+        typer.Option("--overview", help="Counts for the whole fleet, in seconds at any size."),
     ] = False,
     by_weakness: Annotated[
         bool, typer.Option("--by-weakness", help="Which kinds of weakness (CWE) cost most.")
@@ -59,12 +66,12 @@ def findings(
     if configuration:
         _configuration(names, labels, policy, json)
         return
+    moment = service.Moment(_utc(at), _utc(as_known_at))
+    if overview:
+        _overview(policy, moment, json)
+        return
     found = service.fleet_findings(
-        workspace(),
-        names=names,
-        labels=labels,
-        policy_file=policy,
-        moment=service.Moment(_utc(at), _utc(as_known_at)),
+        workspace(), names=names, labels=labels, policy_file=policy, moment=moment
     )
     if form is not None:
         print_text(service.rendered(found, service.Format(form)))
@@ -76,6 +83,19 @@ def findings(
         view.print_excepted(found)
     else:
         view.print_findings(found, every)
+
+
+def _overview(policy: Path | None, moment: Moment, json: bool) -> None:
+    from suture.cli.findings_view import print_overview
+    from suture.cli.output import print_json
+    from suture.cli.workspace import workspace
+    from suture.services import overview
+
+    found = overview.overview(workspace(), policy_file=policy, moment=moment)
+    if json:
+        print_json(found)
+    else:
+        print_overview(found)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

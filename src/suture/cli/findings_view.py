@@ -8,6 +8,7 @@ from suture.cli.output import console, plain, styled, table
 
 if TYPE_CHECKING:
     from suture.services.findings import Explanation, FleetFindings
+    from suture.services.overview import Overview
 
 
 def print_findings(found: FleetFindings, every: bool) -> None:
@@ -57,6 +58,40 @@ def print_findings(found: FleetFindings, every: bool) -> None:
     if found.never_seen:
         names = ", ".join(found.never_seen)
         out.print(plain(f"Never scanned, so unknown: {names}. Run: suture scan", "bold yellow"))
+
+
+_SHOWN = 30
+
+
+def print_overview(found: Overview) -> None:
+    """The most urgent CVEs of the fleet, and the hosts with the most findings."""
+    out = console()
+    made = table(
+        "#", "CVE", "Hosts", "Fix for", "Severity", "EPSS", "|Why here", right=("#", "Hosts")
+    )
+    for number, one in enumerate(found.cves[:_SHOWN], 1):
+        made.add_row(
+            plain(number),
+            plain(one.cve),
+            plain(f"{one.hosts:,}"),
+            plain(f"{one.fixed_on:,}"),
+            styled(one.severity),
+            plain("–" if one.epss is None else f"{one.epss:.1%}"),
+            plain(one.reason),
+        )
+    out.print(made)
+    if len(found.cves) > _SHOWN:
+        out.print(plain(f"And {len(found.cves) - _SHOWN:,} more CVEs: --overview --json.", "dim"))
+    out.print(
+        plain(
+            f"{found.findings:,} findings on {found.hosts:,} hosts, {len(found.cves):,} CVEs; "
+            f"no publisher names a fix for {found.without_fix:,} of the findings.",
+            "bold",
+        )
+    )
+    most = ", ".join(f"{host} ({count:,})" for host, count in found.busiest[:5])
+    if most:
+        out.print(plain(f"Most on: {most}.", "dim"))
 
 
 def print_weaknesses(found: FleetFindings) -> None:

@@ -11,6 +11,7 @@ from suture.core.advisories import Advisory, Affected, FixState
 from suture.services import exceptions, fleet
 from suture.services.collecting import clock
 from suture.services.findings import Format, Moment, fleet_findings, rendered, sbom
+from suture.services.overview import overview
 from suture.services.workspace import Workspace
 from suture.store import inventories, records
 from tests.unit.core.builders import host, inventory, package
@@ -94,3 +95,16 @@ def test_other_programs_read_them(place: Workspace) -> None:
     assert "CVE-2026-0003" in rendered(found, Format.CSV)
     assert "CVE-2026-0003" in rendered(found, Format.SARIF)
     assert "pkg:deb/debian/nginx@2" in sbom(place)
+
+
+def test_the_overview_counts_what_is_open_on_disk(place: Workspace) -> None:
+    found = overview(place)
+    assert (found.hosts, found.findings, found.without_fix) == (1, 1, 0)
+    (one,) = found.cves
+    assert (one.cve, one.hosts, one.fixed_on, one.kev) == ("CVE-2026-0003", 1, 1, False)
+    assert one.score == pytest.approx(fleet_findings(place).findings[0].score)
+    assert found.busiest == (("web", 1),)
+
+
+def test_the_overview_of_a_past_day(place: Workspace) -> None:
+    assert [one.cve[-1] for one in overview(place, moment=Moment(day(1))).cves] == ["2", "3"]
