@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+import sqlalchemy as sa
 
 from suture.core import chain
-from suture.core.chain import ChainVerdict
-from suture.core.documents import encode
+from suture.core.documents import Document, encode
+from suture.core.evidence import Event
 from suture.services import fleet
 from suture.services.errors import ServiceError
 from suture.services.rollouts import get
@@ -23,7 +24,7 @@ _README = """\
 What was planned, rehearsed, done and seen in one rollout of Suture.
 
   plan.json              the plan; its id is derived from its content
-  rehearsals/            one file for each rehearsal of the plan, with logs
+  rehearsals/            one file for each rehearsal of the plan or of its classes of hosts
   rollout.json           how the rollout ended, host by host
   reports/HOST/          each step on each host, with the end of its log
   events.jsonl           the whole event log up to the export, one event a line
@@ -35,13 +36,78 @@ compare the head below with one that was kept elsewhere.
 """
 
 
-def verify(workspace: Workspace) -> ChainVerdict:
-    """Whether the whole event log is as it was written."""
+class EvidenceVerdict(Document, frozen=True):
+    """The chain of the log as in :class:`suture.core.chain.ChainVerdict`. ``altered`` names the
+    plans, rehearsals and reports that are missing, or not what the log says of them."""
+
+    events: int
+    head: str
+    broken_at: int | None
+    reason: str
+    altered: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return self.broken_at is None and not self.altered
+
+
+def verify(workspace: Workspace) -> EvidenceVerdict:
+    """Whether the whole event log, and all that it has digests of, is as it was written."""
     with fleet.opened(workspace) as store, store.read() as connection:
-        return chain.verify(events.stream(connection))
+        return _verify(connection, list(events.stream(connection)))
 
 
-def export(workspace: Workspace, rollout_id: str, path: Path | None) -> tuple[Path, ChainVerdict]:
+def _verify(connection: sa.Connection, log: Iterable[Event]) -> EvidenceVerdict:
+    found = chain.verify(log)
+    told, stored = dict(_told(log)), dict(_stored(connection))
+    altered = sorted(
+        name for name in told.keys() | stored.keys() if told.get(name) != stored.get(name)
+    )
+    return EvidenceVerdict(found.events, found.head, found.broken_at, found.reason, tuple(altered))
+
+
+def _told(log: Iterable[Event]) -> Iterator[tuple[str, str]]:
+    """What the log says of each record: its name, its digest."""
+    for event in log:
+        if event.kind == "plan.created":
+            yield f"plan {event.subject}", event.subject
+        elif event.kind == "rehearsal.finished":
+            sha256 = str(_data(event).get("sha256"))
+            yield f"rehearsal {sha256[:12]} of plan {event.subject}", sha256
+        elif event.kind == "step.finished":
+            data = _data(event)
+            name = _report_name(event.subject, event.host, data.get("attempt"), data.get("step"))
+            yield name, str(data.get("report_sha256"))
+
+
+def _stored(connection: sa.Connection) -> Iterator[tuple[str, str]]:
+    for plan, document in plans.documents(connection):
+        yield f"plan {plan}", _sha256(document)[: len(plan)]
+    for plan, document in plans.all_rehearsal_documents(connection):
+        yield f"rehearsal {_sha256(document)[:12]} of plan {plan}", _sha256(document)
+    for key, document in rollouts.report_documents(connection):
+        yield _report_name(*key), _sha256(document)
+
+
+def _report_name(rollout: str, host: str, attempt: object, step: object) -> str:
+    return f"report of {step} on {host} in rollout {rollout} (attempt {attempt})"
+
+
+def _data(event: Event) -> dict[str, object]:
+    """A log that was tampered with may hold anything."""
+    try:
+        return msgspec.json.decode(event.data, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def export(
+    workspace: Workspace, rollout_id: str, path: Path | None
+) -> tuple[Path, EvidenceVerdict]:
     """Write the archive (``.tar.gz``); the same rollout state gives the same bytes.
 
     Raises :class:`ServiceError` where the file exists already.
@@ -51,10 +117,11 @@ def export(workspace: Workspace, rollout_id: str, path: Path | None) -> tuple[Pa
         target = path or Path(f"suture-evidence-{rollout.id}.tar.gz")
         with store.read() as connection:
             log = list(events.stream(connection))
-            verdict = chain.verify(log)
+            verdict = _verify(connection, log)
             plan = plans.get(connection, rollout.plan)
             reports = rollouts.step_reports(connection, rollout.id)
-            rehearsed = plans.rehearsal_documents(connection, rollout.plan)
+            classes = [host.class_id for host in plan.hosts] if plan else []
+            rehearsed = plans.rehearsal_documents(connection, rollout.plan, classes)
     files = {
         "README": f"{_README}\nHead: {verdict.head} ({verdict.events} events)\n".encode(),
         "plan.json": _pretty(encode(plan)),
@@ -66,7 +133,7 @@ def export(workspace: Workspace, rollout_id: str, path: Path | None) -> tuple[Pa
     for number, report in enumerate(reports, 1):
         host = "".join(c if c.isalnum() or c in "._-" else "_" for c in report.host).lstrip(".")
         files[f"reports/{host}/{number:04}-{report.step.value}.json"] = _pretty(encode(report))
-    sums = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+    sums = (f"{_sha256(data)}  {name}\n" for name, data in files.items())
     files["SHA256SUMS"] = "".join(sums).encode()
     try:
         with target.open("xb") as file:

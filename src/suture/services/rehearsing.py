@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from suture.core.documents import Document, encode
+from suture.core.documents import Document, digest, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
 from suture.core.planning import HeldBack, HostPlan, Plan
@@ -199,6 +199,7 @@ class _Rehearsing:
                     "verdict": rehearsal.verdict,
                     "reason": rehearsal.reason,
                     "suspects": rehearsal.suspects,
+                    "sha256": digest(rehearsal),
                 },
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -62,12 +62,31 @@ def save_rehearsal(
     )
 
 
-def rehearsal_documents(connection: sa.Connection, plan: str) -> tuple[bytes, ...]:
-    """The plan's rehearsals, oldest first, as canonical JSON."""
+def documents(connection: sa.Connection) -> Iterator[tuple[str, bytes]]:
+    """Every plan's id and its canonical JSON, as they are stored, whatever they were made."""
+    stored = sa.cast(plans.c.document, sa.LargeBinary)
+    for plan, document in connection.execute(sa.select(plans.c.id, stored)):
+        yield plan, bytes(document)
+
+
+def rehearsal_documents(
+    connection: sa.Connection, plan: str, classes: Iterable[str]
+) -> tuple[bytes, ...]:
+    """Rehearsals of the plan, and of its classes under other plans, which count for it as well;
+    oldest first, as canonical JSON."""
     rows = connection.execute(
-        sa.select(rehearsals.c.document).where(rehearsals.c.plan == plan).order_by(rehearsals.c.id)
+        sa.select(rehearsals.c.document)
+        .where((rehearsals.c.plan == plan) | rehearsals.c.class_id.in_(sorted(set(classes))))
+        .order_by(rehearsals.c.id)
     )
     return tuple(bytes(row.document) for row in rows)
+
+
+def all_rehearsal_documents(connection: sa.Connection) -> Iterator[tuple[str, bytes]]:
+    """Every rehearsal's plan and its canonical JSON, as they are stored."""
+    stored = sa.cast(rehearsals.c.document, sa.LargeBinary)
+    for plan, document in connection.execute(sa.select(rehearsals.c.plan, stored)):
+        yield plan, bytes(document)
 
 
 def verdicts(connection: sa.Connection, classes: Iterable[str]) -> dict[str, Verdict]:

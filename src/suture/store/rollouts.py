@@ -6,6 +6,7 @@ loads again. That makes a tick safe to run anywhere, any number of times.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -145,6 +146,16 @@ def step_reports(
         query = query.where(reports.c.attempt == attempt)
     rows = connection.execute(query.order_by(reports.c.id))
     return tuple(decode(row.document, StepReport) for row in rows)
+
+
+def report_documents(
+    connection: sa.Connection,
+) -> Iterator[tuple[tuple[str, str, int, str], bytes]]:
+    """Every report of every rollout as it is stored: (rollout, host, attempt, step), JSON."""
+    key = (reports.c.rollout, reports.c.host, reports.c.attempt, reports.c.step)
+    stored = sa.cast(reports.c.document, sa.LargeBinary)
+    for *names, document in connection.execute(sa.select(*key, stored).order_by(reports.c.id)):
+        yield (names[0], names[1], names[2], names[3]), bytes(document)
 
 
 def _stored(row: sa.Row[tuple[object, ...]]) -> StoredRollout:
