@@ -88,7 +88,8 @@ def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
     out.print(
         plain(
             f"  download {size(first.download_bytes)} · patch set {first.patch_set[:12]} · "
-            f"restarts: {', '.join(first.restarts) or 'none expected'} · "
+            f"restarts: {''.join(f'{unit}, ' for unit in first.restarts)}what else is found "
+            "to run replaced code · "
             f"reboot: {first.reboot.value}{' (expected)' if first.reboot_expected else ''}",
             limit=2000,
         )
@@ -99,8 +100,18 @@ def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
             "before it is touched"
         )
     )
-    checks = [check.name + (" (proposed)" if check.proposed else "") for check in first.checks]
-    out.print(plain(f"  health checks: {', '.join(checks) or 'none'}", limit=2000))
+    _print_checks(out, hosts)
+
+
+def _print_checks(out: Console, hosts: list[HostPlan]) -> None:
+    """Once for hosts with the same checks, which differ where services listen on own addresses."""
+    groups: dict[str, list[str]] = {}
+    for host in hosts:
+        checks = [check.name + (" (proposed)" if check.proposed else "") for check in host.checks]
+        groups.setdefault(", ".join(checks) or "none", []).append(host.host)
+    for checks_, names in groups.items():
+        where = f" on {', '.join(names)}" if len(groups) > 1 else ""
+        out.print(plain(f"  health checks{where}: {checks_}", limit=2000))
 
 
 def _shorten(cves: tuple[str, ...]) -> str:

@@ -159,11 +159,12 @@ def _print_report(out: Console, report: StepReport) -> None:
 def _print_next(out: Console, view: RolloutView) -> None:
     """The commands that make sense now."""
     rollout, state = view.rollout, view.rollout.state
-    if rollout.is_over:
+    if any(host.phase.is_at_work for host in state.hosts):
+        _say(out, f"rollout watch {rollout.id}", "go on with it")
+    elif rollout.is_over:
         if any(host.phase.value == "done" for host in state.hosts):
             out.print(plain(f"Prove it again at any time: suture verify {rollout.id}", "dim"))
-        return
-    if state.status.value == "paused":
+    elif state.status.value == "paused":
         out.print(plain("A person decides:", "bold yellow"))
         for suspect, version in _suspects(view):
             corrected = f"plan create --parent {view.plan.id} --hold-back {suspect}@{version}"
@@ -171,6 +172,7 @@ def _print_next(out: Console, view: RolloutView) -> None:
         _say(out, f"rollout abort {rollout.id}", "start nothing more")
         _say(out, f"rollout resume {rollout.id}", "accept this and go on")
     elif _waits_for_approval(view):
+        out.print(plain("The next wave waits for approval:", "bold yellow"))
         _say(out, f"rollout approve {rollout.id}", "let its next wave start")
     else:
         _say(out, f"rollout watch {rollout.id}", "go on with it")

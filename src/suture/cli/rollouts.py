@@ -226,12 +226,22 @@ def _drive(rollout: str, policy: Path | None, json: bool, *, check: bool = True)
 
 
 def _watch(rollout: str, policy: Path | None, *, quiet: bool) -> RolloutView:
+    from suture.cli.output import console, plain
     from suture.cli.rollout_view import live
     from suture.cli.workspace import workspace
     from suture.services import rollouts
 
     there = workspace()
-    with live(rollouts.view(there, rollout), quiet=quiet) as (on_event, on_tick):
-        return rollouts.drive(
-            there, rollout, policy_file=policy, on_event=on_event, on_tick=on_tick
+    view = rollouts.view(there, rollout)
+    try:
+        with live(view, quiet=quiet) as (on_event, on_tick):
+            return rollouts.drive(
+                there, view.rollout.id, policy_file=policy, on_event=on_event, on_tick=on_tick
+            )
+    except KeyboardInterrupt:
+        console(stderr=True).print(
+            plain("Interrupted. ", "bold yellow")
+            + plain("Hosts finish what they are at by themselves; nothing is lost. ")
+            + plain(f"Go on with: suture rollout watch {view.rollout.id}")
         )
+        raise

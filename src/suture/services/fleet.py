@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,6 +19,7 @@ from suture.imports import ansible
 from suture.services.collecting import Collected, clock, nonce
 from suture.services.connections import connector, known_hosts
 from suture.services.errors import NotFoundError, ServiceError
+from suture.services.files import read_at_most
 from suture.services.targets import parse_target
 from suture.services.workspace import Workspace
 from suture.store import changelogs, events, hosts, inventories
@@ -129,7 +129,7 @@ def add(workspace: Workspace, new: Iterable[Host]) -> Changes:
 
 def import_ansible(workspace: Workspace, file: Path) -> tuple[Changes, tuple[str, ...]]:
     """Enrol the hosts of an inventory file; ``-`` is standard input. Answers the warnings too."""
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    data = read_at_most(file, ansible.MAX_BYTES)
     name = "standard input" if str(file) == "-" else str(file)
     try:
         text = data.decode()

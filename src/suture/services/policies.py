@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from suture.core.policy import Policy, parse
+from suture.core.yaml_reading import MAX_BYTES
 from suture.services.errors import NotFoundError, ServiceError
+from suture.services.files import read_at_most
 from suture.services.workspace import Workspace
 
 
@@ -17,7 +19,7 @@ def load(workspace: Workspace, path: Path | None = None) -> tuple[Policy, str]:
     """
     chosen = path or workspace.policy
     try:
-        data = chosen.read_bytes()
+        data = read_at_most(chosen, MAX_BYTES)
     except FileNotFoundError:
         if path is not None:
             raise NotFoundError(

@@ -25,6 +25,7 @@ from suture.services.connections import connector
 from suture.services.errors import NotFoundError, RefusedError
 from suture.services.host_work import STEPS, FleetRunner, patch_settings
 from suture.services.knowledge import known_about
+from suture.services.logs import logging_to
 from suture.services.workspace import Workspace
 from suture.store import hosts, rollouts, signals
 from suture.store import plans as stored_plans
@@ -191,7 +192,10 @@ def drive(
     with fleet.opened(workspace) as store:
         rollout = get(store, rollout_id)
         runner, enrolled = _runner(workspace, store, policy)
-        with driving(store, runner, at_once=policy.concurrency.total) as driver:
+        with (
+            logging_to(workspace.log),
+            driving(store, runner, at_once=policy.concurrency.total) as driver,
+        ):
             driver.drive(rollout.id, on_event=on_event, on_tick=on_tick)
         after = get(store, rollout.id)
         untouched = (HostPhase.WAITING, HostPhase.SKIPPED)

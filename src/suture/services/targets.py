@@ -16,19 +16,27 @@ _TARGET = re.compile(
 
 def parse_target(text: str, *, key: str | None = None, jump: str | None = None) -> Host:
     """The host that ``text`` names; raises :class:`ServiceError` when it names none."""
+    if jump is not None and not _is_address(jump):
+        raise ServiceError(
+            f"not a jump host: {jump!r:.80}", "Write it as `user@host` or `user@host:port`."
+        )
     if text == "local":
         return Host(name="local", address="local", user="root")
     found = _TARGET.fullmatch(text)
-    port = int(found["port"] or 22) if found else 0
-    if not found or not 0 < port < 65536:
+    if not found or not _is_address(text):
         raise ServiceError(
             f"not a target: {text!r:.80}", "Write `local`, `host`, `user@host` or `user@host:port`."
         )
     return Host(
         name=text,
         address=found["six"] or found["address"],
-        port=port,
+        port=int(found["port"] or 22),
         user=found["user"] or "root",
         key=key,
         jump=jump,
     )
+
+
+def _is_address(text: str) -> bool:
+    found = _TARGET.fullmatch(text)
+    return bool(found and 0 < int(found["port"] or 22) < 65536)

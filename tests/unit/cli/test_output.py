@@ -1,4 +1,9 @@
+"""Nothing that comes from a host or a file drives the operator's terminal."""
+
 from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from suture.cli.output import plain
 
@@ -15,3 +20,8 @@ def test_a_style_does_not_spread_to_what_is_added() -> None:
 def test_nothing_in_foreign_text_is_markup_or_control() -> None:
     assert plain("[red]\x1b[2Jname\u202e").plain == "[red]\ufffd[2Jname\ufffd"
     assert plain("  indented  ").plain == "  indented  "
+
+
+@given(st.text())
+def test_no_control_character_survives(text: str) -> None:
+    assert plain(text).plain.isprintable()

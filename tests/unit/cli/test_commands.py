@@ -1,0 +1,223 @@
+"""The commands as a person or a program meets them: output, exit codes, errors with a remedy."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from suture.cli.main import main
+from suture.core.evidence import Verdict
+from suture.services import fleet, plans
+from suture.services.workspace import Workspace
+from suture.store import inventories
+from suture.store import plans as stored_plans
+from tests.unit.core import builders
+from tests.unit.core.builders import NOW
+
+INVENTORY = "[web]\nweb1 suture_service=shop\nweb2 suture_service=shop\n"
+
+
+class Run:
+    """Calls the command's entry point with a home of its own."""
+
+    def __init__(
+        self, home: Path, patch: pytest.MonkeyPatch, captured: pytest.CaptureFixture[str]
+    ) -> None:
+        self.place = Workspace(home, f"sqlite:///{home}/suture.sqlite")
+        self._patch = patch
+        self._captured = captured
+
+    def __call__(self, *arguments: str, stdin: bytes = b"", **more: str) -> tuple[int, str, str]:
+        """The exit code, standard output and standard error."""
+        with self._patch.context() as patch:
+            environment = {"HOME": str(self.place.home), "SUTURE_HOME": str(self.place.home)}
+            for name, value in (environment | more).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["suture", *arguments])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            self._captured.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                main()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, *self._captured.readouterr()
+
+
+@pytest.fixture
+def suture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    return Run(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def enrolled(suture: Run) -> Run:
+    assert suture("hosts", "import", "-", stdin=INVENTORY.encode())[0] == 0
+    return suture
+
+
+@pytest.fixture
+def planned(enrolled: Run) -> Run:
+    """A plan of one wave for both hosts, rehearsed with a pass; nothing was started."""
+    plan = builders.plan([builders.wave(0, ["web1", "web2"], approval=True)])
+    with fleet.opened(enrolled.place) as store:
+        plans.save(store, plan, "kim")
+        with store.begin() as connection:
+            for host in plan.hosts:
+                stored_plans.save_rehearsal(
+                    connection,
+                    plan=plan.id,
+                    class_id=host.class_id,
+                    verdict=Verdict.PASS,
+                    ended_at=NOW,
+                    document=b"{}",
+                )
+    return enrolled
+
+
+def test_help_and_completion(suture: Run) -> None:
+    assert "suture scan user@host" in suture("--help")[1]
+    code, script, _ = suture(
+        "--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"
+    )
+    assert (code, "complete -o default -F" in script) == (0, True)
+    code, words, _ = suture(
+        _SUTURE_COMPLETE="complete_bash", COMP_WORDS="suture rollout ", COMP_CWORD="2"
+    )
+    assert {"start", "watch", "abort"} <= set(words.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "remedy"),
+    [
+        (("hosts", "show", "db9"), "no host 'db9' is enrolled", "suture hosts list"),
+        (("hosts", "add", "-x@-y"), "", ""),
+        (("hosts", "add", "web1", "--jump", "a b"), "not a jump host", "user@host"),
+        (("hosts", "add", "web1", "--criticality", "huge"), "'huge'", "low, medium"),
+        (("hosts", "remove", "db9"), "no host 'db9'", "suture hosts list"),
+        (("scan", "a b"), "not a target: 'a b'", "user@host"),
+        (("scan",), "no hosts are enrolled", "suture hosts add"),
+        (("scan", "local", "--fail-on", "huge"), "expected one of any", "--help"),
+        (("findings", "--policy", "/nowhere"), "no policy file /nowhere", "suture policy example"),
+        (("plan", "show", "latest"), "no plan 'latest'", "suture plan list"),
+        (("rollout", "start", "latest"), "no plan 'latest'", "suture plan list"),
+        (("rollout", "status"), "no rollout 'latest'", "suture rollout list"),
+        (("rollout", "pause", "r9"), "no rollout 'r9'", "suture rollout list"),
+        (("verify",), "no rollout 'latest'", "suture rollout list"),
+        (("rollback", "latest"), "no rollout 'latest'", "suture rollout list"),
+        (("evidence", "export", "latest"), "no rollout 'latest'", "suture rollout list"),
+    ],
+)
+def test_usage_errors_end_with_2_and_a_remedy(
+    suture: Run, arguments: tuple[str, ...], said: str, remedy: str
+) -> None:
+    code, out, err = suture(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert remedy in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\xff\xfe", b"\x00", b"[", b"- {", b"a: &a [*a]", b"", b"\x1b[2Jx"]
+)
+def test_garbage_on_standard_input_is_an_error_of_its_own(suture: Run, garbage: bytes) -> None:
+    code, out, err = suture("hosts", "import", "-", stdin=garbage)
+    assert (code, out) == (2, "")
+    assert "standard input" in err
+    assert "\x1b[2J" not in err
+    assert "Traceback" not in err
+
+
+def test_a_policy_error_names_file_line_and_key(suture: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("rings:\n  - name: a\n    soak: 5 furlongs\n")
+    code, _, err = suture("policy", "check", str(path))
+    assert code == 2
+    assert "mine.yaml:3: rings[0].soak" in err.replace("\n", "")
+
+
+def test_a_damaged_database_is_said(suture: Run, tmp_path: Path) -> None:
+    (tmp_path / "suture.sqlite").write_bytes(b"not a database" * 100)
+    code, _, err = suture("hosts", "list")
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_listings_are_tables_or_json(enrolled: Run) -> None:
+    assert "web2" in enrolled("hosts", "list")[1]
+    found = json.loads(enrolled("hosts", "list", "--json")[1])["hosts"]
+    assert [one["host"]["name"] for one in found] == ["web1", "web2"]
+    assert [one["host"]["service"] for one in found] == ["shop", "shop"]
+    for command in (("plan", "list"), ("rollout", "list")):
+        assert json.loads(enrolled(*command, "--json")[1])
+        assert enrolled(*command)[0] == 0
+
+
+def test_a_whole_record_is_proved(enrolled: Run) -> None:
+    code, out, _ = enrolled("evidence", "verify", "--json")
+    assert (code, json.loads(out)["altered"]) == (0, [])
+
+
+def test_hosts_never_scanned_are_unknown_and_not_clean(enrolled: Run) -> None:
+    assert "Never scanned, so unknown: web1, web2" in enrolled("findings")[1]
+    assert json.loads(enrolled("findings", "--json")[1])["never_seen"] == ["web1", "web2"]
+
+
+def test_an_unreachable_host_ends_a_scan_with_3(suture: Run) -> None:
+    code, out, _ = suture("scan", "127.0.0.1:1", "--json")
+    assert code == 3
+    assert json.loads(out)["failed"][0]["kind"] == "unreachable"
+
+
+def test_hostile_names_of_a_host_stay_text(enrolled: Run) -> None:
+    package = builders.package("nginx", "1\x1b[2J[red]")
+    with fleet.opened(enrolled.place) as store, store.begin() as connection:
+        seen = builders.inventory("web1", [package], notes=("\x1b]0;owned\x07[bold]",))
+        inventories.record(connection, seen)
+    for command in (("hosts", "show", "web1"), ("findings", "--all"), ("plan", "create")):
+        _, out, err = enrolled(*command, FORCE_COLOR="1")
+        assert "\x1b[2J" not in out + err
+        assert "\x1b]0" not in out + err
+        assert "\x07" not in out + err
+
+
+def test_a_rollout_waits_for_approval_and_is_aborted(planned: Run) -> None:
+    assert planned("rollout", "start", "latest", "--detach")[0] == 0
+    code, out, _ = planned("rollout", "status")
+    assert (code, "suture rollout approve" in out) == (0, True)
+    assert "waits for approval" in out
+    code, out, _ = planned("rollout", "watch", "latest", "--json")
+    assert code == 4
+    assert json.loads(out)["rollout"]["state"]["status"] == "running"
+    assert planned("rollout", "pause", "latest")[0] == 0
+    code, _, err = planned("rollout", "pause", "latest")
+    assert (code, "paused already" in err) == (2, True)
+    code, out, _ = planned("rollout", "watch", "latest")
+    assert (code, "suture rollout resume" in out) == (4, True)
+    code, out, _ = planned("rollout", "abort", "latest", "--reason", "wrong day", "--json")
+    assert code == 0
+    assert json.loads(out)["rollout"]["state"]["reason"] == "wrong day"
+    code, _, err = planned("rollout", "resume", "latest")
+    assert (code, "the rollout is aborted" in err) == (2, True)
+
+
+def test_a_rehearsal_that_the_log_does_not_know_is_told(planned: Run) -> None:
+    code, out, _ = planned("evidence", "verify")
+    assert (code, "Altered or missing: rehearsal" in out) == (1, True)
+
+
+def test_a_plan_that_was_not_rehearsed_needs_to_be_insisted_on(planned: Run) -> None:
+    later = NOW + timedelta(hours=1)
+    other = builders.plan([builders.wave(0, ["web1"])], created_at=later)
+    with fleet.opened(planned.place) as store:
+        plans.save(store, builders.with_host(other, "web1", class_id="another"), "kim")
+    code, _, err = planned("rollout", "start", "latest")
+    assert (code, "--without-rehearsal" in err) == (2, True)
+    assert planned("rollout", "start", "latest", "--without-rehearsal", "--detach")[0] == 0
+    assert "without a passed rehearsal" in planned("rollout", "status")[1]
