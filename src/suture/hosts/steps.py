@@ -115,7 +115,8 @@ def settle(receipt: Receipt) -> tuple[Results, Outcome | None]:
         case TransactionState.REFUSED:
             reason = (
                 f"the host refused this controller: its fence is {receipt.fence}, ours is lower; "
-                "another controller has taken over, leave the host to that one"
+                "another controller has taken over, leave the host to that one; if that one is "
+                "gone for good, remove /var/lib/suture/fence on the host"
             )
             return results, Outcome(Verdict.FAIL, reason)
         case TransactionState.BUSY:

@@ -4,6 +4,7 @@ fails."""
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from suture.services.connections import connector
 from suture.services.errors import RefusedError
 from suture.services.host_work import STEPS, FleetRunner, patch_settings
 from suture.services.workspace import Workspace
-from suture.store import events, hosts
+from suture.store import events, hosts, workers
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 from suture.twin.clone import CloneError
@@ -159,10 +160,15 @@ class _Rehearsing:
         return await rehearser.rehearse(plan.id, host)
 
     async def _acquire(self, plan: Plan, host: HostPlan, ways: Connector) -> None:
-        """The host downloads its patch set now, ahead of the rollout; nothing is installed."""
+        """The host downloads its patch set now, ahead of the rollout; nothing is installed.
+
+        Each try is a transaction of its own: the host would only report what became of the last.
+        """
         self.progress.on_stage(host.host, "downloading the patch set on the host")
         runner = FleetRunner(ways, self.enrolled, lambda _: plan, patch_settings(self.policy))
-        session = runner.session(plan.id, host.host)
+        session = runner.session(secrets.token_hex(6), host.host)
+        with self.store.begin() as connection:
+            session.fence = max(session.fence, workers.current_fence(connection, host.host))
         try:
             report = await STEPS[Step.ACQUIRE](session)
         finally:

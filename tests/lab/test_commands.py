@@ -1,0 +1,183 @@
+"""The commands on a real host: the whole loop with what goes wrong in it, and hosts that are not
+as they should be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.fleet import LabHost
+from tests.command import Run
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("commands")]
+
+_SLOW = 'DPkg::Pre-Invoke {"touch /run/installing; sleep 4";};'
+
+
+@pytest.fixture
+def suture(
+    server: LabHost,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """With the host enrolled, and its key pinned."""
+    run = Run(tmp_path, monkeypatch, capsys)
+    assert _add(run, server, "root", "server") == 0
+    assert run("hosts", "test", "--accept-new")[0] == 0
+    return run
+
+
+def _add(run: Run, server: LabHost, user: str, name: str) -> int:
+    target = f"{user}@{server.address}:{server.made.ssh_port}"
+    return run("hosts", "add", target, "--name", name, "--key", server.made.key)[0]
+
+
+def _take_only(run: Run, *sources: str) -> None:
+    """A policy that leaves all other updates out, and no soak."""
+    report = json.loads(run("scan", "--json")[1])
+    updates = {entry["package"] for entry in report["hosts"][0]["ledger"]["entries"]}
+    others = sorted(name for name in updates if not name.startswith(sources))
+    policy = f"select:\n  exclude: {json.dumps(others)}\nrings:\n  - {{name: all}}\n"
+    run.place.policy.write_text(policy)
+
+
+@pytest.fixture
+def background(suture: Run) -> Iterator[Any]:
+    """Starts the command as a process of its own."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        code = "import sys; sys.argv[0] = 'suture'; from suture.cli.main import main; main()"
+        environment = {"SUTURE_HOME": str(suture.place.home), "PYTHONPATH": ":".join(sys.path)}
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(server: LabHost, condition: str) -> None:
+    for _ in range(600):
+        if server.run(f"{condition} && echo yes || true").strip() == "yes":
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"never came: {condition}")
+
+
+def _installed(server: LabHost) -> str:
+    return server.run("dpkg-query -W libbrotli1 libpcre2-8-0")
+
+
+def test_the_loop_goes_on_whatever_happens_in_it(
+    suture: Run, server: LabHost, background: Any
+) -> None:
+    before = _installed(server)
+    _take_only(suture, "libbrotli")
+    assert suture("plan", "create")[0] == 0
+
+    server.run("find /var/cache /var/lib/suture -name 'libbrotli*.deb' -delete")
+    server.run("mv /etc/apt/sources.list /etc/apt/sources.list.away")
+    code, out, _ = suture("rehearse", "latest")
+    assert (code, "could not be had" in out) == (4, True)
+    server.run("mv /etc/apt/sources.list.away /etc/apt/sources.list")
+    assert suture("rehearse", "latest")[0] == 0
+
+    # The controller is killed while the host installs; the host goes on, and so does another.
+    server.run(f"echo '{_SLOW}' >/etc/apt/apt.conf.d/99slow; : >/var/log/dpkg.log")
+    driver = background("rollout", "start", "latest")
+    _wait_for(server, "[ -e /run/installing ]")
+    driver.kill()
+    code, out, _ = suture("rollout", "watch", "latest", "--json")
+    assert code == 0
+    assert json.loads(out)["rollout"]["state"]["status"] == "done"
+    server.run("rm /etc/apt/apt.conf.d/99slow")
+    assert server.run("grep -c ' upgrade libbrotli1:' /var/log/dpkg.log") == "1\n"
+    assert suture("verify")[0] == 0
+    assert _installed(server) != before
+
+    # A person lets go in the middle of the way back; somebody else goes on with it.
+    server.run(f"rm /run/installing; echo '{_SLOW}' >/etc/apt/apt.conf.d/99slow")
+    driver = background("rollback", "latest")
+    _wait_for(server, "[ -e /run/installing ]")
+    driver.send_signal(signal.SIGINT)
+    _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert b"suture rollout watch" in said
+    server.run("rm -f /etc/apt/apt.conf.d/99slow")
+    assert "rollout watch" in suture("rollout", "status")[1]
+    assert suture("rollout", "watch", "latest")[0] == 1  # taken back is not done
+    assert _installed(server) == before
+
+    # Another plan, after the host has been worked on: what it has seen must not stand in the way.
+    _take_only(suture, "libbrotli", "libpcre2")
+    assert suture("plan", "create")[0] == 0
+    code, out, _ = suture("rehearse", "latest")
+    assert code == 0, out
+    assert suture("rollout", "start", "latest")[0] == 0
+    assert suture("rollback", "latest", "--host", "server")[0] == 0
+    assert _installed(server) == before
+    assert suture("evidence", "verify")[0] == 0
+
+
+def test_wrong_sudo_rights_name_the_line_to_add(suture: Run, server: LabHost) -> None:
+    server.run(
+        "useradd -m -s /bin/bash ops\n"
+        "cp -r /root/.ssh /home/ops/ && chown -R ops /home/ops/.ssh\n"
+        "command -v sudo >/dev/null || apt-get install -y -q sudo >/dev/null"
+    )
+    assert _add(suture, server, "ops", "asks") == 0
+    code, out, _ = suture("hosts", "test", "asks")
+    assert (code, "privilege" in out, "ops ALL=(root) NOPASSWD: /bin/sh" in out) == (3, True, True)
+    server.run("echo 'ops ALL=(root) NOPASSWD: /bin/sh' >/etc/sudoers.d/suture")
+    assert suture("hosts", "test", "asks")[0] == 0
+
+
+def test_a_changed_host_key_is_refused_until_a_person_says_so(suture: Run, server: LabHost) -> None:
+    server.run("rm /etc/ssh/ssh_host_*; ssh-keygen -A >/dev/null; systemctl restart ssh")
+    code, out, _ = suture("scan", "--accept-new", "--json")
+    (failed,) = json.loads(out)["failed"]
+    assert (code, failed["kind"]) == (3, "host-key")
+    assert "the host key changed" in failed["message"]
+    assert suture("hosts", "test", "server", "--forget-key", "--accept-new")[0] == 0
+    assert suture("scan")[0] == 1
+
+
+def test_a_host_without_a_known_package_manager_is_said(suture: Run, server: LabHost) -> None:
+    server.run("mv /usr/bin/dpkg-query /usr/bin/dpkg-query.away")
+    try:
+        code, out, _ = suture("scan", "--json")
+    finally:
+        server.run("mv /usr/bin/dpkg-query.away /usr/bin/dpkg-query")
+    assert (code, json.loads(out)["failed"][0]["kind"]) == (3, "unsupported")
+    assert suture("scan")[0] == 1
+
+
+def test_what_a_hostile_host_prints_stays_text(suture: Run, server: LabHost) -> None:
+    server.run(
+        "cp --remove-destination $(readlink -f /etc/os-release) /etc/os-release.kept\n"
+        "rm /etc/os-release; cp /etc/os-release.kept /etc/os-release\n"
+        "printf 'PRETTY_NAME=\"\\033[2J\\033]0;owned\\a[bold]Debian\"\\n' >>/etc/os-release\n"
+    )
+    for command in (("scan",), ("hosts", "test"), ("hosts", "show", "server")):
+        _, out, err = suture(*command)
+        assert "[bold]Debian" in out
+        assert not any(one in out + err for one in ("\x1b", "\x07"))
+    server.run("mv /etc/os-release.kept /etc/os-release")
