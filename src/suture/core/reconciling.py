@@ -282,6 +282,12 @@ def _by_rules(rules: Sequence[Rule], theirs: Theirs, ours: Ours) -> Guess | None
 
 def _fixed(rule: Rule, packages: Sequence[Package], theirs: Theirs, ours: Ours) -> Guess:
     version = packages[0].source_version
+    if rule.introduced or rule.module or rule.archs:
+        return (
+            Likely.NOT_AFFECTED,
+            f"by {rule.advisory} {rule.package} {version} does not have it, or no longer: it is "
+            "about certain versions, module streams or architectures",
+        )
     by = f"the fix came in {rule.fixed} ({rule.advisory})"
     if rule.package == "kernel" or rule.package.partition("-")[0] == "linux":
         if ours.inventory.kernel.container:

@@ -139,6 +139,14 @@ def test_a_host_that_we_never_scanned_is_not_compared() -> None:
         ),
         pytest.param(
             theirs(record()),
+            ours(rules=[rule(fixed="1.26-1", introduced="1.25-1")]),
+            Likely.NOT_AFFECTED,
+            "by DSA-1 nginx 1.22.1-9 does not have it, or no longer: it is about certain "
+            "versions, module streams or architectures",
+            id="the hole came with a later version",
+        ),
+        pytest.param(
+            theirs(record()),
             ours(rules=[rule()]),
             Likely.BACKPORT,
             "the fix came in 1.22.1-9 (DSA-1), 1.22.1-9 is installed; "
