@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from bench import published
 from suture.core.advisories import Advisory
 from suture.core.inventory import Package
-from suture.core.versions import Scheme, order, scheme_of
+from suture.core.versions import Scheme, is_valid, order, scheme_of
 from suture.store import package_sets
 from suture.store.database import Store
 from suture.store.tables import observations
@@ -54,11 +54,17 @@ def universe(said: Sequence[Advisory]) -> dict[str, list[Offered]]:
     sources: dict[tuple[str, str], dict[str, set[str]]] = {}
     for advisory in said:
         for release in {affected.release for affected in advisory.affected} & set(RELEASES):
-            there = [one for one in advisory.affected if one.release == release]
-            rpm = scheme_of(release) is Scheme.RPM
+            scheme = scheme_of(release)
+            there = [
+                one
+                for one in advisory.affected
+                if one.release == release and is_valid(one.fixed or "", scheme)
+            ]
+            if not there:
+                continue
             shortest = min((one.package for one in there), key=len)
             for one in there:
-                key = (release, shortest if rpm else one.package)
+                key = (release, shortest if scheme is Scheme.RPM else one.package)
                 names = sources.setdefault(key, {})
                 names.setdefault(one.package, set()).add(one.fixed or "")
     found: dict[str, list[Offered]] = {release: [] for release in RELEASES}
