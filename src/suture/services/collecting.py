@@ -16,13 +16,10 @@ from suture.hosts import changelogs, facts, indexes
 from suture.hosts.changelogs import Binary, ChangelogWanted
 from suture.hosts.transport import HostError, HostFailure
 from suture.hosts.transport.connector import Connector
-from suture.store.changelogs import StoredChangelog
+from suture.store.changelogs import ChangelogKey, StoredChangelog
 
 Progress = Callable[[str, str], None]
 """Called with a host's name and what is being done there."""
-
-ChangelogKey = tuple[str, str, str]
-"""(release, source package, source version)"""
 
 
 class Collected(Document, frozen=True):

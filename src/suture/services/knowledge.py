@@ -10,10 +10,9 @@ from suture.core.advisories import Advisory
 from suture.core.advisory_index import AdvisoryIndex, Name
 from suture.core.enrichment import Enrichment
 from suture.core.inventory import Inventory
-from suture.services.collecting import ChangelogKey
 from suture.store import changelogs as stored_changelogs
 from suture.store import feeds, records, scores
-from suture.store.changelogs import StoredChangelog
+from suture.store.changelogs import ChangelogKey, StoredChangelog
 from suture.store.database import Store
 from suture.store.feeds import FeedState
 

@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from suture.core.documents import Document
 from suture.store.tables import changelogs
 
+ChangelogKey = tuple[str, str, str]
+"""(release, source package, source version)"""
+
 
 class StoredChangelog(Document, frozen=True):
     """The changelog of a source version that a release offers, back to ``since``."""

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from suture.store.database import Store, StoreError, open_store
+from suture.store.database import SCHEMA, Store, StoreError, open_store
 from suture.store.tables import metadata
+from suture.store.upgrading import newest
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_names(store: Store) -> None:
@@ -73,3 +74,7 @@ def test_nonsense_as_url_is_explained_without_repeating_it() -> None:
     with pytest.raises(StoreError) as caught:
         open_store("secret-password")
     assert "secret" not in caught.value.message
+
+
+def test_a_database_at_the_newest_schema_is_known_without_alembic() -> None:
+    assert newest() == SCHEMA
