@@ -10,14 +10,20 @@ def confirm_host_key(host: str, algorithm: str, fingerprint: str) -> bool:
     if not sys.stdin.isatty():
         return False
     from suture.cli.output import console, plain
+    from suture.cli.progress_view import paused
 
-    console(stderr=True).print(
-        plain(f"{host} is not known yet. Its {algorithm} key is\n  {fingerprint}\n")
-        + plain("Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there.", "dim")
-    )
-    sys.stderr.write("Pin this key? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    with paused():
+        out = console(stderr=True)
+        out.print(plain(f"{host} is not known yet. Its {algorithm} key is"))
+        out.print(plain(f"  {fingerprint}"))
+        out.print(
+            plain(
+                "Compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there.", "dim"
+            )
+        )
+        sys.stderr.write("Pin this key? [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def actor() -> str:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+_showing: list[Live] = []
 
 Progress = Callable[[str, str], None]
 
@@ -34,5 +40,22 @@ def host_progress(*, quiet: bool = False) -> Iterator[Progress]:
             made.add_row("", plain(f"{len(states) - len(busy)} of {len(states)} hosts done"), "")
         return made
 
-    with Live(get_renderable=view, console=console(stderr=True), transient=True):
-        yield states.__setitem__
+    with Live(get_renderable=view, console=console(stderr=True), transient=True) as live:
+        _showing.append(live)
+        try:
+            yield states.__setitem__
+        finally:
+            _showing.remove(live)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """The screen is somebody else's meanwhile: a question would be drawn over."""
+    showing = list(_showing)
+    for live in showing:
+        live.stop()
+    try:
+        yield
+    finally:
+        for live in showing:
+            live.start()

@@ -281,6 +281,8 @@ async def _consider(
     shown = key.get_fingerprint()
     algorithm = key.get_algorithm()
     before = known_hosts.fingerprints(host.address, host.port)
+    if shown in before:
+        return  # another connection to the same host was faster
     if before:
         raise _host_key_failure(
             host, f"the host key changed: pinned {', '.join(before)}, now {algorithm} {shown}"

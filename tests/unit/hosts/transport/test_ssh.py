@@ -158,6 +158,20 @@ async def test_asking_shows_the_fingerprint_and_pins_on_yes(
     assert store.fingerprints("127.0.0.1", server.port) == (shown,)
 
 
+async def test_two_that_meet_a_host_at_once_see_no_changed_key(
+    server: Server, store: KnownHosts
+) -> None:
+    settings = SshSettings(first_use=FirstUse.ACCEPT_NEW)
+    both = [Connector(store, settings=settings) for _ in range(2)]
+    await asyncio.gather(*(_reach(one, server.host()) for one in both))
+    assert len(store.fingerprints("127.0.0.1", server.port)) == 1
+
+
+async def _reach(connector: Connector, host: Host) -> None:
+    async with connector.connect(host):
+        pass
+
+
 async def test_a_changed_key_is_refused_until_the_old_one_is_forgotten(
     made: Server, store: KnownHosts
 ) -> None:
