@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from suture.cli.output import console, plain, styled, table
 
 if TYPE_CHECKING:
-    from suture.services.findings import Explanation, FleetFindings
+    from suture.services.findings import Explanation, OpenFindings
     from suture.services.overview import Overview
 
 
-def print_findings(found: FleetFindings, every: bool) -> None:
+def print_findings(found: OpenFindings, every: bool) -> None:
     out = console()
     if every:
         columns = ("#", "CVE", "Host", "Package", "|Installed", "|Fixed in", "State", "Severity")
@@ -94,7 +94,7 @@ def print_overview(found: Overview) -> None:
         out.print(plain(f"Most on: {most}.", "dim"))
 
 
-def print_weaknesses(found: FleetFindings) -> None:
+def print_weaknesses(found: OpenFindings) -> None:
     columns = ("CWE", "|Weakness", "Findings", "CVEs", "Hosts", "Score")
     made = table(*columns, right=("Findings", "CVEs", "Hosts", "Score"))
     for one in found.weaknesses:
@@ -109,7 +109,7 @@ def print_weaknesses(found: FleetFindings) -> None:
     console().print(made)
 
 
-def print_excepted(found: FleetFindings) -> None:
+def print_excepted(found: OpenFindings) -> None:
     made = table("CVE", "Host", "Package", "Severity", "Exception", "Owner", "Until", "|Reason")
     for one in found.excepted:
         made.add_row(

@@ -33,7 +33,7 @@ from suture.store import inventories
 _SOON = timedelta(days=30)
 
 
-class FleetFindings(Document, frozen=True):
+class OpenFindings(Document, frozen=True):
     """``never_seen`` are enrolled hosts of which nothing is known: not the same as no findings.
     ``weaknesses`` are the findings by CWE, the costliest first. ``excepted`` are open as well,
     and accepted for a time; ``expiring`` those of them that come back within 30 days."""
@@ -82,7 +82,7 @@ def fleet_findings(
     labels: Sequence[str] = (),
     policy_file: Path | None = None,
     moment: Moment = NOW,
-) -> FleetFindings:
+) -> OpenFindings:
     """Ranked over all chosen hosts, now or as it was."""
     assessments, _, never = assessed(workspace, names, labels, policy_file, moment)
     findings: Sequence[Finding] = sorted(
@@ -92,7 +92,7 @@ def fleet_findings(
         findings = _with_scanners(workspace, findings)
     today = (moment.at or clock()).date()
     divided = _divided(workspace, findings, assessments, today, moment.at)
-    return FleetFindings(
+    return OpenFindings(
         findings=divided.open,
         patches=ranking.rank_patches(divided.open),
         oldest_scan=min((one.inventory.collected_at for one in assessments), default=None),
@@ -116,7 +116,7 @@ def _divided(
     return exceptions.split(findings, accepted, hosts=hosts, at=today)
 
 
-def rendered(found: FleetFindings, form: Format) -> str:
+def rendered(found: OpenFindings, form: Format) -> str:
     """The findings as another program reads them."""
     if form is Format.SARIF:
         return sarif.render(found.findings).decode()
