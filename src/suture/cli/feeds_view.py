@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from suture.cli.output import console, duration, plain, size, styled, table
+from suture.cli.output import console, count, duration, plain, size, styled, table
 
 if TYPE_CHECKING:
     from suture.services.feeds import FeedStatus
@@ -67,7 +67,7 @@ def print_synced(one: Synced) -> None:
     out.print(line + plain(f"  {one.records:,} records{changed}  ({duration(one.seconds)})"))
     for arrival in one.arrivals[:_MOST_ARRIVALS]:
         sources = ", ".join(arrival.sources)
-        on = f"{arrival.hosts} host{'' if arrival.hosts == 1 else 's'}"
+        on = count(arrival.hosts, "host")
         out.print(plain(f"  newly open: {arrival.cve} in {sources} on {on}", "yellow"))
     if len(one.arrivals) > _MOST_ARRIVALS:
         more = len(one.arrivals) - _MOST_ARRIVALS

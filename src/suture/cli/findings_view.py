@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from suture.cli.output import console, plain, styled, table
+from suture.cli.output import console, count, plain, styled, table
 
 if TYPE_CHECKING:
     from suture.services.findings import Explanation, OpenFindings
@@ -46,7 +46,11 @@ def print_findings(found: OpenFindings, every: bool) -> None:
     cves = {finding.cve for finding in found.findings}
     hosts = {finding.host for finding in found.findings}
     out.print(
-        plain(f"{len(found.findings)} findings: {len(cves)} CVEs on {len(hosts)} hosts.", "bold")
+        plain(
+            f"{count(len(found.findings), 'finding')}: {count(len(cves), 'CVE')} on "
+            f"{count(len(hosts), 'host')}.",
+            "bold",
+        )
     )
     if found.excepted:
         soon = f", {len(found.expiring)} of them come back within 30 days" if found.expiring else ""
@@ -66,9 +70,8 @@ _SHOWN = 30
 def print_overview(found: Overview) -> None:
     """The most urgent CVEs of the fleet, and the hosts with the most findings."""
     out = console()
-    made = table(
-        "#", "CVE", "Hosts", "Fix for", "Severity", "EPSS", "|Why here", right=("#", "Hosts")
-    )
+    columns = ("#", "CVE", "Hosts", "Fix for", "Severity", "Exploited", "EPSS", "CVSS", "SSVC")
+    made = table(*columns, right=("#", "Hosts", "Fix for", "EPSS", "CVSS"))
     for number, one in enumerate(found.cves[:_SHOWN], 1):
         made.add_row(
             plain(number),
@@ -76,16 +79,19 @@ def print_overview(found: Overview) -> None:
             plain(f"{one.hosts:,}"),
             plain(f"{one.fixed_on:,}"),
             styled(one.severity),
+            plain("known" if one.kev else "", "bold red"),
             plain("–" if one.epss is None else f"{one.epss:.1%}"),
-            plain(one.reason),
+            plain("–" if one.cvss is None else f"{one.cvss:.1f}"),
+            plain(one.ssvc),
         )
     out.print(made)
     if len(found.cves) > _SHOWN:
         out.print(plain(f"And {len(found.cves) - _SHOWN:,} more CVEs: --overview --json.", "dim"))
     out.print(
         plain(
-            f"{found.findings:,} findings on {found.hosts:,} hosts, {len(found.cves):,} CVEs; "
-            f"no publisher names a fix for {found.without_fix:,} of the findings.",
+            f"{count(found.findings, 'finding')} on {count(found.hosts, 'host')}, "
+            f"{count(len(found.cves), 'CVE')}; no publisher names a fix for "
+            f"{found.without_fix:,} of them.",
             "bold",
         )
     )

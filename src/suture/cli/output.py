@@ -116,6 +116,11 @@ def print_text(text: str) -> None:
     sys.stdout.flush()
 
 
+def count(number: int, what: str) -> str:
+    """``1 host``, ``2,000 hosts``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def ago(then: datetime, now: datetime) -> str:
     """``3 min ago``, for tables; the exact time is in the JSON."""
     seconds = (now - then).total_seconds()

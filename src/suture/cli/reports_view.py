@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from suture.cli.output import console, plain, styled, table
+from suture.cli.output import console, count, plain, styled, table
 
 if TYPE_CHECKING:
     from suture.core.configuration import ConfigurationFinding
@@ -122,5 +122,8 @@ def print_configuration(found: Sequence[ConfigurationFinding]) -> None:
     console().print(made)
     hosts = {one.host for one in found}
     console().print(
-        plain(f"{len(found)} configuration findings on {len(hosts)} hosts; no patch closes them.")
+        plain(
+            f"{count(len(found), 'configuration finding')} on {count(len(hosts), 'host')}; "
+            "no patch closes them."
+        )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from functools import partial
 
@@ -38,7 +38,7 @@ class RankedPatch(Document, frozen=True):
 
     ``installed`` are the versions of its packages in the fleet, ``fixed`` the first source version
     that closes all of ``cves``. ``score`` is the sum of its findings', ``severity`` the gravest
-    of theirs, ``reason`` the most urgent one's.
+    of theirs, ``reason`` the most urgent one's in short.
     """
 
     source: str
@@ -149,9 +149,21 @@ def _patch(source: str, fixed: str, findings: list[Finding]) -> RankedPatch:
         hosts=tuple(sorted({finding.host for finding in findings})),
         score=math.fsum(finding.score for finding in findings),
         severity=max((finding.severity for finding in findings), key=_GRAVITY.__getitem__),
-        reason=f"{top.cve}: {'; '.join(top.reasons[1:] or top.reasons)}",
+        reason=f"{top.cve}: {', '.join(_why(top))}",
         kev=any(finding.kev for finding in findings),
     )
+
+
+def _why(finding: Finding) -> Iterator[str]:
+    """In short what its reasons say at length."""
+    if finding.kev:
+        yield "known to be exploited"
+    yield "EPSS unknown" if finding.epss is None else f"EPSS {finding.epss:.2%}"
+    yield "CVSS unknown" if finding.cvss is None else f"CVSS {finding.cvss:.1f}"
+    if finding.ssvc is not None:
+        yield f"SSVC {finding.ssvc}"
+    if finding.due is not None:
+        yield f"due {finding.due}"
 
 
 def _by(release: str) -> Callable[[str], bytes]:

@@ -126,16 +126,14 @@ def _outcome(
 ) -> Outcome:
     row = _TREE[exploitation, automatable, impact]
     decision = _WORDS[row[list(Mission).index(at_stake)]]
-    said = ", ".join(
-        (
-            _SAID[exploitation],
-            "can be automated" if automatable else "cannot be automated",
-            f"{impact} technical impact",
-            f"{at_stake} mission impact",
-        )
-    )
-    guess = f" (assumed: {', '.join(assumed)})" if assumed else ""
-    return Outcome(decision, assumed, f"SSVC {decision}: {said}{guess}")
+    words = {
+        "exploitation": _SAID[exploitation],
+        "automatable": "can be automated" if automatable else "cannot be automated",
+        "technical impact": f"{impact} technical impact",
+        "mission": f"{at_stake} mission impact",
+    }
+    said = (f"{word} (assumed)" if name in assumed else word for name, word in words.items())
+    return Outcome(decision, assumed, f"SSVC {decision}: {', '.join(said)}")
 
 
 def _claims(vector: str | None, metrics: dict[str, dict[str, str]]) -> bool:

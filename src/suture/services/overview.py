@@ -19,6 +19,7 @@ from suture.core.fleet_findings import FleetFindings
 from suture.core.fleet_matching import match_fleet
 from suture.core.inventory import Host
 from suture.core.rule_table import rule_table
+from suture.core.ssvc import Decision
 from suture.core.urgency import NOWHERE, Place, RankingWeights, place, urgency
 from suture.services import fleet as enrolled
 from suture.services import policies
@@ -43,7 +44,7 @@ class OpenCve(Document, frozen=True):
     kev: bool
     epss: float | None
     cvss: float | None
-    reason: str
+    ssvc: Decision
 
 
 class Overview(Document, frozen=True):
@@ -122,7 +123,7 @@ def _ranked(
                 kev=top.kev is not None,
                 epss=top.epss,
                 cvss=top.cvss,
-                reason="; ".join(top.reasons),
+                ssvc=top.ssvc,
             )
         )
     return tuple(sorted(listed, key=lambda one: (not one.kev, -one.score, one.cve)))

@@ -134,8 +134,8 @@ def test_reasons_tell_what_is_known_and_what_is_assumed() -> None:
         "EPSS unknown, taken as 1.00%",
         "CVSS unknown, taken as 6.0",
         "host not described, taken as medium and internal",
-        "SSVC track*: public proof of concept, can be automated, total technical impact, "
-        "medium mission impact (assumed: exploitation, automatable, technical impact)",
+        "SSVC track*: public proof of concept (assumed), can be automated (assumed), "
+        "total technical impact (assumed), medium mission impact",
     )
     known = KnownExploited(date(2026, 2, 1), due=date(2026, 3, 1), ransomware=True)
     full = replace(enriched(one.cve, cvss=9.8, epss=0.94321), kev=known)
@@ -146,8 +146,8 @@ def test_reasons_tell_what_is_known_and_what_is_assumed() -> None:
         "EPSS 94.32%",
         "CVSS 9.8",
         "high criticality, public exposure",
-        "SSVC act: exploited, can be automated, total technical impact, high mission impact "
-        "(assumed: automatable, technical impact)",
+        "SSVC act: exploited, can be automated (assumed), total technical impact (assumed), "
+        "high mission impact",
         "due 2026-03-01, 1 day overdue: CISA's date for what is known to be exploited",
     )
     assert (told.severity, told.cvss, told.epss) == (Severity.CRITICAL, 9.8, 0.94321)
@@ -227,7 +227,7 @@ def test_what_is_installed_is_patches() -> None:
         kev=True,
     )
     assert nginx.score == pytest.approx(total)
-    assert nginx.reason.startswith("CVE-2026-0001: known to be exploited (KEV); EPSS 50.00%")
+    assert nginx.reason.startswith("CVE-2026-0001: known to be exploited, EPSS 50.00%, CVSS unknown")
     assert (curl.source, curl.kev) == ("curl", False)
 
 

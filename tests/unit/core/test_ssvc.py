@@ -53,8 +53,8 @@ def test_what_nobody_answered_is_assumed_and_named() -> None:
     assert outcome.decision is Decision.TRACK_CLOSELY
     assert outcome.assumed == ("exploitation", "automatable", "technical impact")
     assert outcome.reason == (
-        "SSVC track*: public proof of concept, can be automated, total technical impact, "
-        "medium mission impact (assumed: exploitation, automatable, technical impact)"
+        "SSVC track*: public proof of concept (assumed), can be automated (assumed), "
+        "total technical impact (assumed), medium mission impact"
     )
 
 
