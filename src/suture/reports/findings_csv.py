@@ -23,6 +23,11 @@ COLUMNS = (
     "state",
     "severity",
     "known_exploited",
+    "cvss",
+    "epss",
+    "cwe",
+    "ssvc",
+    "due",
     "score",
     "publisher",
     "advisory",
@@ -33,7 +38,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write(findings: Iterable[Finding], out: TextIO) -> None:
-    """A header, then a line a finding, in the order given."""
+    """A header, then a line a finding, in the order given; what is not known is left empty."""
     lines = csv.writer(out)
     lines.writerow(COLUMNS)
     for one in findings:
@@ -50,6 +55,11 @@ def write(findings: Iterable[Finding], out: TextIO) -> None:
                 one.state.value,
                 one.severity.value,
                 "yes" if one.kev else "no",
+                "" if one.cvss is None else f"{one.cvss:.1f}",
+                "" if one.epss is None else f"{one.epss:.5f}",
+                " ".join(one.cwe),
+                one.ssvc.value if one.ssvc else "",
+                one.due.isoformat() if one.due else "",
                 f"{one.score:.3f}",
                 one.publisher,
                 one.advisory,

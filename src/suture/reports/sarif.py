@@ -59,7 +59,9 @@ def render(findings: Iterable[Finding]) -> bytes:
 
 def _rule(one: Finding) -> dict[str, Any]:
     properties: dict[str, Any] = {"tags": ["security", "vulnerability", one.severity.value]}
-    if one.severity in _SECURITY_SEVERITY:
+    if one.cvss is not None:
+        properties["security-severity"] = f"{one.cvss:.1f}"
+    elif one.severity in _SECURITY_SEVERITY:
         properties["security-severity"] = _SECURITY_SEVERITY[one.severity]
     return {
         "id": one.cve,
