@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+import time
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,9 +59,7 @@ class PretendRunner:
             await asyncio.Event().wait()
         self._stop(step, "before")
         if self._stop_now(step, "freeze"):
-            # Not in the middle of another thread's transaction: SQLite would stay locked.
-            with self.freeze_within:
-                os.kill(os.getpid(), signal.SIGSTOP)
+            self._freeze()
         verdict, reason = Verdict.PASS, ""
         if not self.carry_out(work, step, fence):
             verdict, reason = Verdict.FAIL, "the host refused a lower fence"
@@ -117,6 +116,13 @@ class PretendRunner:
         except FileExistsError:
             return False
         return True
+
+    def _freeze(self) -> None:
+        """Not in the middle of another thread's transaction: SQLite would stay locked."""
+        with self.freeze_within:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            # The signal may reach this thread a little later; until then it must not go on.
+            time.sleep(1)
 
     def _stop(self, step: Step, when: str) -> None:
         if self._stop_now(step, when):
