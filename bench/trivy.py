@@ -17,18 +17,14 @@ from typing import Any
 from bench import bolt, fleet, fleet_data, published
 from bench.measure import Figure, Report, UnmetError, ratios, run_child
 from suture.core.advisories import Advisory, rules
-from suture.core.documents import encode
 from suture.core.inventory import (
     Clock,
-    Host,
     Inventory,
     Kernel,
     OperatingSystem,
     Package,
     PackageSet,
 )
-from suture.core.matching import match
-from suture.services.knowledge import known_about
 from suture.store import inventories, records
 from suture.store.database import open_store
 
@@ -65,7 +61,7 @@ def run(runs: int) -> Report:
         argv = [*command, "--cache-dir", str(place / "cache")]
         ours, theirs = [], []
         for _ in range(runs):
-            our_child = run_child([sys.executable, "-m", "bench.trivy", str(store)], env=_env())
+            our_child = run_child([sys.executable, "-m", "bench.one_host", str(store)], env=_env())
             their_child = run_child([*argv, str(roots[0])])
             ours.append(our_child.seconds)
             theirs.append(their_child.seconds)
@@ -218,17 +214,3 @@ def _our_hosts_per_s(
     texts = place / "texts"
     fleet.write_texts(texts, offered, _HOSTS)
     return [_HOSTS / seconds for seconds in fleet.child("text", texts, runs)["assess"]]
-
-
-def _assess(path: str) -> None:
-    """What the other process does."""
-    store = open_store(f"sqlite:///{path}")
-    with store.read() as connection:
-        (inventory,) = inventories.latest(connection).values()
-    knowledge = known_about(store, {inventory.os.release}, now=_NOW)
-    found = match(Host(inventory.host, ""), inventory, knowledge.index)
-    sys.stdout.buffer.write(encode(found))
-
-
-if __name__ == "__main__":
-    _assess(sys.argv[1])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from importlib import import_module
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.dialects import postgresql, sqlite
 
 from suture.core.inventory import Package, PackageSet, PackageState
 from suture.store.tables import package_sets, packages
@@ -58,7 +58,8 @@ def intern(connection: sa.Connection, some: Sequence[Package]) -> list[int]:
     known = _known(connection, rows)
     new = [row for row in dict.fromkeys(rows) if row not in known]
     if new:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        # The module of the dialect in use is loaded already; importing both is slow.
+        dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
         names = [column.name for column in _COLUMNS]
         connection.execute(
             dialect.insert(packages).on_conflict_do_nothing(),

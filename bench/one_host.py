@@ -1,0 +1,28 @@
+"""What a process of its own does for `trivy`: assess the one host of a store, findings as JSON.
+
+Apart from the benchmark, whose imports are none of the product's.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+
+from suture.core.documents import encode
+from suture.core.inventory import Host
+from suture.core.matching import match
+from suture.services.knowledge import known_about
+from suture.store import inventories
+from suture.store.database import open_store
+
+
+def main(path: str) -> None:
+    store = open_store(f"sqlite:///{path}")
+    with store.read() as connection:
+        (inventory,) = inventories.latest(connection).values()
+    knowledge = known_about(store, {inventory.os.release}, now=datetime.now(UTC))
+    sys.stdout.buffer.write(encode(match(Host(inventory.host, ""), inventory, knowledge.index)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
