@@ -31,6 +31,7 @@ RELEASES = (
 )  # fmt: skip
 
 _PACKAGES = 600
+_DRAWN = 10_000  # hosts that are drawn at random
 _FILLERS = 3000
 _PATCH_LEVELS = 6
 _SEEN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -130,19 +131,23 @@ def line(package: Package) -> str:
 
 
 def fill(store: Store, offered: dict[str, list[Offered]], count: int, document: bytes) -> None:
-    """As scans would have left it; ``document`` stands for the rest of each inventory."""
+    """As scans would have left it; ``document`` stands for the rest of each inventory.
+
+    Beyond ten thousand, hosts are those of before with another package left out each time.
+    """
     every = {p for some in offered.values() for one in some for level in one.levels for p in level}
     ordered = sorted(every)
     with store.begin() as connection:
         ids = dict(zip(ordered, package_sets.intern(connection, ordered), strict=True))
-        batch: list[tuple[str, str, bytes]] = []
-        for name, release, packages in hosts(offered, count):
-            packed = package_sets.pack(ids[package] for package in sorted(packages))
-            batch.append((name, release, packed))
-            if len(batch) == 5000:
-                _insert(connection, batch, document)
-                batch.clear()
-        if batch:
+        originals = [
+            (name, release, [ids[package] for package in sorted(packages)])
+            for name, release, packages in hosts(offered, min(count, _DRAWN))
+        ]
+        for copy in range(-(-count // _DRAWN)):
+            batch = [
+                (f"{name}-{copy}", release, package_sets.pack(some[:copy] + some[copy + 1 :]))
+                for name, release, some in originals
+            ]
             _insert(connection, batch, document)
 
 
