@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from suture.core.controls import Control, masked_units
 from suture.core.documents import digest
 from suture.core.inventory import HealthCheck, HealthCheckKind, Host, Inventory, Listener
 from suture.core.planning import RebootRule
@@ -28,9 +29,11 @@ _FIRST_EPHEMERAL_PORT = 32768
 _MOST_PROPOSED_UNITS = 16
 
 
-def class_id(inventory: Inventory, package_set: str, patch_set: str) -> str:
+def class_id(
+    inventory: Inventory, package_set: str, patch_set: str, controls: Sequence[Control] = ()
+) -> str:
     """The group of hosts that one twin stands for: the same release, architecture, packages,
-    services and patches. 12 hex digits. The sets are given by their digests."""
+    services, patches and controls. 12 hex digits. The sets are given by their digests."""
     units = {
         service.unit
         for service in inventory.services
@@ -45,6 +48,7 @@ def class_id(inventory: Inventory, package_set: str, patch_set: str) -> str:
             package_set,
             sorted(units),
             patch_set,
+            *([tuple(controls)] if controls else []),
         )
     )[:12]
 
@@ -63,8 +67,10 @@ def expected_restarts(inventory: Inventory, changes: Iterable[Change]) -> tuple[
 
 
 def expects_reboot(inventory: Inventory, changes: Iterable[Change], rule: RebootRule) -> bool:
-    """Whether the host will probably be rebooted under ``rule``."""
-    if rule is not RebootRule.IF_NEEDED:
+    """Whether the host will probably be rebooted under ``rule``. Controls alone need no reboot, but
+    where a module is in use, which the host itself finds out."""
+    changes = tuple(changes)
+    if rule is not RebootRule.IF_NEEDED or not changes:
         return rule is RebootRule.ALWAYS
     if inventory.reboot_required:
         return True
@@ -74,8 +80,11 @@ def expects_reboot(inventory: Inventory, changes: Iterable[Change], rule: Reboot
     )
 
 
-def health_checks(host: Host, inventory: Inventory, policy: Policy) -> tuple[HealthCheck, ...]:
-    """The host's own checks, the policy's, its service's, and those proposed from what listens.
+def health_checks(
+    host: Host, inventory: Inventory, policy: Policy, controls: Sequence[Control] = ()
+) -> tuple[HealthCheck, ...]:
+    """The host's own checks, the policy's, its service's, and those proposed from what listens, but
+    for units that ``controls`` mask.
 
     The same question is asked once, as the first to ask wrote it.
     """
@@ -84,7 +93,8 @@ def health_checks(host: Host, inventory: Inventory, policy: Policy) -> tuple[Hea
     if host.service:
         checks += [check.check for check in policy.service(host.service).checks]
     if policy.propose_checks:
-        checks += proposed_checks(inventory.listeners)
+        masked = masked_units(controls)
+        checks += proposed_checks([one for one in inventory.listeners if one.unit not in masked])
     unique: dict[tuple[HealthCheckKind, str], HealthCheck] = {}
     for check in checks:
         unique.setdefault((check.kind, check.target), check)

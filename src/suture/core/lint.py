@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 
+from suture.core.controls import fault, masked_units
 from suture.core.documents import Document, digest
+from suture.core.inventory import HealthCheckKind
 from suture.core.planning import HostPlan, Plan, Wave
 from suture.core.selection import Action, Change, Reason
 from suture.core.versions import compare, is_valid
@@ -156,7 +158,7 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
         if host.patch_set != digest(host.changes):
             message = "the patch set's digest is not that of its changes"
             yield _error("patch-set", host.host, message, _REPLAN)
-        if not host.changes:
+        if not host.changes and not host.controls:
             yield _error("no-changes", host.host, "nothing is to be changed", _REPLAN)
         if not host.checks:
             message = "has no health check: only the packages will be verified"
@@ -168,6 +170,7 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
         for change in host.changes:
             yield from _change(host, change)
         yield from _ledger(host)
+        yield from _controls(host)
 
 
 def _change(host: HostPlan, change: Change) -> Iterator[Problem]:
@@ -213,6 +216,28 @@ def _ledger(host: HostPlan) -> Iterator[Problem]:
         side = "ledger" if (package, arch, version) in taken else "changes"
         message = f"{package}:{arch} {version} is in the {side} alone"
         yield _error("ledger-changes", host.host, message, _REPLAN)
+
+
+def _controls(host: HostPlan) -> Iterator[Problem]:
+    """Controls that may reach a host, and that contradict neither each other nor the checks."""
+    where = host.host
+    for control in host.controls:
+        if problem := fault(control):
+            message = f"control {control.id!r:.60} is not valid: {problem}"
+            yield _error("bad-control", where, message, "Correct its file, and plan again.")
+    for what, names in (
+        ("id", [control.id for control in host.controls]),
+        ("target", [" ".join(control.target) for control in host.controls]),
+    ):
+        for name, times in Counter(names).items():
+            if times > 1:
+                message = f"{times} controls have the {what} {name}"
+                yield _error("control-conflict", where, message, "Leave one of them out.")
+    masked = masked_units(host.controls)
+    for check in host.checks:
+        if check.kind is HealthCheckKind.UNIT and check.target in masked:
+            message = f"a control masks {check.target}, and a health check wants it to run"
+            yield _error("masked-check", where, message, "Leave out the control or the check.")
 
 
 def _held_back(plan: Plan) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from suture.core import expectations
+from suture.core.controls import Control
 from suture.core.documents import digest
 from suture.core.findings import Finding
 from suture.core.inventory import Host, Inventory
@@ -37,13 +38,15 @@ def make_plan(
     now: datetime,
     left_out: Sequence[LeftOut] = (),
     held_back: Sequence[HeldBack] = (),
+    controls: Sequence[Control] = (),
     parent: str | None = None,
 ) -> Plan:
     """The plan for ``hosts``: a pure function of its arguments.
 
     ``inventories`` and ``selections`` are by host name. ``left_out`` are hosts that the caller
     could not reach or chose to leave out; of ``hosts``, each ends in the plan or among those left
-    out, with the reason. Shares and service limits are of all ``hosts``.
+    out, with the reason. Shares and service limits are of all ``hosts``. Each of ``controls`` goes
+    to the hosts that its condition means, and may be all that is done to one.
     """
     rings = assign_rings(hosts, policy)
     by_host: dict[str, list[Finding]] = {}
@@ -58,12 +61,22 @@ def make_plan(
                 out[host.name] = replace(out[host.name], unknown=True)
             continue
         selection = selections.get(host.name)
-        reason = _why_left_out(host, inventory, selection, rings, policy, now)
+        applying = _applying(controls, host, inventory)
+        reason = _why_left_out(host, inventory, selection, applying, rings, policy, now)
         if reason is not None:
             out[host.name] = reason
         elif inventory is not None and selection is not None:
-            known = by_host.get(host.name, [])
-            planned.append(_host_plan(host, inventory, selection, known, policy, rings[host.name]))
+            planned.append(
+                _host_plan(
+                    host,
+                    inventory,
+                    selection,
+                    applying,
+                    by_host.get(host.name, []),
+                    policy,
+                    rings[host.name],
+                )
+            )
     jumps = sorted({host.jump for host in planned if host.jump})
     return Plan(
         schema=SCHEMA,
@@ -97,10 +110,19 @@ def _reaches(version: str, fixed: str) -> bool:
     return is_valid(version) and is_valid(fixed) and compare(version, fixed) >= 0
 
 
+def _applying(
+    controls: Sequence[Control], host: Host, inventory: Inventory | None
+) -> tuple[Control, ...]:
+    if inventory is None:
+        return ()
+    return tuple(control for control in controls if control.applies(host, inventory))
+
+
 def _host_plan(
     host: Host,
     inventory: Inventory,
     selection: Selection,
+    controls: tuple[Control, ...],
     findings: Sequence[Finding],
     policy: Policy,
     ring: str,
@@ -113,20 +135,21 @@ def _host_plan(
         release=inventory.os.release,
         arch=inventory.arch,
         package_set=package_set,
-        class_id=expectations.class_id(inventory, package_set, patch_set),
+        class_id=expectations.class_id(inventory, package_set, patch_set, controls),
         patch_set=patch_set,
         changes=changes,
         ledger=selection.ledger,
         closes=closed_cves(changes, findings),
         ring=ring,
         service=host.service,
-        checks=expectations.health_checks(host, inventory, policy),
+        checks=expectations.health_checks(host, inventory, policy, controls),
         restarts=expectations.expected_restarts(inventory, changes),
         reboot=policy.reboot,
         reboot_expected=expectations.expects_reboot(inventory, changes, policy.reboot),
         download_bytes=size,
         estimated_s=round(size / BYTES_PER_S + PACKAGE_S * len(changes), 1),
         jump=host.jump,
+        controls=controls,
     )
 
 
@@ -134,6 +157,7 @@ def _why_left_out(
     host: Host,
     inventory: Inventory | None,
     selection: Selection | None,
+    controls: Sequence[Control],
     rings: Mapping[str, str],
     policy: Policy,
     now: datetime,
@@ -149,7 +173,7 @@ def _why_left_out(
     reason = (
         _unfit(inventory, policy)
         or _without_ring(host, rings)
-        or _without_changes(host, inventory, selection)
+        or _without_changes(inventory, selection, controls)
     )
     return LeftOut(host.name, reason) if reason else None
 
@@ -180,10 +204,12 @@ def _without_ring(host: Host, rings: Mapping[str, str]) -> str:
     return "no ring takes it; add a ring with neither hosts nor share, which takes the rest"
 
 
-def _without_changes(host: Host, inventory: Inventory, selection: Selection | None) -> str:
+def _without_changes(
+    inventory: Inventory, selection: Selection | None, controls: Sequence[Control]
+) -> str:
     if selection is None:
         return "not assessed; run `suture scan`"
-    if selection.changes:
+    if selection.changes or controls:
         return ""
     summary = _summary(selection.ledger)
     stale = sorted({process.unit or process.command for process in inventory.stale})

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import field
+
+from suture.core.controls import Control
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheck
 from suture.core.selection import Change, Ledger
@@ -16,7 +19,11 @@ class RebootRule(StrEnum):
     ALWAYS = "always"
 
 
-class HostPlan(Document, frozen=True):
+def _no_jump() -> None:
+    return None
+
+
+class HostPlan(Document, frozen=True, omit_defaults=True):
     """All that will be done to one host.
 
     ``package_set`` is the digest of the packages that the plan assumes: a host in another state
@@ -25,6 +32,8 @@ class HostPlan(Document, frozen=True):
     expected to need a restart, for the reader; what is really stale is restarted.
     ``patch_set`` is the digest of ``changes``. ``jump`` is the host on the way to it, whose
     connections are limited. ``estimated_s`` is the time to fetch and install, in seconds.
+    ``controls`` are applied after the packages; left out of the document where there are none, so
+    that plans from before there were any keep their ids.
     """
 
     host: str
@@ -44,7 +53,13 @@ class HostPlan(Document, frozen=True):
     reboot_expected: bool
     download_bytes: int
     estimated_s: float
-    jump: str | None = None
+    jump: str | None = field(default_factory=_no_jump)  # by a factory, so it is never left out
+    controls: tuple[Control, ...] = ()
+
+    @property
+    def mitigates(self) -> tuple[str, ...]:
+        """The CVEs for which its controls stand in."""
+        return tuple(sorted({cve for control in self.controls for cve in control.cves}))
 
 
 class Wave(Document, frozen=True):
@@ -129,18 +144,22 @@ class Replaced(Document, frozen=True):
 
 
 class HostDiff(Document, frozen=True):
-    """One host in both plans: package changes that were added, dropped or replaced, and its ring
-    before and after where it moved."""
+    """One host in both plans: package changes that were added, dropped or replaced, controls by id
+    (in both lists where its change is another one), and its ring before and after where it moved.
+    """
 
     host: str
     added: tuple[Change, ...] = ()
     dropped: tuple[Change, ...] = ()
     replaced: tuple[Replaced, ...] = ()
     moved: tuple[str, str] | None = None
+    controls_added: tuple[str, ...] = ()
+    controls_dropped: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.dropped or self.replaced or self.moved)
+        packages = self.added or self.dropped or self.replaced
+        return not (packages or self.controls_added or self.controls_dropped or self.moved)
 
 
 class PlanDiff(Document, frozen=True):
@@ -187,6 +206,8 @@ def _host_diff(old: HostPlan, new: HostPlan) -> HostDiff:
             if not _same(before[key], after[key])
         ),
         moved=(old.ring, new.ring) if old.ring != new.ring else None,
+        controls_added=tuple(one.id for one in new.controls if one not in old.controls),
+        controls_dropped=tuple(one.id for one in old.controls if one not in new.controls),
     )
 
 

@@ -108,7 +108,7 @@ class _Reader:
         self.scalars = yaml.constructor.SafeConstructor()
 
     def read(self, node: yaml.Node, type_: Any, key: str) -> Any:
-        """The value of ``node`` as a ``type_``: a struct, a mapping, a tuple or a scalar."""
+        """The value of ``node`` as a ``type_``: a struct, mapping, tuple or scalar, or None."""
         origin = get_origin(type_)
         if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
             return self._struct(node, type_, key)
@@ -118,6 +118,9 @@ class _Reader:
             items = self._expect(node, yaml.SequenceNode, "a list", key).value
             item_type = get_args(type_)[0]
             return tuple(self.read(n, item_type, f"{key}[{i}]") for i, n in enumerate(items))
+        for part in get_args(type_):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                return self._struct(node, part, key)
         return self._scalar(node, type_, key)
 
     def _struct(self, node: yaml.Node, type_: type[msgspec.Struct], key: str) -> Any:
