@@ -5,7 +5,7 @@ from __future__ import annotations
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
-from suture.hosts.steps import Outcome, perform, plan_table, settle
+from suture.hosts.steps import Outcome, package_table, perform, settle
 
 
 async def acquire(session: PatchSession) -> StepReport:
@@ -19,7 +19,7 @@ async def acquire(session: PatchSession) -> StepReport:
             "common",
             "repack",
             "acquire",
-            PLAN=plan_table(session.plan.changes),
+            PLAN=package_table(session.plan),
             KEEP_DAYS=session.settings.keep_days,
         )
         receipt = await session.transact(Step.ACQUIRE, script)

@@ -1,15 +1,17 @@
-"""Installing exactly the plan's bytes."""
+"""Installing exactly the plan's bytes, and applying its controls."""
 
 from __future__ import annotations
 
 from suture.core.evidence import Step, StepReport, Verdict
+from suture.hosts.controls import control_functions
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
-from suture.hosts.steps import Outcome, perform, plan_table, settle, sources_of
+from suture.hosts.steps import Outcome, package_table, perform, settle, sources_of
 
 
 async def apply(session: PatchSession) -> StepReport:
-    """Install the patch set from the cache; the host refuses without its return bundle."""
+    """Install the patch set from the cache, then apply the controls; the host refuses without its
+    return bundle."""
 
     async def body() -> Outcome:
         script = program(
@@ -17,11 +19,11 @@ async def apply(session: PatchSession) -> StepReport:
             "state",
             "updaters",
             "apt",
-            "apply",
-            PLAN=plan_table(session.plan.changes),
+            PLAN=package_table(session.plan),
             RETURN_ID=session.bundle_id,
             LOCK_WAIT_S=session.settings.lock_wait_s,
         )
+        script += control_functions(session) + program("apply")
         receipt = await session.transact(Step.APPLY, script)
         results, failed = settle(receipt)
         if failed is None:

@@ -10,10 +10,11 @@ from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.inventory import Inventory
 from suture.core.planning import HostPlan
 from suture.core.selection import Change
+from suture.hosts.controls import control_functions
 from suture.hosts.results import Results
 from suture.hosts.session import PatchSession, PatchSettings
 from suture.hosts.shell import program
-from suture.hosts.steps import Outcome, conclude, perform, plan_table, read_query
+from suture.hosts.steps import Outcome, conclude, package_table, perform, read_query
 
 _INST = re.compile(r"Inst (\S+)(?: \[(\S+)\])? \((\S+)[^\[]*\[(\S+?)\]\)")
 _KERNEL = re.compile(r"linux-image-.*\d")
@@ -23,7 +24,7 @@ async def preflight(session: PatchSession) -> StepReport:
     """Ask the host everything that must hold before it is touched; changes nothing."""
 
     async def body() -> Outcome:
-        table = plan_table(session.plan.changes)
+        table = package_table(session.plan)
         wait_s = session.settings.lock_wait_s
         script = program(
             "common",
@@ -31,10 +32,10 @@ async def preflight(session: PatchSession) -> StepReport:
             "updaters",
             "locks",
             "apt",
-            "preflight",
             PLAN=table,
             LOCK_WAIT_S=wait_s,
         )
+        script += control_functions(session) + program("preflight")
         asked = session.now()
         result = await session.query(script, timeout_s=wait_s + 180)
         results, failed = read_query(result)

@@ -8,6 +8,7 @@ import time
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning import RebootRule
+from suture.hosts.controls import control_functions
 from suture.hosts.results import parse_results
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
@@ -47,7 +48,9 @@ async def _why(session: PatchSession) -> str:
     kernels = [c.package for c in session.plan.changes if _KERNEL.match(c.package)]
     if kernels:
         return f"a new kernel: {kernels[0]}"
-    result = await session.query(program("common", "query", "stale", "restart") + _ASK)
+    script = program("common", "query", "stale", "restart") + control_functions(session)
+    script += (_ASK if session.plan.changes else "") + "each_control pending\n"
+    result = await session.query(script)
     return ", ".join(sorted({why for (why,) in parse_results(result.stdout).of("required", 1)}))
 
 

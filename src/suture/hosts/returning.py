@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from suture.core.evidence import Step, StepReport, Verdict
+from suture.hosts.controls import control_functions
 from suture.hosts.health import health_functions
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
-from suture.hosts.steps import Outcome, perform, plan_table, settle
+from suture.hosts.steps import Outcome, package_table, perform, settle
 
 _BASELINE_WAIT_S = 2
 
 
 async def bundle(session: PatchSession) -> StepReport:
-    """Keep old packages, configuration, marks, services and the health checks' answers."""
+    """Keep old packages, configuration, marks, services, what controls change, and the health
+    checks' answers."""
 
     async def body() -> Outcome:
         script = program(
             "common",
             "state",
             "health",
-            PLAN=plan_table(session.plan.changes),
+            PLAN=package_table(session.plan),
             RETURN_ID=session.bundle_id,
             RESERVE_MIB=session.settings.reserve_mib,
             HEALTH_WAIT_S=_BASELINE_WAIT_S,
         )
-        script += health_functions(session.plan.checks) + program("bundle")
+        script += health_functions(session.plan.checks)
+        script += control_functions(session) + program("bundle")
         receipt = await session.transact(Step.BUNDLE, script)
         results, failed = settle(receipt)
         return failed or Outcome(Verdict.PASS, checks=results.checks, log=receipt.log)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from suture.core.evidence import Step, StepReport
+from suture.hosts.controls import control_functions
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
-from suture.hosts.steps import Outcome, conclude, perform, plan_table, settle
+from suture.hosts.steps import Outcome, conclude, package_table, perform, settle
 
 
 async def roll_back(session: PatchSession) -> StepReport:
-    """Put packages, configuration, marks and services back as they were before the patch.
+    """Put packages, configuration, marks, services and controls back as they were before.
 
     Refused where somebody has changed the same packages since. Works on a half-configured host:
     where apt sees no way, dpkg installs the old packages by name.
@@ -25,11 +26,11 @@ async def roll_back(session: PatchSession) -> StepReport:
             "stale",
             "restart",
             "decisions",
-            "rollback",
-            PLAN=plan_table(session.plan.changes),
+            PLAN=package_table(session.plan),
             RETURN_ID=session.bundle_id,
             LOCK_WAIT_S=session.settings.lock_wait_s,
         )
+        script += control_functions(session) + program("rollback")
         receipt = await session.transact(Step.ROLL_BACK, script)
         results, failed = settle(receipt)
         if failed:

@@ -18,6 +18,9 @@ async def restart(session: PatchSession) -> StepReport:
     """
 
     async def body() -> Outcome:
+        if not session.plan.changes:
+            untouched = Check("restart", Verdict.PASS, "no package was changed")
+            return Outcome(Verdict.PASS, checks=(untouched,))
         script = program("common", "stale", "restart", "restart-main")
         receipt = await session.transact(Step.RESTART, script)
         results, failed = settle(receipt)

@@ -45,7 +45,8 @@ class PatchSettings(Document, frozen=True):
     ``step_s`` how long one transaction may take before the same is said (it is left running),
     ``lock_wait_s`` how long other package managers are waited for, ``health_wait_s`` how long
     services have to come up. ``keep_days`` is how long a host keeps its way back, the records of
-    transactions, and packages in its cache.
+    transactions, and packages in its cache. Without ``own_kernel`` the host is a twin, whose kernel
+    is not the one that it stands for: controls of the running kernel are left out.
     """
 
     reconnect_s: float = 120.0
@@ -56,6 +57,7 @@ class PatchSettings(Document, frozen=True):
     clock_skew_s: float = 300.0
     reserve_mib: int = 64
     keep_days: int = 90
+    own_kernel: bool = True
 
 
 @dataclass

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from suture.core.documents import Document
 from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.core.planning import HostPlan
 from suture.core.selection import Change
 from suture.hosts.results import Results, parse_results
 from suture.hosts.session import PatchSession
@@ -78,6 +79,11 @@ def plan_table(changes: Iterable[Change]) -> str:
     if not lines:
         raise UnfitPlanError("the plan changes nothing on this host; scan and plan again")
     return "\n".join(lines)
+
+
+def package_table(plan: HostPlan) -> str:
+    """The table of a plan's packages; empty where controls are all that is planned."""
+    return plan_table(plan.changes) if plan.changes or not plan.controls else ""
 
 
 def _plan_line(change: Change) -> str:

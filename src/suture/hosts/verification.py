@@ -7,18 +7,20 @@ from collections.abc import Iterable
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning import HostPlan
 from suture.core.selection import Change
+from suture.hosts.controls import control_functions
 from suture.hosts.health import health_functions, judge_health
 from suture.hosts.results import Results
 from suture.hosts.services import RUNNING_CODE, left_running
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
-from suture.hosts.steps import Outcome, conclude, perform, plan_table, read_query, sources_of
+from suture.hosts.steps import Outcome, conclude, package_table, perform, read_query, sources_of
 
 _Packages = set[tuple[str, str, str]]
 
 
 async def verify(session: PatchSession) -> StepReport:
-    """Package database, the package manager's logs, files, units, processes, health checks."""
+    """Package database, the package manager's logs, files, units, processes, controls, health
+    checks."""
 
     async def body() -> Outcome:
         result = await session.query(_script(session, "verify"), timeout_s=300)
@@ -67,7 +69,7 @@ def judge_verification(plan: HostPlan, results: Results) -> Outcome:
     return Outcome(
         verdict,
         reason,
-        changed_host=results.has("package"),
+        changed_host=results.has("package") or bool(plan.controls),
         suspects=sources_of(suspects, plan.changes),
         checks=checks,
     )
@@ -112,12 +114,13 @@ def _script(session: PatchSession, *names: str) -> str:
         "stale",
         "restart",
         "health",
-        PLAN=plan_table(session.plan.changes),
+        PLAN=package_table(session.plan),
         RETURN_ID=session.bundle_id,
         APPLY_ID=session.transaction_id(Step.APPLY),
         HEALTH_WAIT_S=session.settings.health_wait_s,
     )
-    return head + health_functions(session.plan.checks) + program(*names)
+    functions = health_functions(session.plan.checks) + control_functions(session)
+    return head + functions + program(*names)
 
 
 def _versions(changes: Iterable[Change], results: Results) -> Check:

@@ -35,7 +35,7 @@ offered() {
 
 acquire_new() {
     wanted= bytes=0
-    while read -r name arch before after sha256 size action; do
+    while read -r name arch before after sha256 size action && [ -n "$name" ]; do
         file=$cache/$(deb_name "$name" "$after" "$arch")
         has_sha256 "$file" "$sha256" && continue
         rm -f "$file"
@@ -52,7 +52,7 @@ EOF
 
 check_new() {
     reused=0
-    while read -r name arch before after sha256 size action; do
+    while read -r name arch before after sha256 size action && [ -n "$name" ]; do
         file=$cache/$(deb_name "$name" "$after" "$arch")
         [ -f "$file" ] ||
             fail "$name $after could not be had: $(download_errors); nothing was installed; refresh the package lists (apt-get update), check the archive, and plan again"
@@ -80,7 +80,7 @@ old_file() { printf '%s/%s' "$cache" "$(deb_name "$1" "$2" "$3")"; }
 # Old packages, from the cheapest place that has them: a cache, the archive, what is installed.
 acquire_old() {
     missing=
-    while read -r name arch before after sha256 size action; do
+    while read -r name arch before after sha256 size action && [ -n "$name" ]; do
         [ "$before" = - ] && continue
         file=$(old_file "$name" "$before" "$arch")
         is_package "$file" "$name" "$before" "$arch" && continue
@@ -103,7 +103,7 @@ EOF
 
 check_old() {
     rebuilt=
-    while read -r name arch before after sha256 size action; do
+    while read -r name arch before after sha256 size action && [ -n "$name" ]; do
         [ "$before" = - ] && continue
         file=$(old_file "$name" "$before" "$arch")
         is_package "$file" "$name" "$before" "$arch" && continue

@@ -5,7 +5,7 @@ new=$root/tx/$RETURN_ID/return.new
 
 assumed_versions() {
     packages >"$TX_DIR/packages"
-    printf '%s\n' "$PLAN" | awk '
+    plan_lines | awk '
         NR == FNR { version[$1] = $2; state[$1] = $3; next }
         { key = $1 ":" $2; now = state[key] == "installed" ? version[key] : "-" }
         now != $3 { print key " is " (now == "-" ? "not installed" : now) ", the plan assumed " $3 }
@@ -21,7 +21,7 @@ need_bundle_space() {
 # Packages are linked, not copied: cached files are replaced as a whole, never written to.
 save_packages() {
     mkdir "$new/packages"
-    while read -r name arch before after sha256 size action; do
+    while read -r name arch before after sha256 size action && [ -n "$name" ]; do
         [ "$before" = - ] && continue
         file=$(deb_name "$name" "$before" "$arch")
         [ -f "$cache/$file" ] || fail "the old package $file is not in the cache; acquire again"
@@ -53,6 +53,10 @@ save_configuration() {
     [ $? -le 1 ] || fail "the configuration could not be archived; see the log"
 }
 
+save_controls() {
+    mkdir "$new/controls" && each_control save || fail "what the controls change could not be recorded"
+}
+
 read_again() {
     tar -tf "$new/config.tar" >/dev/null || fail "the configuration archive cannot be read back"
     (cd "$new" && find . -type f ! -name sums -print0 | xargs -0 -r sha256sum >sums &&
@@ -67,6 +71,7 @@ mkdir -p "$new" || fail "no room in $root"
 save_packages
 save_state
 save_configuration
+save_controls
 read_again
 find "$new" -type f -print0 | xargs -0 sync
 printf '%s\n' "$PLAN" >"$new/plan" && sync "$new/plan" && : >"$new/complete" && sync "$new/complete" "$new" ||

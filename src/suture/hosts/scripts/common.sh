@@ -7,7 +7,7 @@ export PATH LC_ALL
 root=/var/lib/suture
 cache=$root/cache
 
-one_line() { tr '\n\t' '; ' | cut -c1-900; }
+one_line() { tr '\n\t\r' ';  ' | cut -c1-900; }
 
 # check NAME pass|fail|inconclusive DETAIL
 check() { printf 'check\t%s\t%s\t%s\n' "$1" "$2" "$(printf '%s' "$3" | one_line)" >&3; }
@@ -19,6 +19,9 @@ fail() {
     printf 'suture: %s\n' "$1"
     exit 1
 }
+
+# The lines of $PLAN; none where controls are all that is planned.
+plan_lines() { [ -z "$PLAN" ] || printf '%s\n' "$PLAN"; }
 
 # Every package that dpkg knows, one a line, in a stable order: key version status error-flag.
 packages() {

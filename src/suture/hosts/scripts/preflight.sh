@@ -19,12 +19,12 @@ busy=$(running_updaters)
     check "other updaters" inconclusive "$busy is at work; it will be waited for"
 
 packages | awk '{ print "installed\t" $1 "\t" $2 "\t" $3 " " $4 }' >"$TX_DIR/installed"
-printf '%s\n' "$PLAN" | awk -F '[ \t]' '
+plan_lines | awk -F '[ \t]' '
     NR == FNR { line[$2] = $0; next }
     { key = $1 ":" $2; if (key in line) print line[key] }' "$TX_DIR/installed" - >&3
 
 files=
-while read -r name arch before after sha256 size action; do
+while read -r name arch before after sha256 size action && [ -n "$name" ]; do
     file=$cache/$(deb_name "$name" "$after" "$arch")
     if [ -f "$file" ]; then
         files="$files $file"
@@ -45,5 +45,6 @@ printf 'configuration\t%s\n' "$(du -sk /etc | cut -f1)" >&3
 # shellcheck disable=SC2086
 [ -z "$files" ] || apt_install -s --no-install-recommends $files 2>&1 |
     awk '$1 == "Inst" || $1 == "Remv" || $1 == "Purg" || $1 == "E:" { print "simulated\t" $0 }' | head -n 2000 >&3
+each_control probe
 printf 'end\n' >&3
 exit 0

@@ -6,7 +6,7 @@ bundle=$root/tx/$RETURN_ID/return
 # Versions that are neither the ones before nor the ones of the plan: somebody went on from there.
 later_changes() {
     packages >"$TX_DIR/packages"
-    printf '%s\n' "$PLAN" | awk '
+    plan_lines | awk '
         NR == FNR { version[$1] = $2; state[$1] = $3; next }
         { key = $1 ":" $2; gone = !(key in state) || state[key] == "config-files" }
         gone && $3 == "-" { next }
@@ -17,7 +17,7 @@ later_changes() {
 
 # The old files of packages that are not as they were, and the new packages that have to go.
 changed_files() {
-    printf '%s\n' "$PLAN" | while read -r name arch before after sha256 size action; do
+    plan_lines | while read -r name arch before after sha256 size action; do
         [ "$before" = - ] && continue
         grep -qxF "$name:$arch $before installed ok" "$TX_DIR/packages" && continue
         printf '%s/packages/%s\n' "$bundle" "$(deb_name "$name" "$before" "$arch")"
@@ -25,7 +25,7 @@ changed_files() {
 }
 
 new_packages() {
-    printf '%s\n' "$PLAN" | while read -r name arch before after sha256 size action; do
+    plan_lines | while read -r name arch before after sha256 size action; do
         [ "$before" = - ] && grep -q "^$name:$arch " "$TX_DIR/packages" && printf '%s:%s\n' "$name" "$arch"
     done
 }
@@ -130,7 +130,8 @@ status=$?
 restore_configuration
 restore_marks
 restore_services
+each_control revert
 report_package_errors
 [ "$status" = 0 ] || fail "packages could not be put back (status $status): $(package_manager_errors)"
-check "way back" pass "packages, configuration, marks and services were put back"
+check "way back" pass "packages, configuration, marks, services and controls were put back"
 exit 0

@@ -1,20 +1,22 @@
 # What of a host's configuration and services is recorded before a patch and put back after.
-# Beside /etc: what maintainer scripts keep about it elsewhere, and conffiles of $PLAN outside /etc.
+# Beside /etc: what maintainer scripts keep about it elsewhere, and outside /etc the conffiles of
+# $PLAN and the files of controls.
 config_roots() {
     for path in /etc /var/lib/ucf /var/lib/dpkg/alternatives \
         /var/lib/systemd/deb-systemd-helper-enabled /var/lib/systemd/deb-systemd-helper-masked \
-        $(conffiles_elsewhere); do
+        $(conffiles_elsewhere) $(each_control file); do
         [ ! -e "$path" ] || printf '%s\n' "$path"
     done
 }
 
 conffiles_elsewhere() {
+    [ -n "$PLAN" ] || return 0
     # shellcheck disable=SC2046
     dpkg-query -W -f '${Conffiles}\n' $(plan_keys) 2>/dev/null |
         awk '$1 ~ "^/" && $1 !~ "^/etc/" { print $1 }'
 }
 
-plan_keys() { printf '%s\n' "$PLAN" | awk '{ print $1 ":" $2 }'; }
+plan_keys() { plan_lines | awk '{ print $1 ":" $2 }'; }
 
 # config_manifest ROOTS-FILE: type:mode:uid:gid:content, a tab, the path; sorted. Content is the
 # sha256 of a file, the target of a link. Names with a tab or a line end are left out.

@@ -18,6 +18,7 @@ run_health "$HEALTH_WAIT_S" >&3
 settle_units "$patience"
 failed_units | comm -13 "$bundle/failed-units" - | while read -r unit; do printf 'failed-unit\t%s\t\n' "$unit"; done >&3
 active_units | comm -23 "$bundle/active-units" - | while read -r unit; do printf 'inactive\t%s\n' "$unit"; done >&3
+each_control compare
 report_stale
 printf 'end\n' >&3
 exit 0

@@ -26,7 +26,7 @@ if read -r dpkg_offset history_offset <"$apply/log-offsets"; then
 fi 2>/dev/null
 
 # shellcheck disable=SC2046
-dpkg --verify $(plan_keys) 2>&1 | grep -v ' c /' | head -n 50 |
+[ -z "$PLAN" ] || dpkg --verify $(plan_keys) 2>&1 | grep -v ' c /' | head -n 50 |
     while IFS= read -r line; do printf 'altered\t%s\n' "$(printf '%s' "$line" | one_line)"; done >&3
 
 find /etc \( -name '*.dpkg-dist' -o -name '*.dpkg-new' -o -name '*.ucf-dist' \) -cnewer "$bundle/complete" |
@@ -41,6 +41,7 @@ comm -13 "$bundle/failed-units" "$TX_DIR/failed" | while read -r unit; do
     printf 'failed-unit\t%s\t%s\n' "$unit" "$(package_of_unit "$unit")" >&3
 done
 
+each_control verify
 report_stale
 [ ! -e /run/reboot-required ] && [ ! -e /var/run/reboot-required ] || printf 'reboot-required\n' >&3
 printf 'end\n' >&3
