@@ -17,6 +17,7 @@ import typer
 
 from suture import __version__
 from suture.cli import (
+    controls,
     evidence,
     exceptions,
     feeds,
@@ -73,6 +74,7 @@ app.command("explain")(findings.explain)
 app.command("sbom")(findings.sbom)
 app.add_typer(exceptions.app, name="exception")
 app.add_typer(policies.app, name="policy")
+app.add_typer(controls.app, name="control")
 app.add_typer(plans.app, name="plan")
 app.command("rehearse")(plans.rehearse)
 app.add_typer(rollouts.app, name="rollout")

@@ -19,11 +19,13 @@ _TAKEN = ("selected", "required")
 def print_plan(out: Console, plan: Plan, *, ledgers: bool = True) -> None:
     """The whole plan, most important first."""
     cves = {cve for host in plan.hosts for cve in host.closes}
+    controls = {control.id for host in plan.hosts for control in host.controls}
     out.print(
         plain(f"Plan {plan.id}", "bold")
         + plain(
             f"  {plan.created_at:%Y-%m-%d %H:%M} UTC · {len(plan.hosts)} hosts · "
             f"{sum(len(host.changes) for host in plan.hosts)} packages · closes {len(cves)} CVEs"
+            + (f" · {len(controls)} controls" if controls else "")
             + (f" · corrects plan {plan.parent}" if plan.parent else "")
         )
     )
@@ -63,10 +65,11 @@ def _print_waves(out: Console, plan: Plan) -> None:
 
 
 def _by_patch_set(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:
-    """Hosts that get the same packages are shown once."""
+    """Hosts that get the same packages and controls are shown once."""
     groups: dict[str, list[HostPlan]] = {}
     for host in hosts:
-        groups.setdefault(host.patch_set + ",".join(host.restarts), []).append(host)
+        controls = [control.id for control in host.controls]
+        groups.setdefault(",".join([host.patch_set, *host.restarts, *controls]), []).append(host)
     return list(groups.values())
 
 
@@ -84,7 +87,10 @@ def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
         )
     out.print()
     out.print(plain(f"{names}", "bold", limit=2000))
-    out.print(made)
+    if first.changes:
+        out.print(made)
+    if first.controls:
+        _print_controls(out, first)
     out.print(
         plain(
             f"  download {size(first.download_bytes)} · patch set {first.patch_set[:12]} · "
@@ -97,7 +103,7 @@ def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
     out.print(
         plain(
             "  way back: the old packages, configuration and service states are on the host "
-            "before it is touched"
+            "before it is touched" + (", and what its controls change" if first.controls else "")
         )
     )
     _print_checks(out, hosts)
@@ -112,6 +118,18 @@ def _print_checks(out: Console, hosts: list[HostPlan]) -> None:
     for checks_, names in groups.items():
         where = f" on {', '.join(names)}" if len(groups) > 1 else ""
         out.print(plain(f"  health checks{where}: {checks_}", limit=2000))
+
+
+def _print_controls(out: Console, host: HostPlan) -> None:
+    made = table("Control", "|Does", "|Stands in for", "|Why")
+    for control in host.controls:
+        made.add_row(
+            plain(control.id),
+            plain(control.summary),
+            plain(_shorten(control.cves)),
+            plain(control.reason, limit=1000),
+        )
+    out.print(made)
 
 
 def _shorten(cves: tuple[str, ...]) -> str:
@@ -190,5 +208,11 @@ def print_diff(out: Console, found: PlanDiff) -> None:
             out.print(
                 plain(f"    ~ {both.after.key} {both.before.after} → {both.after.after}", "yellow")
             )
+        for sign, style, ids in (
+            ("+", "green", host.controls_added),
+            ("-", "red", host.controls_dropped),
+        ):
+            for name in ids:
+                out.print(plain(f"    {sign} control {name}", style))
         if host.moved:
             out.print(plain(f"    ring {host.moved[0]} → {host.moved[1]}", "yellow"))

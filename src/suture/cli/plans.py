@@ -26,8 +26,15 @@ def create(
     hold_back: Annotated[
         list[str] | None, typer.Option(help="source@version that must not be deployed.")
     ] = None,
+    control: Annotated[
+        list[str] | None, typer.Option(help="Control to apply, where its condition holds.")
+    ] = None,
+    packages: Annotated[bool, typer.Option(help="Without, controls are all that is done.")] = True,
     parent: Annotated[
-        str | None, typer.Option(help="Plan that this one corrects; what it held back stays so.")
+        str | None,
+        typer.Option(
+            help="Plan that this one corrects; what it held back stays so, and its controls stay."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -44,6 +51,8 @@ def create(
         labels=tuple(label or ()),
         policy_file=policy,
         hold_back=tuple(hold_back or ()),
+        control_ids=tuple(control or ()),
+        packages=packages,
         parent=parent,
         actor=actor(),
     )

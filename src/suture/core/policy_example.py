@@ -108,12 +108,14 @@ twin:
     - /etc/ssl/private
 
 # How findings are ranked: log-odds of exploitation (EPSS) plus `cvss` for each point of CVSS,
-# times criticality and exposure. The usual values stand for what is not known.
+# times criticality and exposure. The usual values stand for what is not known. `mitigated` is what
+# remains of the score where a control is in force against the vulnerability.
 weights:
   cvss: 0.35
   usual_epss: 0.01
   usual_cvss: 6.0
   least_epss: 0.00001
+  mitigated: 0.3
 
 # How long a finding may stay open, by severity, from the day on which it was first known. What is
 # known to be exploited is due on CISA's date where that is earlier.

@@ -16,12 +16,14 @@ from suture.core.documents import Document
 from suture.core.enrichment import Enrichment
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import Host
+from suture.core.mitigation import MitigationKey
 from suture.core.urgency import (
     DEFAULT_WEIGHTS,
     NOWHERE,
     Place,
     RankingWeights,
     Urgency,
+    eased,
     place,
     urgency,
 )
@@ -61,16 +63,19 @@ def rank(
     weights: RankingWeights = DEFAULT_WEIGHTS,
     limits: TimeLimits = _LIMITS,
     open_since: Mapping[FindingKey, date] | None = None,
+    mitigated: Mapping[MitigationKey, str] | None = None,
 ) -> tuple[Finding, ...]:
     """The findings, most urgent first, with score, rank, deadline and reasons.
 
     ``hosts`` is by name and ``enrichment`` by CVE; what is not in them is not known.
     ``open_since`` is the day on which each finding was first known to be open; what is not in it
-    is new today. Without it the policy's ``limits`` have no day to count from.
+    is new today. Without it the policy's ``limits`` have no day to count from. ``mitigated`` says
+    of (host, CVE) which control is in force against it.
     """
     # Hosts alike in what counts share the answer: a fleet has few kinds of them.
     places = {name: place(host) for name, host in hosts.items()}
     made: dict[tuple[str, Severity, Place], Urgency] = {}
+    stand_ins = mitigated or {}
     scored = []
     for finding in findings:
         where = places.get(finding.host, NOWHERE)
@@ -78,7 +83,10 @@ def rank(
         if key not in made:
             known = enrichment.get(finding.cve) or Enrichment(finding.cve)
             made[key] = urgency(known, finding.severity, where, weights)
-        scored.append((finding, made[key]))
+        found = made[key]
+        if said := stand_ins.get((finding.host, finding.cve)):
+            found = replace(found, score=eased(found, weights), reasons=(said, *found.reasons))
+        scored.append((finding, found))
     scored.sort(key=lambda pair: (-pair[1].score, pair[0].cve, pair[0].host, pair[0].source))
     return tuple(
         _ranked(finding, found, number, _due(finding, found, limits, open_since, today))

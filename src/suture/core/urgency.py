@@ -38,6 +38,7 @@ _SCORE_OF = {
 
 Probability = Annotated[float, Meta(ge=0, le=1, description="a probability, 0 to 1")]
 Points = Annotated[float, Meta(ge=0, le=10, description="a number from 0 to 10")]
+Factor = Annotated[float, Meta(ge=0, le=1, description="a factor, 0 to 1")]
 Least = Annotated[float, Meta(gt=0, le=0.1, description="a small probability, above 0 to 0.1")]
 
 
@@ -46,12 +47,14 @@ class RankingWeights(Document, frozen=True):
 
     ``usual_epss`` and ``usual_cvss`` stand for what is not known. ``least_epss`` bounds the
     log-odds, and moves the scale so that the least urgent finding still counts above zero.
+    ``mitigated`` is what remains of the score where a control stands in for the patch.
     """
 
     cvss: Points = 0.35
     usual_epss: Probability = 0.01
     usual_cvss: Points = 6.0
     least_epss: Least = 0.00001
+    mitigated: Factor = 0.3
 
 
 DEFAULT_WEIGHTS = RankingWeights()
@@ -119,6 +122,13 @@ def urgency(
             *(("disputed: whether it is a vulnerability at all",) if known.disputed else ()),
         ),
     )
+
+
+def eased(found: Urgency, weights: RankingWeights = DEFAULT_WEIGHTS) -> float:
+    """The score while a control stands in for the patch. What is known to be exploited stays before
+    all others."""
+    known = _most(weights) if found.kev else 0.0
+    return known + (found.score - known) * weights.mitigated
 
 
 def _log_odds(probability: float, weights: RankingWeights) -> float:

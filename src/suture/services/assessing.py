@@ -7,7 +7,7 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from suture.core import matching, ranking, selector
+from suture.core import matching, mitigation, ranking, selector
 from suture.core.choosing import matches_origin
 from suture.core.documents import Document
 from suture.core.findings import Finding
@@ -50,6 +50,7 @@ def assess(
         today=today,
         weights=policy.weights,
         limits=policy.limits,
+        mitigated=mitigation.reasons(knowledge.in_force),
     )
     by_host: dict[str, list[Finding]] = {}
     for finding in ranked:

@@ -187,7 +187,7 @@ def assessed(
         never = tuple(host.name for host in hosts if host.name not in seen)
         now = clock()
         releases = {one.os.release for _, one in known}
-        knowledge = known_about(store, releases, now=now, known_at=moment.known_at)
+        knowledge = known_about(store, releases, now=now, at=moment.at, known_at=moment.known_at)
         today = (moment.at or now).date()
         return assess(known, knowledge, policy, today=today), knowledge, never
 

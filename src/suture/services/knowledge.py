@@ -10,8 +10,9 @@ from suture.core.advisories import Advisory
 from suture.core.advisory_index import AdvisoryIndex, Name
 from suture.core.enrichment import Enrichment
 from suture.core.inventory import Inventory
+from suture.core.mitigation import InForce
 from suture.store import changelogs as stored_changelogs
-from suture.store import feeds, records, scores
+from suture.store import controls, feeds, records, scores
 from suture.store.changelogs import ChangelogKey, StoredChangelog
 from suture.store.database import Store
 from suture.store.feeds import FeedState
@@ -25,7 +26,8 @@ class Knowledge:
 
     ``names`` are all that the index is wanted for, None for everything. ``published`` is (source,
     source version) → the day it came out. ``stale`` is publisher → how
-    old its word is, where that is too old to be relied on.
+    old its word is, where that is too old to be relied on. ``in_force`` are the controls that stand
+    in for patches.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Knowledge:
         *,
         advisories: Iterable[Advisory] = (),
         stale: Mapping[str, str] | None = None,
+        in_force: Iterable[InForce] = (),
         store: Store | None = None,
         known_at: datetime | None = None,
         names: Collection[Name] | None = None,
@@ -43,6 +46,7 @@ class Knowledge:
         self.published: dict[tuple[str, str], date] = {}
         self.unreadable = dict(unreadable or {})
         self.stale = dict(stale or {})
+        self.in_force = tuple(in_force)
         self._store = store
         self._known_at = known_at
         for one in known:
@@ -89,6 +93,7 @@ def known_about(
     releases: Collection[str],
     *,
     now: datetime,
+    at: datetime | None = None,
     known_at: datetime | None = None,
     read: Iterable[StoredChangelog] = (),
     unreadable: Mapping[ChangelogKey, str] | None = None,
@@ -96,6 +101,7 @@ def known_about(
 ) -> Knowledge:
     """What is known about ``releases``, now or as it was known at ``known_at``.
 
+    ``at`` is the time of which controls in force are asked, None for now.
     ``read`` are changelogs that are not stored, ``unreadable`` says which could not be read.
     ``names`` are all that the index is wanted for, None for everything.
     """
@@ -105,11 +111,13 @@ def known_about(
             advisory for _, advisory in records.advisories(connection, releases, known_at=known_at)
         ]
         states = feeds.listing(connection)
+        in_force = controls.listing(connection, at=at)
     return Knowledge(
         known,
         unreadable,
         advisories=advisories,
         stale={} if known_at else _stale(states.values(), now),
+        in_force=in_force,
         store=store,
         known_at=known_at,
         names=names,

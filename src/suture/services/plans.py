@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from suture.core import planner
+from suture.core.controls import Control
 from suture.core.documents import Document
 from suture.core.inventory import Host
 from suture.core.lint import Problem, has_errors, lint
 from suture.core.planning import HeldBack, Plan
 from suture.core.policy import Policy
-from suture.services import fleet, policies
+from suture.services import controls, fleet, policies
 from suture.services.assessing import assess
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError, ServiceError
@@ -32,26 +35,34 @@ def create(
     labels: Sequence[str] = (),
     policy_file: Path | None = None,
     hold_back: Sequence[str] = (),
+    control_ids: Sequence[str] = (),
+    packages: bool = True,
     parent: str | None = None,
     actor: str,
 ) -> Plan:
     """A plan for enrolled hosts from their last scan; nothing is contacted.
 
-    ``hold_back`` are ``source@version``, on top of what ``parent`` held back. Raises
-    :class:`RefusedError` when the plan does not pass its own lint.
+    ``hold_back`` are ``source@version``, on top of what ``parent`` held back, and ``control_ids``
+    name controls, on top of those that it applies. Without ``packages`` every update is left out.
+    Raises :class:`RefusedError` when a control goes to no host, or the plan does not pass its own
+    lint.
     """
     policy, _ = policies.load(workspace, policy_file)
     hosts = fleet.chosen(workspace, names=names, labels=labels)
     with fleet.opened(workspace) as store:
         before = get(store, parent) if parent else None
         held_back = (*(before.held_back if before else ()), *map(_held_back, hold_back))
+        wanted = controls.chosen(workspace, control_ids)
         plan = make(
             store,
             hosts=hosts,
             policy=policy,
             held_back=held_back,
+            controls=_with_those_of(before, wanted),
+            packages=packages,
             parent=before.id if before else None,
         )
+        _refuse_idle(plan, wanted)
         save(store, plan, actor)
     return plan
 
@@ -62,6 +73,8 @@ def make(
     hosts: Sequence[Host],
     policy: Policy,
     held_back: Sequence[HeldBack],
+    controls: Sequence[Control] = (),
+    packages: bool = True,
     parent: str | None,
 ) -> Plan:
     """The plan that follows from what is stored; it is not kept."""
@@ -70,7 +83,9 @@ def make(
     now = clock()
     known = [(host, seen[host.name]) for host in hosts if host.name in seen]
     knowledge = known_about(store, {inventory.os.release for _, inventory in known}, now=now)
-    assessments = assess(known, knowledge, policy, today=now.date(), held_back=held_back)
+    rules = policy.select if packages else replace(policy.select, exclude=("*",))
+    selecting = replace(policy, select=rules)
+    assessments = assess(known, knowledge, selecting, today=now.date(), held_back=held_back)
     return planner.make_plan(
         hosts=hosts,
         inventories={host.name: inventory for host, inventory in known},
@@ -79,8 +94,32 @@ def make(
         policy=policy,
         now=now,
         held_back=tuple(held_back),
+        controls=controls,
         parent=parent,
     )
+
+
+def controls_of(plan: Plan) -> tuple[Control, ...]:
+    """All controls of a plan, each once."""
+    return tuple({one.id: one for host in plan.hosts for one in host.controls}.values())
+
+
+def _with_those_of(parent: Plan | None, wanted: Sequence[Control]) -> tuple[Control, ...]:
+    """The parent's controls and ``wanted``, which replaces those of the same id."""
+    known = controls_of(parent) if parent else ()
+    return tuple({one.id: one for one in (*known, *wanted)}.values())
+
+
+def _refuse_idle(plan: Plan, wanted: Sequence[Control]) -> None:
+    applied = {one.id for one in controls_of(plan)}
+    for control in wanted:
+        if control.id not in applied:
+            left_out = "; ".join(f"{one.host}: {one.reason}" for one in plan.left_out[:3])
+            raise RefusedError(
+                f"control {control.id} is for {control.when} and goes to none of these hosts"
+                + (f" ({left_out})" if left_out else ""),
+                "Choose other hosts, scan them, or change its condition.",
+            )
 
 
 def save(store: Store, plan: Plan, actor: str) -> None:

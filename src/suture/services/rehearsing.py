@@ -217,6 +217,7 @@ class _Rehearsing:
             hosts=[self.enrolled[name] for name in names if name in self.enrolled],
             policy=self.policy,
             held_back=(*plan.held_back, *culprits),
+            controls=plans.controls_of(plan),
             parent=plan.id,
         )
         plans.save(self.store, corrected, self.actor)

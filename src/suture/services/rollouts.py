@@ -19,7 +19,7 @@ from suture.core.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.ticks import Tick
-from suture.services import fleet, plans, policies
+from suture.services import fleet, mitigating, plans, policies
 from suture.services.collecting import Collected, clock, collect
 from suture.services.connections import connector
 from suture.services.errors import NotFoundError, RefusedError
@@ -176,6 +176,8 @@ def ask_way_back(
                 ticks.host_started(store, rollout.id, name, HostPhase.ROLLING_BACK, reason, clock())
             except CoreRefusedError as error:
                 raise RefusedError(str(error)) from None
+        plan = ticks.load_plan(store, rollout.id)
+        mitigating.record_rollout(store, plan, get(store, rollout.id).state, clock())
     return rollout.id, wanted
 
 
@@ -198,6 +200,7 @@ def drive(
         ):
             driver.drive(rollout.id, on_event=on_event, on_tick=on_tick)
         after = get(store, rollout.id)
+        mitigating.record_rollout(store, ticks.load_plan(store, after.id), after.state, clock())
         untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
         touched = [host.host for host in after.state.hosts if host.phase not in untouched]
         asyncio.run(_look_again(workspace, store, policy, enrolled, touched))
@@ -258,6 +261,7 @@ async def verify(
             raise RefusedError("none of these hosts was patched by this rollout")
         runner, enrolled = _runner(workspace, store, policy)
         reports = await asyncio.gather(*(_verify(runner, found.rollout.id, one) for one in wanted))
+        mitigating.record_checks(store, found.plan, found.rollout.id, reports, clock())
         seen = await _look_again(workspace, store, policy, enrolled, wanted)
         releases = {one.inventory.os.release for one in seen if one.inventory is not None}
         index = known_about(store, releases, now=clock()).index

@@ -10,7 +10,8 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The directory of an installation: database, pinned host keys, policy, twins, feeds."""
+    """The directory of an installation: database, pinned host keys, policy, controls, twins,
+    feeds."""
 
     home: Path
     database: str
@@ -22,6 +23,10 @@ class Workspace:
     @property
     def policy(self) -> Path:
         return self.home / "policy.yaml"
+
+    @property
+    def controls(self) -> Path:
+        return self.home / "controls"
 
     @property
     def twins(self) -> Path:

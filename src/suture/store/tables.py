@@ -236,6 +236,20 @@ rollouts = Table(
     Column("ended_at", UtcDateTime),
 )
 
+# Controls that a rollout applied and verified, and from when until when.
+controls_in_force = Table(
+    "controls_in_force",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("control", String(64), nullable=False),
+    Column("rollout", String(64), ForeignKey("rollouts.id"), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime),
+    Index("ix_controls_in_force_host", "host", "until"),
+)
+
 reports = Table(
     "reports",
     metadata,

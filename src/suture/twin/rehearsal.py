@@ -1,4 +1,4 @@
-"""The rehearsal: a host's patch set on its twin, there and back.
+"""The rehearsal: a host's patch set and controls on its twin, there and back.
 
 The steps are the ones that the host itself will see, from the same functions and the same bytes.
 """
@@ -30,7 +30,7 @@ from suture.twin.suspects import narrow, same_harm
 _PATCHING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY)
 _BASELINE_WAIT_S = 30
 _BISECT_TRIES = 8
-_SETTINGS = PatchSettings(reconnect_s=60, lock_wait_s=30, reboot_s=180)
+_SETTINGS = PatchSettings(reconnect_s=60, lock_wait_s=30, reboot_s=180, own_kernel=False)
 
 
 class Rehearsal(Document, frozen=True):
@@ -186,14 +186,19 @@ class Rehearser:
         self.watching.on_report(report)
 
     async def _bisect(self, plan_id: str, plan: HostPlan, whole: _Run) -> tuple[str, ...]:
+        """Among the packages alone: where those do not fail without the controls, none of them."""
         sources = tuple(sorted({change.source for change in plan.changes}))
 
         async def attempt(some: tuple[str, ...]) -> Verdict:
             self.watching.on_stage(f"looking for the culprit: {', '.join(some)}")
             part = tuple(change for change in plan.changes if change.source in some)
-            smaller = msgspec.structs.replace(plan, changes=part, patch_set=digest(part))
+            smaller = msgspec.structs.replace(
+                plan, changes=part, patch_set=digest(part), controls=()
+            )
             return _judge_part(whole, await self._run(plan_id, smaller, whole=False))
 
+        if plan.controls and (not sources or await attempt(sources) is not Verdict.FAIL):
+            return ()
         return await narrow(sources, attempt, tries=self.bisect_tries)
 
     def _session(self, twin: Twin, plan_id: str, plan: HostPlan) -> PatchSession:
@@ -211,7 +216,9 @@ async def _provide_packages(way: Transport) -> None:
     """Put the given packages where a host keeps what it acquired; the steps check each."""
     script = (
         f"umask 077; mkdir -p {quote(CACHE)} && cd {quote(PACKAGES)} || exit 1\n"
-        f'for file in *.deb; do [ -f "$file" ] && cp "$file" {quote(CACHE)}/ || exit 1; done\n'
+        "for file in *.deb; do\n"
+        f'    [ ! -f "$file" ] || cp "$file" {quote(CACHE)}/ || exit 1\n'
+        "done\n"
     )
     result = await way.run(script, timeout_s=300)
     if result.exit:
