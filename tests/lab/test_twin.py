@@ -20,6 +20,7 @@ import pytest
 from lab import packages
 from lab.fleet import Lab, LabHost
 from lab.repository import ORIGIN_PATTERN
+from suture.core.controls import Control, Mask, Module, Setting, SettingFormat, Sysctl
 from suture.core.documents import encode
 from suture.core.evidence import Step, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
@@ -41,6 +42,7 @@ from suture.twin.rehearsal import Rehearsal, Rehearser
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("twin")]
 
 _SECRET = "/root/.ssh/id_of_the_host"
+_ALL_BUT_FEW = ("*nginx*", "lib*", "perl*", "python*", packages.GREETER)
 
 
 def _now() -> datetime:
@@ -216,7 +218,7 @@ async def test_a_package_that_breaks_its_service_is_caught_and_named(stage: Stag
 
 
 async def test_harm_that_no_unit_shows_is_found_by_trying_parts(stage: Stage) -> None:
-    plan = await stage.plan(without=("*nginx*", "lib*", "perl*", "python*", packages.GREETER))
+    plan = await stage.plan(without=_ALL_BUT_FEW)
     (one,) = plan.hosts
     old = f"dpkg-query -W -f '${{Version}}' {packages.NOTES} | grep -qxF {packages.OLD}"
     check = HealthCheck(HealthCheckKind.COMMAND, old)
@@ -227,8 +229,51 @@ async def test_harm_that_no_unit_shows_is_found_by_trying_parts(stage: Stage) ->
     assert rehearsal.suspects == (packages.NOTES,)
 
 
+def _grace(value: str) -> Control:
+    setting = Setting(
+        "/etc/ssh/sshd_config",
+        "LoginGraceTime",
+        value,
+        SettingFormat.SSHD,
+        reload="ssh.service",
+        validate="sshd -t",
+    )
+    return Control(id="grace", title="t", reason="r", setting=setting)
+
+
+_CONTROLS = (
+    Control(id="ptrace", title="t", reason="r", sysctl=Sysctl("kernel.yama.ptrace_scope", "2")),
+    Control(id="no-aead", title="t", reason="r", module=Module("algif_aead")),
+    Control(id="no-cron", title="t", reason="r", mask=Mask("cron.service")),
+    _grace("0"),
+)
+
+
+async def test_controls_alone_are_tried_on_a_twin_and_taken_back(stage: Stage) -> None:
+    plan = await stage.plan(without=_ALL_BUT_FEW)
+    one = msgspec.structs.replace(plan.hosts[0], changes=(), controls=_CONTROLS)
+    rehearsal = await stage.rehearse(msgspec.structs.replace(plan, hosts=(one,)))
+    assert rehearsal.verdict is Verdict.PASS, rehearsal
+    steps = {report.step: report for report in rehearsal.reports}
+    verified = {check.name: check for check in steps[Step.VERIFY].checks}
+    assert all(verified[f"control {one.id}"].verdict is Verdict.PASS for one in _CONTROLS)
+    assert "not the twin's own" in verified["control ptrace"].detail
+    assert steps[Step.VERIFY_ROLL_BACK].verdict is Verdict.PASS
+
+
+async def test_a_control_that_does_harm_blames_no_package(stage: Stage) -> None:
+    plan = await stage.plan(without=_ALL_BUT_FEW)
+    one = msgspec.structs.replace(plan.hosts[0], controls=(_grace("soon"),))
+    rehearsal = await stage.rehearse(msgspec.structs.replace(plan, hosts=(one,)))
+    assert rehearsal.verdict is Verdict.FAIL, rehearsal
+    assert "control grace: `sshd -t` says" in rehearsal.reason
+    assert rehearsal.suspects == ()
+    assert rehearsal.reports[-1].step is Step.VERIFY_ROLL_BACK
+    assert rehearsal.reports[-1].verdict is Verdict.PASS
+
+
 async def test_a_check_that_needs_data_left_out_is_not_counted(stage: Stage) -> None:
-    plan = await stage.plan(without=("*nginx*", "lib*", "perl*", "python*", packages.GREETER))
+    plan = await stage.plan(without=_ALL_BUT_FEW)
     (one,) = plan.hosts
     check = HealthCheck(HealthCheckKind.COMMAND, "test -s /srv/data")
     one = msgspec.structs.replace(one, checks=(*one.checks, check))
