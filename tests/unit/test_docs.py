@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from docs import commands
+from suture.core import controls
 from suture.core.matching import UnnamedUpdate
 from suture.hosts.transport import FailureKind, HostFailure
 from suture.services import scan_report
@@ -61,6 +62,12 @@ def test_every_field_of_a_scan_is_explained(document: type[msgspec.Struct]) -> N
     page = (ROOT / "docs/scan-json.md").read_text()
     for field in msgspec.structs.fields(document):
         assert f"| `{field.encode_name}` |" in page
+
+
+def test_the_controls_in_the_pages_are_valid() -> None:
+    page = (ROOT / "docs/controls.md").read_text()
+    examples = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len({controls.parse(text, name="controls.md").target[0] for text in examples}) == 4
 
 
 def test_every_kind_of_failure_has_its_row() -> None:

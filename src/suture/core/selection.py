@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from suture.core.documents import Document
 
 
@@ -105,3 +107,13 @@ class Selection(Document, frozen=True):
 
     changes: tuple[Change, ...]
     ledger: Ledger
+
+    def without_changes(self, why: str) -> Selection:
+        """The same updates with none of them taken, because of ``why``."""
+        entries = tuple(
+            replace(entry, reason=Reason.EXCLUDED, detail=why)
+            if entry.reason in (Reason.SELECTED, Reason.REQUIRED)
+            else entry
+            for entry in self.ledger.entries
+        )
+        return Selection((), Ledger(self.ledger.available, entries))

@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from suture.core import planner
 from suture.core.controls import Control
 from suture.core.documents import Document
@@ -83,13 +81,15 @@ def make(
     now = clock()
     known = [(host, seen[host.name]) for host in hosts if host.name in seen]
     knowledge = known_about(store, {inventory.os.release for _, inventory in known}, now=now)
-    rules = policy.select if packages else replace(policy.select, exclude=("*",))
-    selecting = replace(policy, select=rules)
-    assessments = assess(known, knowledge, selecting, today=now.date(), held_back=held_back)
+    assessments = assess(known, knowledge, policy, today=now.date(), held_back=held_back)
+    selections = {one.host.name: one.selection for one in assessments}
+    if not packages:
+        why = "the plan is of controls alone"
+        selections = {name: one.without_changes(why) for name, one in selections.items()}
     return planner.make_plan(
         hosts=hosts,
         inventories={host.name: inventory for host, inventory in known},
-        selections={one.host.name: one.selection for one in assessments},
+        selections=selections,
         findings=[finding for one in assessments for finding in one.findings],
         policy=policy,
         now=now,

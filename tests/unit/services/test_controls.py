@@ -125,6 +125,7 @@ def test_a_plan_of_controls_alone_accounts_for_every_update(
     (one,) = made.hosts
     assert one.changes == ()
     assert one.ledger.counts() == {Reason.EXCLUDED: 1}
+    assert one.ledger.entries[0].detail == "the plan is of controls alone"
     assert one.ledger.reconciles
 
 
