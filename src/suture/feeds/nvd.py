@@ -3,6 +3,7 @@
 Two ways to the same records, of which a site needs one. ``nvd`` reads files: one a year, checked
 against the hash beside it, and for syncs at most a week apart the one of all recent changes.
 ``nvd-api`` asks the API for what was modified since the last sync, which is fresher and slower.
+What was interrupted has changed nothing and asks for its pages again.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -34,6 +34,7 @@ Progress = Callable[[str, str, int, int | None], None]
 
 _LEAST_SHARE = 0.7  # a feed with fewer of its records than that has shrunk suspiciously
 _FEW = 20  # and one with so few may lose any number
+_BEHIND = timedelta(days=1)  # what a publisher's whole files may be behind its files of changes
 
 
 class Outcome(StrEnum):
@@ -120,6 +121,12 @@ class _FeedSync:
         with store.read() as connection:
             self._before = feeds.get(connection, feed.name)
 
+    @property
+    def _anew(self) -> bool:
+        """Whether another version read what is stored: then all of it is fetched and read again,
+        and not only what has changed since. Scores keep their days; none of them is made anew."""
+        return self._before.reader != __version__
+
     def run(self) -> Synced:
         started = time.monotonic()
         try:
@@ -133,9 +140,9 @@ class _FeedSync:
 
     def _take(self) -> Synced:
         files, after = self._fetch()
-        to_read = [file for file in files if file.changed or file.removed]
-        if self._before.reader != __version__:
-            to_read = list(files)
+        if not files:
+            raise FeedError("the feed has no files any more")
+        to_read = [file for file in files if self._anew or file.changed or file.removed]
         if not to_read and after.present == self._before.present:
             with self._store.begin() as connection:
                 feeds.save(connection, after)
@@ -156,7 +163,7 @@ class _FeedSync:
             url=before.mirror or self._feed.url,
             directory=self._directory,
             seen=before.files,
-            since=before.synced_at,
+            since=None if self._anew and self._feed.scores is None else before.synced_at,
             progress=lambda name, done, total: self._progress(
                 self._feed.name, f"fetching {name}", done, total
             ),
@@ -260,7 +267,9 @@ class _FeedSync:
 
     def _check_time(self, newest: date | None) -> None:
         before = self._before.newest
-        if not self._accept and before is not None and newest is not None and newest < before:
+        if self._accept or before is None or newest is None:
+            return
+        if newest < before - _BEHIND:
             raise _Suspicious(
                 f"the feed went back in time: its newest word was of {before}, now of {newest}"
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs as struct
 
 from suture.core.advisories import Advisory, Affected, FixState
 from suture.core.enrichment import Epss
@@ -98,6 +99,55 @@ def test_another_version_of_suture_reads_files_anew(
     assert site.sync().outcome is Outcome.SYNCED
 
 
+def test_another_version_of_suture_wants_all_of_a_feed_and_not_only_changes(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.publish({"DSA-1": "2026-01-01", "DSA-2": "2026-01-01"})
+    site.publish({}, "changes")
+
+    def fetch(source: Source) -> list[FeedFile]:
+        if source.since is None:
+            return [source.get("all.json")]
+        return [source.get("changes", partial=True)]
+
+    site.fetch_with(fetch)
+    site.sync()
+    assert site.sync().began == 0
+    site.feed = replace(
+        site.feed, parse=lambda file: (struct.replace(one, summary="new") for one in parse(file))
+    )
+    monkeypatch.setattr("suture.services.syncing.__version__", "99")
+    done = site.sync()
+    assert (done.outcome, done.began, done.ended, done.records) == (Outcome.SYNCED, 2, 2, 2)
+
+
+def test_scores_that_another_version_read_are_not_fetched_anew(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = []
+
+    def fetch(source: Source) -> list[FeedFile]:
+        wanted.append(source.since)
+        return [source.get("all.json")]
+
+    table = ScoreTable(DAY, "v", np.array([b"CVE-2026-0001"]), np.array([0.5]), np.array([0.9]))
+    site.publish({})
+    site.feed = replace(site.feed, parse=None, scores=lambda file: table, fetch=fetch)
+    site.sync()
+    monkeypatch.setattr("suture.services.syncing.__version__", "99")
+    site.sync()
+    assert wanted[0] is None and wanted[1] is not None
+
+
+def test_a_feed_without_any_file_is_refused(site: Site) -> None:
+    site.publish({"DSA-1": "2026-01-01"})
+    site.sync()
+    site.fetch_with(lambda source: [])
+    refused = site.sync(accept=True)
+    assert (refused.outcome, refused.error) == (Outcome.FAILED, "the feed has no files any more")
+    assert site.known() == ["DSA-1"]
+
+
 @pytest.mark.parametrize("broken", ['{"DSA-3": "2026-', '{"DSA-3": "2026-01-03", "DSA-4": ""}'])
 def test_a_broken_file_changes_nothing(site: Site, broken: str) -> None:
     site.publish({"DSA-1": "2026-01-01"})
@@ -154,6 +204,13 @@ def test_a_feed_that_goes_back_in_time_is_refused(site: Site) -> None:
         "the feed went back in time: its newest word was of 2026-05-01, now of 2026-04-01"
     )
     assert site.sync(accept=True).outcome is Outcome.SYNCED
+
+
+def test_whole_files_may_be_a_day_behind_those_of_changes(site: Site) -> None:
+    site.publish({"DSA-1": "2026-05-02"})
+    site.sync()
+    site.publish({"DSA-1": "2026-05-01"})
+    assert site.sync().outcome is Outcome.SYNCED
 
 
 def test_only_changed_files_are_read_and_lost_ones_end(site: Site) -> None:
