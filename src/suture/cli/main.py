@@ -23,6 +23,7 @@ from suture.cli import (
     feeds,
     findings,
     hosts,
+    openscap,
     plans,
     policies,
     reports,
@@ -67,6 +68,7 @@ def _options(
 app.command("scan")(scan.scan)
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(feeds.app, name="feeds")
+app.command("openscap")(openscap.openscap)
 app.command("import")(reports.import_)
 app.add_typer(reports.app, name="reports")
 app.command("findings")(findings.findings)

@@ -40,7 +40,7 @@ class Directory:
         self._addresses: dict[str, set[str]] = {}
         self._names: dict[str, set[str]] = {}
         self._short: dict[str, dict[str, str]] = {}
-        enrolled = set()
+        self._enrolled = enrolled = set[str]()
         for host in hosts:
             enrolled.add(host.name)
             known = (identities or {}).get(host.name, _NOTHING)
@@ -62,7 +62,12 @@ class Directory:
 
     def place(self, seen: ScannerHost) -> Placement:
         """An agent's id goes before all else. Address and name must not contradict each other;
-        where one of them fits several hosts, the other decides."""
+        where one of them fits several hosts, the other decides. What Suture ran itself is about
+        the host on which it did."""
+        if seen.enrolled:
+            if seen.enrolled in self._enrolled:
+                return Placement(seen.enrolled, "run there by Suture")
+            return Placement(how="the host on which Suture ran it is not enrolled any more")
         by_id = {host for id_ in seen.ids for host in self._ids.get(_plain(id_), ())}
         if len(by_id) == 1:
             return Placement(min(by_id), "by agent id")

@@ -57,13 +57,16 @@ class ScannerState(StrEnum):
 
 class ScannerHost(Document, frozen=True, omit_defaults=True):
     """A host as a scanner knows it. ``ids`` are those of its agent or in the scanner's list of
-    assets. ``credentialed``: whether it could look from inside; None where it does not say."""
+    assets. ``credentialed``: whether it could look from inside; None where it does not say.
+    ``enrolled`` is set where Suture itself ran the scanner on that enrolled host; no report says
+    it."""
 
     addresses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
     os: str = ""
     credentialed: bool | None = None
+    enrolled: str = ""
 
     @property
     def label(self) -> str:

@@ -137,7 +137,7 @@ def _inventory(
 def _system(host: Host, reading: Reading) -> OperatingSystem:
     """The operating system, where it is one that is handled."""
     name = clean(reading.first("uname"), 40)
-    system = _os_release(reading)
+    system = os_release(reading)
     if name != "Linux":
         raise _failure(
             host,
@@ -163,7 +163,7 @@ def _system(host: Host, reading: Reading) -> OperatingSystem:
     return system
 
 
-def _os_release(reading: Reading) -> OperatingSystem:
+def os_release(reading: Reading) -> OperatingSystem:
     """``/etc/os-release``: shell assignments, unquoted here and never run."""
     fields: dict[str, str] = {}
     for line in reading.lines("os"):

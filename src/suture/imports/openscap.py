@@ -22,7 +22,7 @@ from suture.core.scanner import (
     line,
 )
 from suture.imports.fields import identity, moment
-from suture.reading import UnreadableError, elements, opened
+from suture.reading import MAX_FILE, UnreadableError, elements, opened
 
 MAX_RULES = 200_000
 _RESULTS = {
@@ -50,13 +50,14 @@ class _Rule(Document, frozen=True):
 _NO_RULE = _Rule("", "", (), "")
 
 
-def of_xml(path: Path) -> Iterator[ScannerRecord]:
-    """The results of rules; raises :class:`UnreadableError`."""
+def of_xml(path: Path, *, limit: int = MAX_FILE) -> Iterator[ScannerRecord]:
+    """The results of rules; raises :class:`UnreadableError`, also where the file has more than
+    ``limit`` bytes unpacked."""
     rules: dict[str, _Rule] = {}
     said: list[str] = []
     ended = ""
     host: ScannerHost | None = None
-    with opened(path) as stream:
+    with opened(path, limit=limit) as stream:
         for element in elements(
             stream,
             *("Rule", "target", "target-address", "rule-result"),

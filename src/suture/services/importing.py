@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -55,7 +55,9 @@ def import_report(
             _place_again(store)
             return known, False
         try:
-            return _kept(store, workspace, path, sha256, progress), True
+            format_ = scanners.recognise(path)
+            read = format_.read(path)
+            return keep(store, workspace, path.name, format_, sha256, read, progress), True
         except UnreadableError as error:
             raise ServiceError(error.message, f"Known are {scanners.KNOWN}.") from error
 
@@ -73,20 +75,26 @@ def _on_disk(workspace: Workspace, file: Path) -> Iterator[Path]:
         yield path
 
 
-def _kept(
-    store: Store, workspace: Workspace, path: Path, sha256: str, progress: Progress
+def keep(
+    store: Store,
+    workspace: Workspace,
+    name: str,
+    format_: Format,
+    sha256: str,
+    records: Iterable[ScannerRecord],
+    progress: Progress,
 ) -> StoredReport:
-    """The lines wait in a file until all were read, so that the database is locked shortly."""
-    format_ = scanners.recognise(path)
+    """Keep ``records`` as a report. They wait in a file until all were read, so that the database
+    is locked shortly. Raises :class:`UnreadableError` where there are none, or too many."""
     with tempfile.TemporaryFile(dir=workspace.home) as waiting:
-        tally = _read(path, format_, waiting, progress)
-        progress(path.name, "storing")
+        tally = _read(name, format_, records, waiting, progress)
+        progress(name, "storing")
         with store.begin() as connection:
             again = scanner_reports.with_hash(connection, sha256)
             if again is not None:
                 return again
             directory = directory_of(connection)
-            report = _report(path, sha256, format_, tally)
+            report = _report(name, sha256, format_, tally)
             seen = ((one, directory.place(one.seen).host or None) for one in tally.hosts())
             number = scanner_reports.add(connection, report, seen, _lines(waiting))
             report = replace(report, id=number)
@@ -118,16 +126,22 @@ def _place_again(store: Store) -> None:
                 scanner_reports.place(connection, number, host)
 
 
-def _read(path: Path, format_: Format, waiting: IO[bytes], progress: Progress) -> Tally:
-    tally = Tally(path.name)
-    for record in format_.read(path):
+def _read(
+    name: str,
+    format_: Format,
+    records: Iterable[ScannerRecord],
+    waiting: IO[bytes],
+    progress: Progress,
+) -> Tally:
+    tally = Tally(name)
+    for record in records:
         place = tally.add(record)
         if record.state in OPEN:
             waiting.write(encode((place, record)) + b"\n")
         if tally.count % _STEP == 0:
-            progress(path.name, f"{tally.count:,} lines of {len(tally):,} hosts")
+            progress(name, f"{tally.count:,} lines of {len(tally):,} hosts")
     if not tally:
-        raise UnreadableError(f"{path.name} is a {format_.name} report without a result")
+        raise UnreadableError(f"{name} is a {format_.name} report without a result")
     return tally
 
 
@@ -137,11 +151,11 @@ def _lines(waiting: IO[bytes]) -> Iterator[Line]:
         yield _decoder.decode(line)
 
 
-def _report(path: Path, sha256: str, format_: Format, tally: Tally) -> StoredReport:
+def _report(name: str, sha256: str, format_: Format, tally: Tally) -> StoredReport:
     return StoredReport(
         id=0,
         scanner=format_.scanner,
-        name=path.name[:255],
+        name=name[:255],
         sha256=sha256,
         imported_at=clock(),
         seen_from=tally.seen_from,

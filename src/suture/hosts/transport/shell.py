@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -102,7 +102,7 @@ class ShellTransport(ABC):
 
     async def stream(
         self, script: str, *, accept: tuple[int, ...] = (0,), idle_s: float = 120.0
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The standard output of ``script`` as it comes, no faster than it is consumed.
 
         Raises :class:`HostError` where nothing came for ``idle_s`` seconds, and at the end where
