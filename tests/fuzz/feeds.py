@@ -16,21 +16,60 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from suture.core.advisories import Advisory
-from suture.core.documents import decode, encode
-from suture.feeds import alpine, arch, debian, osv, ubuntu
-from suture.feeds.feed import FeedFile, Record
-from suture.reading import UnreadableError
+from suture.core.documents import Document, decode, encode
+from suture.core.enrichment import Epss
+from suture.feeds import (
+    almalinux,
+    alpine,
+    arch,
+    cisa,
+    cve,
+    debian,
+    epss,
+    nvd,
+    oracle,
+    osv,
+    redhat,
+    rocky,
+    suse,
+    ubuntu,
+    updateinfo,
+)
+from suture.feeds.feed import FeedFile
+from suture.reading import UnreadableError, opened
 
 RECORDED = Path(__file__).parents[1] / "recorded/feeds"
 HOSTILE = RECORDED / "hostile"
 
-_Read = Callable[[FeedFile], Iterable[Record]]
+_REPOSITORY = "almalinux/9/AppStream/x86_64/os/repodata"
+_UPDATES = next((RECORDED / _REPOSITORY).glob("*-updateinfo.xml.gz"))
+
+_Read = Callable[[FeedFile], Iterable[Document]]
 
 
 def _vex_document(file: FeedFile) -> Iterator[Advisory]:
     advisory = ubuntu.parse_vex_document(file.location.read_bytes(), name=file.name)
     if advisory is not None:
         yield advisory
+
+
+def _updates(file: FeedFile) -> Iterator[Advisory]:
+    """A repository's list of updates, without the list of its modules."""
+    return updateinfo.parser("almalinux", "almalinux:9")(FeedFile("", "", parts=(file,)))
+
+
+def _modules(file: FeedFile) -> Iterator[Advisory]:
+    """A repository's list of modules, beside the recorded list of its updates."""
+    parts = (file, FeedFile(_UPDATES.name, str(_UPDATES)))
+    return updateinfo.parser("almalinux", "almalinux:9")(FeedFile("", "", parts=parts))
+
+
+def _scores(file: FeedFile) -> Iterator[Epss]:
+    table = epss.scores(file)
+    for name in table.cves:
+        score = table.get(name.decode())
+        assert score is not None
+        yield score
 
 
 # By name: what reads a file, what the file is called, and recorded files to begin from.
@@ -44,6 +83,18 @@ PARSERS: dict[str, tuple[_Read, str, str]] = {
     "ubuntu-vex-document": (_vex_document, "CVE-2024-1000.json", "ubuntu/CVE-*.json"),
     "alpine-secdb": (alpine.parse, "v3.18/main.json", "alpine/*.json"),
     "arch": (arch.parse, "issues/all.json", "arch/all.json"),
+    "redhat-vex": (redhat.parse, "cve-2023-6238.json", "redhat/cve-2023-6238.json"),
+    "suse-vex": (suse.parse_vex, "csaf-vex/cve-2023-5568.json", "suse/cve-2023-5568.json"),
+    "oracle": (oracle.parse, "elsa-all.xml", "oracle/com.oracle.elsa-all.xml.bz2"),
+    "updateinfo": (_updates, "updateinfo.xml", f"{_REPOSITORY}/{_UPDATES.name}"),
+    "modules": (_modules, "modules.yaml", f"{_REPOSITORY}/*-modules.yaml.gz"),
+    "almalinux-errata": (almalinux.parse_errata, "9/errata.full.json", "almalinux/errata.*.json"),
+    "rocky-errata": (rocky.parse_errata, "page.json", "rocky/page1.json"),
+    "nvd": (nvd.parse, "nvdcve-2.0-2024.json", "nvd/page.json"),
+    "cve": (cve.parse, "main.tar.gz", "cve/CVE-*.json"),
+    "vulnrichment": (cve.parse_additions, "develop.tar.gz", "cve/CVE-*.json"),
+    "epss": (_scores, "epss_scores-2023-03-07.csv", "epss/epss_scores-*.csv.gz"),
+    "cisa-kev": (cisa.parse, "kev.json", "cisa/known_exploited_vulnerabilities.json"),
 }
 
 
@@ -65,11 +116,11 @@ def records(parser: str, data: bytes) -> int:
 
 
 def seeds(parser: str) -> list[bytes]:
-    """Recorded files, in archives where the parser reads archives."""
+    """Recorded files, unpacked, or in archives where the parser reads archives."""
     _read, name, pattern = PARSERS[parser]
     paths = sorted(RECORDED.glob(pattern))
     if ".tar" not in name:
-        return [path.read_bytes() for path in paths]
+        return [_unpacked(path) for path in paths]
     year = "cve/2024"
     packed, zipped = io.BytesIO(), io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive, zipfile.ZipFile(zipped, "w") as pack:
@@ -77,6 +128,11 @@ def seeds(parser: str) -> list[bytes]:
             archive.add(path, f"{year}/{path.name}")
             pack.write(path, f"{year}/{path.name}")
     return [packed.getvalue(), zipped.getvalue()]
+
+
+def _unpacked(path: Path) -> bytes:
+    with opened(path) as stream:
+        return stream.read()
 
 
 def main(arguments: list[str]) -> int:
