@@ -104,12 +104,21 @@ def _release(inventory: Inventory, today: date) -> Iterator[_Answer]:
 
 
 def _archives(inventory: Inventory, rules: ConfigurationRules) -> Iterator[_Answer]:
-    if not any(archive.is_security for archive in inventory.archives):
+    is_apt = inventory.package_manager == "apt"
+    if is_apt and not any(archive.is_security for archive in inventory.archives):
         yield (
             "no-security-archive",
             "no security archive is enabled: security updates cannot be seen",
             Severity.CRITICAL,
             "Add the distribution's security archive to the package manager's sources.",
+            False,
+        )
+    if not is_apt and not inventory.archives:
+        yield (
+            "no-repository",
+            "no repository is enabled: no update can come",
+            Severity.CRITICAL,
+            "Enable the distribution's repositories, or register the host.",
             False,
         )
     age = inventory.indexes_age_s
@@ -119,7 +128,7 @@ def _archives(inventory: Inventory, rules: ConfigurationRules) -> Iterator[_Answ
             "old-package-lists",
             f"the package lists do not show new updates: {said}",
             Severity.HIGH,
-            "Refresh them: suture scan --refresh",
+            f"Refresh them: {'suture scan --refresh' if is_apt else 'dnf makecache'}",
             age is None,
         )
     if inventory.configuration is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from suture.core.inventory import (
@@ -21,10 +21,8 @@ from suture.core.inventory import (
     Inventory,
     Kernel,
     OperatingSystem,
-    PackageSet,
-    PackageState,
 )
-from suture.hosts.managers import apt
+from suture.hosts.managers import apt, rpm
 from suture.hosts.processes import read_processes
 from suture.hosts.sections import MalformedError, Reading, check_nonce, read_sections
 from suture.hosts.shell import program
@@ -35,7 +33,6 @@ TIMEOUT_S = 300.0
 UNLIMITED_INODES = 2**63 - 1
 
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_KERNEL_PACKAGE = re.compile(r"linux-image-(?:unsigned-)?(?P<release>\d[A-Za-z0-9.+~-]*)")
 _KERNEL = re.compile(r"[A-Za-z0-9.+~_-]{1,100}")
 _SETTING = re.compile(r"([a-z]{1,40}) ([\x21-\x7e]{1,4000})")
 _KNOWN_BY = {
@@ -49,11 +46,13 @@ _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 
 def script(nonce: str) -> str:
     """The script that prints everything about a host, packed where the host can pack."""
-    begin, end = ("sections", "collect", "collect-system"), ("collect-end", "sections-end")
+    begin = program("sections", "collect", "collect-system", nonce=check_nonce(nonce))
     more = ("collect-processes", "collect-configuration", "collect-identity")
-    parts = (*begin, *apt.SCRIPTS, *more, *end)
-    body = program(*parts, nonce=check_nonce(nonce))
-    return f"{{\n{body}}} | {{ gzip -1c 2>/dev/null || cat; }}\n"
+    end = program(*more, "collect-end", "sections-end")
+    packages = (
+        f'if [ "$manager" = apt ]; then\n{program(*apt.SCRIPTS)}else\n{program(*rpm.SCRIPTS)}fi\n'
+    )
+    return f"{{\n{begin}{packages}{end}}} | {{ gzip -1c 2>/dev/null || cat; }}\n"
 
 
 async def collect(
@@ -93,16 +92,17 @@ def read_inventory(
 def _inventory(
     host: Host, reading: Reading, system: OperatingSystem, started: datetime, ended: datetime
 ) -> Inventory:
-    facts = apt.read_apt(reading, system.id)
+    is_rpm = "rpm" in reading.sections
+    facts = rpm.read_rpm(reading) if is_rpm else apt.read_apt(reading, system.id)
     running = read_processes(reading)
-    kernel = _kernel(reading, facts.packages)
+    kernel = _kernel(reading, facts.kernels)
     clock = _clock(reading, started, ended)
     disks = tuple(reading.each("disks", _disk))
     required, because = _reboot(reading, kernel)
     boot_id = reading.first("boot")
     if not _BOOT_ID.fullmatch(boot_id):
         raise MalformedError("there is no boot id")
-    return Inventory(
+    inventory = Inventory(
         host=host.name,
         collected_at=ended,
         os=system,
@@ -110,7 +110,7 @@ def _inventory(
         foreign_archs=facts.foreign_archs,
         kernel=kernel,
         boot_id=boot_id,
-        package_manager="apt",
+        package_manager="rpm" if is_rpm else "apt",
         packages=facts.packages,
         held=facts.held,
         automatic=facts.automatic,
@@ -132,6 +132,7 @@ def _inventory(
         identity=_identity(reading),
         notes=tuple(reading.notes),
     )
+    return rpm.with_reboot(inventory) if is_rpm else inventory
 
 
 def _system(host: Host, reading: Reading) -> OperatingSystem:
@@ -143,14 +144,14 @@ def _system(host: Host, reading: Reading) -> OperatingSystem:
             host,
             FailureKind.UNSUPPORTED,
             f"the host runs {name or 'an unknown system'}, not Linux",
-            "Suture handles Debian and Ubuntu, and what derives from them.",
+            "Suture handles Debian and Ubuntu, and assesses systems that use rpm.",
         )
     if "unsupported" in reading.sections:
         raise _failure(
             host,
             FailureKind.UNSUPPORTED,
             f"{system.pretty or system.id} has no package manager that is handled",
-            "Suture handles apt and dpkg (Debian, Ubuntu, and what derives from them).",
+            "Suture handles apt (Debian, Ubuntu), and assesses what rpm has installed.",
         )
     uid = reading.lines("uname")[2:3]
     if uid != ("0",):
@@ -214,19 +215,12 @@ def _known_by(line: str) -> tuple[str, str]:
     return kind, str(ipaddress.ip_address(value)) if kind == "address" else value.lower()
 
 
-def _kernel(reading: Reading, packages: PackageSet) -> Kernel:
+def _kernel(reading: Reading, installed: Iterable[str]) -> Kernel:
     running = (reading.lines("uname")[1:2] or ("",))[0]
     if not _KERNEL.fullmatch(running):
         raise MalformedError("there is no kernel release")
     if reading.first("container") not in ("none", ""):
         return Kernel(running=running, container=True)
-    installed = {
-        found["release"]
-        for package in packages.packages
-        if package.state is not PackageState.RESIDUAL
-        and (found := _KERNEL_PACKAGE.fullmatch(package.name))
-        and not package.name.endswith("-dbg")
-    }
     return Kernel(running=running, installed=tuple(sorted(installed, key=_natural, reverse=True)))
 
 

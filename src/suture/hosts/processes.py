@@ -13,7 +13,7 @@ from suture.hosts.sections import Reading
 from suture.hosts.text import clean
 
 _PID = re.compile(r"pid=(\d{1,10}),")
-_OWNERS = re.compile(r"(?P<names>[a-z0-9][a-z0-9+.:, -]*): (?P<path>/.*)")
+_OWNERS = re.compile(r"(?P<names>[A-Za-z0-9_][A-Za-z0-9_+.:, -]*): (?P<path>/.*)")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}")
 _CRONS = frozenset({"cron-apt", "apticron", "yum-cron"})
 _UPDATERS = frozenset(
@@ -96,7 +96,7 @@ def _stale(reading: Reading, processes: Mapping[int, Process]) -> tuple[StalePro
         process = processes.get(pid)
         if process is None:  # of a container, or gone meanwhile
             return None
-        path = re.sub(r"\.dpkg-(new|tmp)$", "", path)
+        path = re.sub(r"(\.dpkg-(new|tmp)|;[0-9a-f]{8})$", "", path)
         return StaleProcess(
             pid=pid,
             command=process.command,

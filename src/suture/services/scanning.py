@@ -10,6 +10,7 @@ from suture.core.documents import Document
 from suture.core.inventory import Host
 from suture.core.policy import Policy
 from suture.core.ranking import RankedPatch
+from suture.hosts.transport import FailureKind, HostFailure
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.ssh import Ask
 from suture.services import fleet, policies
@@ -118,7 +119,12 @@ def _known(
 
 
 def _assess(collected: Sequence[Collected], knowledge: Knowledge, policy: Policy) -> Scan:
-    seen = [(one.host, one.inventory) for one in collected if one.inventory is not None]
+    failures = [_unjudged(one, knowledge) for one in collected]
+    seen = [
+        (one.host, one.inventory)
+        for one, failure in zip(collected, failures, strict=True)
+        if one.inventory is not None and failure is None
+    ]
     assessments = assess(seen, knowledge, policy, today=clock().date())
     return Scan(
         report=ScanReport(
@@ -126,10 +132,25 @@ def _assess(collected: Sequence[Collected], knowledge: Knowledge, policy: Policy
                 host_scan(one.inventory, one.findings, one.selection.ledger, one.unnamed)
                 for one in assessments
             ),
-            failed=tuple(one.failure for one in collected if one.failure is not None),
+            failed=tuple(failure for failure in failures if failure is not None),
         ),
         assessments=assessments,
         patches=tuple(ranking.rank_patches(one.findings) for one in assessments),
+    )
+
+
+def _unjudged(one: Collected, knowledge: Knowledge) -> HostFailure | None:
+    """Why nothing can be said about the host. What is open on an rpm host feeds alone tell."""
+    if one.inventory is None or one.inventory.package_manager == "apt":
+        return one.failure
+    system = one.inventory.os
+    if any(rule.release == system.release for rule in knowledge.index):
+        return None
+    return HostFailure(
+        host=one.host.name,
+        kind=FailureKind.UNSUPPORTED,
+        message=f"no feed that was synced says anything about {system.release}",
+        remedy="Sync its publisher's: suture feeds status, suture feeds sync NAME",
     )
 
 

@@ -151,3 +151,11 @@ def test_the_gravest_comes_first() -> None:
         archives=(), updaters=(Updater("packagekit", True, True),), indexes_age_s=9 * 86400.0
     )
     assert [one.severity for one in found] == [Severity.CRITICAL, Severity.HIGH, Severity.LOW]
+
+
+def test_rpm_repositories_have_security_updates_without_being_security_archives() -> None:
+    alma: dict[str, Any] = {"package_manager": "rpm", "os": OperatingSystem("almalinux", "9.4")}
+    assert checks(archives=(Origin(label="BaseOS", archive="baseos"),), **alma) == []
+    assert checks(archives=(), **alma) == ["no-repository"]
+    (old,) = examined(archives=(Origin(label="BaseOS"),), indexes_age_s=None, **alma)
+    assert (old.check, old.remedy) == ("old-package-lists", "Refresh them: dnf makecache")

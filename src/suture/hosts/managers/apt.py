@@ -22,11 +22,13 @@ from suture.core.inventory import (
 )
 from suture.hosts.managers.apt_offers import Offers, pick, read_offers
 from suture.hosts.managers.fields import check_arch, check_name, check_version, percent
+from suture.hosts.managers.packages import PackageFacts
 from suture.hosts.sections import MalformedError, Reading
 from suture.hosts.text import clean
 
 SCRIPTS = ("collect-apt",)
 
+_KERNEL_PACKAGE = re.compile(r"linux-image-(?:unsigned-)?(?P<release>\d[A-Za-z0-9.+~-]*)")
 _INDEX = re.compile(r" *-?\d+ (?P<key>\S.*)")
 _PIN = re.compile(r" +(?P<name>\S+) -> ")
 
@@ -47,23 +49,6 @@ _DISTRIBUTION = {
 }
 
 
-@dataclass(frozen=True)
-class AptFacts:
-    """The part of an inventory that apt and dpkg know; fields as in ``Inventory``."""
-
-    arch: str
-    foreign_archs: tuple[str, ...]
-    packages: PackageSet
-    held: tuple[str, ...]
-    automatic: tuple[str, ...]
-    third_party: tuple[str, ...]
-    pinned: tuple[str, ...]
-    updates: tuple[Update, ...]
-    installable: tuple[AvailableVersion, ...]
-    archives: tuple[Origin, ...]
-    indexes_age_s: float | None
-
-
 @dataclass
 class _Table:
     """One package's version table: origins of the installed version and of all others, and the
@@ -76,7 +61,7 @@ class _Table:
     phased: dict[str, int] = field(default_factory=dict)
 
 
-def read_apt(reading: Reading, os_id: str) -> AptFacts:
+def read_apt(reading: Reading, os_id: str) -> PackageFacts:
     """All of it; raises :class:`MalformedError` without an architecture or any package."""
     archs = reading.each("archs", check_arch)
     if not archs:
@@ -94,7 +79,7 @@ def read_apt(reading: Reading, os_id: str) -> AptFacts:
     tables = _tables(reading, "policy", origins)
     available = read_offers(reading)
     actions = _upgrade(reading)
-    return AptFacts(
+    return PackageFacts(
         arch=archs[0],
         foreign_archs=tuple(archs[1:]),
         packages=PackageSet(packages),
@@ -116,6 +101,7 @@ def read_apt(reading: Reading, os_id: str) -> AptFacts:
         ),
         archives=tuple(sorted(set(origins.values()), key=str)),
         indexes_age_s=_age(reading),
+        kernels=frozenset(_kernels(packages)),
     )
 
 
@@ -156,6 +142,17 @@ def _automatic(reading: Reading, packages: Iterable[Package]) -> tuple[str, ...]
             or (package.arch == "all" and f"{package.name}:{native}" in marked)
         )
     )
+
+
+def _kernels(packages: Iterable[Package]) -> Iterator[str]:
+    for package in packages:
+        found = _KERNEL_PACKAGE.fullmatch(package.name)
+        if (
+            found
+            and package.state is not PackageState.RESIDUAL
+            and not package.name.endswith("-dbg")
+        ):
+            yield found["release"]
 
 
 def _archives(reading: Reading) -> tuple[dict[str, Origin], tuple[str, ...]]:

@@ -10,4 +10,13 @@ done
 for file in /etc/apt/sources.list.d/*.sources; do
   [ ! -e "$file" ] || grep -HiE '^(trusted|allow-insecure):[[:space:]]*yes' "$file"
 done
-apt-config dump | grep -E '^(APT::Get::AllowUnauthenticated|Acquire::AllowInsecureRepositories|Acquire::AllowWeakRepositories) "(true|yes|1)"'
+for file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do
+  [ ! -f "$file" ] || awk -F ' *= *' '
+    function flush() { if (id != "" && on && unchecked) print FILENAME ": " id " gpgcheck=0"
+      on = 1; unchecked = 0 }
+    /^\[/ { flush(); id = $0 }
+    $1 == "enabled" { on = $2 !~ /^(0|false|no|off)/ }
+    $1 == "gpgcheck" { unchecked = $2 ~ /^(0|false|no|off)/ }
+    END { flush() }' "$file"
+done
+! has apt-config || apt-config dump | grep -E '^(APT::Get::AllowUnauthenticated|Acquire::AllowInsecureRepositories|Acquire::AllowWeakRepositories) "(true|yes|1)"'

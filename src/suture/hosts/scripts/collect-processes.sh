@@ -3,8 +3,13 @@ stale=$(grep -sH ' (deleted)$' /proc/[0-9]*/maps | sed -nE \
   's#^/proc/([0-9]+)/maps:[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ +(/((usr|opt)/|lib[^/]*/|s?bin/).*) \(deleted\)$#\1 \2#p' | sort -u)
 [ -z "$stale" ] || printf '%s\n' "$stale"
 section owners
-[ -z "$stale" ] || printf '%s\n' "$stale" | sed -E 's/^[0-9]+ //; s/\.dpkg-(new|tmp)$//' | sort -u |
-  sed -nE 'p; s#^/usr(/(s?bin|lib[^/]*)/)#\1#p; t; s#^/(s?bin|lib[^/]*)/#/usr&#p' | xargs -d '\n' dpkg-query -S
+owners() {
+  if [ "$manager" = rpm ]; then
+    while read -r path; do rpm -qf --qf "%{NAME}: $path\n" "$path"; done | grep ': /'
+  else xargs -d '\n' dpkg-query -S; fi
+}
+[ -z "$stale" ] || printf '%s\n' "$stale" | sed -E 's/^[0-9]+ //; s/(\.dpkg-(new|tmp)|;[0-9a-f]{8})$//' | sort -u |
+  sed -nE 'p; s#^/usr(/(s?bin|lib[^/]*)/)#\1#p; t; s#^/(s?bin|lib[^/]*)/#/usr&#p' | owners
 if has ss; then
   section sockets
   sockets=$(ss -lntupH)

@@ -2,7 +2,11 @@ section uname
 uname -s; uname -r; id -u
 section os
 cat /etc/os-release || cat /usr/lib/os-release || note 'there is no os-release file'
-if ! [ "$(uname -s)" = Linux ] || ! has dpkg-query || ! has apt-get; then
+# An rpm system may have dpkg as a tool, and a Debian one rpm.
+manager=
+if [ -s /var/lib/dpkg/status ] && has dpkg-query && has apt-get; then manager=apt
+elif has rpm && [ -n "$(rpm -q --whatprovides filesystem)" ]; then manager=rpm; fi
+if ! [ "$(uname -s)" = Linux ] || [ -z "$manager" ]; then
   section unsupported
   section end
   exit 0
@@ -20,5 +24,5 @@ else note 'there is no timedatectl to say whether the clock is synchronised'; fi
 section disks
 df -B1 --output=file,size,avail,iavail / /var $([ ! -d /boot ] || echo /boot) || note "not all file systems could be measured"
 section reboot
-[ ! -e /run/reboot-required ] || echo required
+[ ! -e /run/reboot-required ] && [ ! -e /run/reboot-needed ] || echo required
 [ ! -e /run/reboot-required.pkgs ] || head -c 65536 /run/reboot-required.pkgs

@@ -1,4 +1,10 @@
 # The package lists anew; waits for another apt for $wait_s seconds. Prints what failed.
+if ! has apt-get; then
+  section said
+  echo 'Suture refreshes the lists of apt alone'
+  section end
+  exit 0
+fi
 waited=0
 while :; do
   said=$(apt-get -qq -o APT::Update::Error-Mode=any -o Acquire::Retries=2 \

@@ -1,0 +1,68 @@
+"""A host about which nothing is known was not assessed, whatever was collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.inventory import OperatingSystem
+from suture.services import fleet, scanning
+from suture.services.collecting import Changelogs, Collected
+from suture.services.scanning import Scan
+from suture.services.workspace import Workspace
+from suture.store import records
+from tests.unit.core.builders import NOW, host, inventory, package
+
+SEEN = replace(
+    inventory("web", [package("nginx", "1.24.0-7")]),
+    os=OperatingSystem("fedora", "40"),
+    package_manager="rpm",
+)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    async def collect(*_: object, **__: object) -> tuple[Collected, ...]:
+        return (Collected(host("web"), SEEN),)
+
+    async def fetch(*_: object) -> Changelogs:
+        return Changelogs((), {})
+
+    monkeypatch.setattr(scanning, "collect", collect)
+    monkeypatch.setattr(scanning, "fetch_changelogs", fetch)
+    return Workspace(tmp_path / "home", f"sqlite:///{tmp_path}/home/s.sqlite")
+
+
+async def scan(workspace: Workspace) -> Scan:
+    return await scanning.scan(
+        workspace,
+        targets=("web",),
+        labels=(),
+        key=None,
+        jump=None,
+        policy_file=None,
+        refresh=False,
+        accept_new=False,
+        ask=None,
+        progress=lambda host, what: None,
+    )
+
+
+async def test_an_rpm_host_of_which_no_feed_speaks_is_not_assessed(workspace: Workspace) -> None:
+    done = await scan(workspace)
+    (failure,) = done.report.failed
+    assert (done.report.hosts, scanning.exit_code(done.report, "none")) == ((), 3)
+    assert "says anything about fedora:40" in failure.message
+
+
+async def test_an_rpm_host_is_assessed_by_feeds(workspace: Workspace) -> None:
+    affected = (Affected("fedora:40", "nginx", FixState.FIXED, "1.26.1-1"),)
+    advisory = Advisory("FEDORA-1", "fedora", ("CVE-2099-0001",), affected)
+    with fleet.opened(workspace) as store, store.begin() as connection:
+        records.apply(connection, "fedora-40", "f", records.rows(advisory), NOW)
+    (seen,) = (await scan(workspace)).report.hosts
+    (finding,) = seen.findings
+    assert (finding.package, finding.state) == ("nginx", "fixed-elsewhere")
