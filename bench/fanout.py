@@ -26,7 +26,8 @@ from bench.measure import (
 )
 from lab.fleet import LabHost, Wanted
 from suture.core.inventory import Host
-from suture.hosts.transport.connector import ConnectionLimits, Connector
+from suture.core.policy import Concurrency
+from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
 from suture.hosts.transport.ssh import SshSettings
 from suture.services import collecting
@@ -117,7 +118,7 @@ def run(runs: int) -> Report:
         caveats=(
             f"{HOSTS} names for {SERVERS} lab hosts, each with a connection of its own; "
             "MaxStartups and MaxSessions of their sshd are raised to 500.",
-            f"Suture keeps its default of {ConnectionLimits().total} connections at once.",
+            f"Suture keeps its default of {Concurrency().total} connections at once.",
             f"Ansible: `setup` and `package_facts` in one play on {ANSIBLE_HOSTS} names of "
             f"the same hosts, forks={FORKS}, pipelining on (Ansible's default is off); its rate is "
             "taken as the same for more hosts. The CPU of its ssh masters that stay in the "

@@ -365,6 +365,27 @@ async def test_other_updaters_pause_for_the_installation_and_come_back(box: Box)
     assert await box.sh(timers) == before
 
 
+async def test_other_updaters_go_on_where_the_policy_says_so(box: Box) -> None:
+    await probe.publish(
+        box.transport, "2.0", postinst="systemctl is-active apt-daily.timer >/var/tmp/probe-timer"
+    )
+    settings = msgspec.structs.replace(_SETTINGS, pause_updaters=False)
+    session = box.session(await box.plan("2.0"), settings=settings)
+    assert (await run(session, Step.APPLY)).verdict is Verdict.PASS
+    assert await box.sh("cat /var/tmp/probe-timer") == "active\n"
+
+
+async def test_a_host_keeps_free_what_the_policy_says(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    settings = msgspec.structs.replace(_SETTINGS, min_free_mib=(("/boot", 999_999_999),))
+    session = box.session(await box.plan("2.0"), settings=settings)
+    await patching.acquire(session)
+    report = await patching.preflight(session)
+    assert report.verdict is Verdict.FAIL
+    assert "disk space: / has" in report.reason and "999999999 MiB have to stay" in report.reason
+    await box.sh("[ ! -e /var/tmp/probe-timer ] || rm /var/tmp/probe-timer")
+
+
 _WAIT = "touch /run/probe-in; while [ -e /run/probe-in ]; do sleep 0.2; done; echo once >>/run/runs"
 
 

@@ -22,6 +22,7 @@ async def apply(session: PatchSession) -> StepReport:
             PLAN=package_table(session.plan),
             RETURN_ID=session.bundle_id,
             LOCK_WAIT_S=session.settings.lock_wait_s,
+            PAUSE_UPDATERS=int(session.settings.pause_updaters),
         )
         script += control_functions(session) + program("apply")
         receipt = await session.transact(Step.APPLY, script)

@@ -18,6 +18,7 @@ from suture.hosts.steps import Outcome, conclude, package_table, perform, read_q
 
 _INST = re.compile(r"Inst (\S+)(?: \[(\S+)\])? \((\S+)[^\[]*\[(\S+?)\]\)")
 _KERNEL = re.compile(r"linux-image-.*\d")
+_LISTS_AND_LOGS_KIB = 64 * 1024
 
 
 async def preflight(session: PatchSession) -> StepReport:
@@ -34,6 +35,7 @@ async def preflight(session: PatchSession) -> StepReport:
             "apt",
             PLAN=table,
             LOCK_WAIT_S=wait_s,
+            KEPT_FREE="\n".join(path for path, _ in session.settings.min_free_mib),
         )
         script += control_functions(session) + program("preflight")
         asked = session.now()
@@ -76,7 +78,7 @@ def judge_preflight(
         _clock(results.first("clock"), asked, answered, settings.clock_skew_s),
         _installed(plan.changes, results),
         _present(results),
-        _space(plan.changes, results, settings.reserve_mib),
+        _space(plan.changes, results, settings.min_free_mib),
         _closure(plan.changes, (line for (line,) in results.of("simulated", 1))),
     )
 
@@ -124,29 +126,40 @@ def _present(results: Results) -> Check:
     )
 
 
-def _space(changes: Iterable[Change], results: Results, reserve_mib: int) -> Check:
-    """Growth and the largest package on /usr, the bundle under /var, kernels on /boot."""
+def _space(
+    changes: Iterable[Change], results: Results, min_free_mib: Iterable[tuple[str, int]]
+) -> Check:
+    """Growth and the largest package on /usr, the bundle under /var, kernels on /boot; and what
+    has to stay free, by file system. A path that the host has not needs none."""
     disks = {path: (mount, _kib(free)) for path, mount, free in results.of("disk", 3)}
     sizes = [(_kib(new), _kib(old)) for _, new, old in results.of("size", 3)]
     growth = sum(max(0, new - old) for new, old in sizes)
     wanted = [
         ("/usr", growth + max((new for new, _ in sizes), default=0)),
-        ("/var/lib/suture", _kib(results.first("configuration")) + reserve_mib * 1024),
+        ("/var/lib/suture", _kib(results.first("configuration")) + _LISTS_AND_LOGS_KIB),
     ]
     if any(_KERNEL.match(change.package) for change in changes):
         wanted.append(("/boot", 200 * 1024))
-    need: dict[str, tuple[int, int]] = {}
+    rest = disks.get("/", ("/", 0))
+    need: dict[str, int] = {}
+    kept: dict[str, int] = {}
     for path, kib in wanted:
-        mount, free = disks.get(path) or disks.get("/") or ("/", 0)
-        need[mount] = (need.get(mount, (0, 0))[0] + kib, free)
+        mount, _ = disks.get(path, rest)
+        need[mount] = need.get(mount, 0) + kib
+    for path, mib in min_free_mib:
+        if path in disks:
+            mount, _ = disks[path]
+            kept[mount] = max(kept.get(mount, 0), mib * 1024)
+    free = dict([rest, *disks.values()])
     short = [
-        f"{mount} needs {kib // 1024} MiB and has {free // 1024} MiB free"
-        for mount, (kib, free) in need.items()
-        if free < kib
+        f"{mount} has {free[mount] // 1024} MiB free; the patches need {need.get(mount, 0) // 1024}"
+        f" MiB, and {kept.get(mount, 0) // 1024} MiB have to stay free"
+        for mount in sorted(need.keys() | kept.keys())
+        if free[mount] < need.get(mount, 0) + kept.get(mount, 0)
     ]
     if short:
         return Check("disk space", Verdict.FAIL, f"{'; '.join(short)}; make room and try again")
-    detail = ", ".join(f"{mount}: {kib // 1024} MiB needed" for mount, (kib, _) in need.items())
+    detail = ", ".join(f"{mount}: {kib // 1024} MiB needed" for mount, kib in need.items())
     return Check("disk space", Verdict.PASS, detail)
 
 

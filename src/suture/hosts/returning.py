@@ -23,7 +23,6 @@ async def bundle(session: PatchSession) -> StepReport:
             "health",
             PLAN=package_table(session.plan),
             RETURN_ID=session.bundle_id,
-            RESERVE_MIB=session.settings.reserve_mib,
             HEALTH_WAIT_S=_BASELINE_WAIT_S,
         )
         script += health_functions(session.plan.checks)

@@ -44,9 +44,11 @@ class PatchSettings(Document, frozen=True):
     ``reconnect_s`` is how long a host may be out of reach before its state counts as unknown,
     ``step_s`` how long one transaction may take before the same is said (it is left running),
     ``lock_wait_s`` how long other package managers are waited for, ``health_wait_s`` how long
-    services have to come up. ``keep_days`` is how long a host keeps its way back, the records of
-    transactions, and packages in its cache. Without ``own_kernel`` the host is a twin, whose kernel
-    is not the one that it stands for: controls of the running kernel are left out.
+    services have to come up. ``min_free_mib`` is what has to stay free besides what the patches
+    need, by path. ``pause_updaters``: whether the timers of other updaters stop for a transaction;
+    one that runs is waited for either way. ``keep_days`` is how long a host keeps its way back, the
+    records of transactions, and packages in its cache. Without ``own_kernel`` the host is a twin,
+    whose kernel is not the one that it stands for: controls of the running kernel are left out.
     """
 
     reconnect_s: float = 120.0
@@ -55,7 +57,8 @@ class PatchSettings(Document, frozen=True):
     reboot_s: float = 600.0
     health_wait_s: int = 20
     clock_skew_s: float = 300.0
-    reserve_mib: int = 64
+    min_free_mib: tuple[tuple[str, int], ...] = ()
+    pause_updaters: bool = True
     keep_days: int = 90
     own_kernel: bool = True
 

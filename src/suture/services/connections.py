@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from suture.core.policy import Concurrency
-from suture.hosts.transport.connector import ConnectionLimits, Connector
+from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
 from suture.hosts.transport.ssh import Ask, SshSettings
 from suture.services.workspace import Workspace
@@ -18,15 +18,14 @@ def connector(
     *,
     ask: Ask | None = None,
     accept_new: bool = False,
-    concurrency: Concurrency | None = None,
+    concurrency: Concurrency,
 ) -> Connector:
     """``ask`` is called at the first sight of a host; without it and ``accept_new``, a host
     whose key is not pinned is refused."""
     first = FirstUse.ACCEPT_NEW if accept_new else FirstUse.ASK if ask else FirstUse.STRICT
-    limits = concurrency or Concurrency()
     return Connector(
         known_hosts(workspace),
         settings=SshSettings(first_use=first),
-        limits=ConnectionLimits(total=limits.total, per_jump=limits.per_jump),
+        limits=concurrency,
         ask=ask,
     )

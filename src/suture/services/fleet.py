@@ -16,6 +16,7 @@ from suture.hosts.transport import HostError, HostFailure
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.ssh import Ask
 from suture.imports import ansible
+from suture.services import policies
 from suture.services.collecting import Collected, clock, nonce
 from suture.services.connections import connector, known_hosts
 from suture.services.errors import NotFoundError, ServiceError
@@ -227,7 +228,9 @@ async def test(
             raise ServiceError("--forget-key needs the names of hosts", "Name each of them.")
         for host in found:
             known_hosts(workspace).forget(host.address, host.port)
-    async with connector(workspace, ask=ask, accept_new=accept_new) as ways:
+    policy, _ = policies.load(workspace)
+    ways = connector(workspace, ask=ask, accept_new=accept_new, concurrency=policy.concurrency)
+    async with ways:
         return tuple(await asyncio.gather(*(_reach(ways, host) for host in found)))
 
 

@@ -23,7 +23,8 @@ def patch_settings(policy: Policy) -> PatchSettings:
     return PatchSettings(
         lock_wait_s=policy.preflight.lock_wait_s,
         clock_skew_s=float(policy.preflight.max_clock_skew_s),
-        reserve_mib=policy.preflight.min_free_mb.get("/var", 64),
+        min_free_mib=tuple(sorted(policy.preflight.min_free_mb.items())),
+        pause_updaters=policy.preflight.pause_updaters,
     )
 
 

@@ -108,14 +108,14 @@ end
 
 
 def judged(
-    text: str, one: HostPlan | None = None, limit_mib: int = 64
+    text: str, one: HostPlan | None = None, kept_mib: dict[str, int] | None = None
 ) -> dict[str, tuple[Verdict, str]]:
     checks = judge_preflight(
         one or plan(change()),
         parse_results(text),
         _NOW,
         _NOW + timedelta(seconds=2),
-        PatchSettings(reserve_mib=limit_mib),
+        PatchSettings(min_free_mib=tuple((kept_mib or {}).items())),
     )
     return {check.name: (check.verdict, check.detail) for check in checks}
 
@@ -155,6 +155,31 @@ def test_what_differs_from_the_plan_is_named(
     verdict, detail = judged(PREFLIGHT.replace(line, instead))[check]
     assert verdict is not Verdict.PASS
     assert words in detail
+
+
+@pytest.mark.parametrize(
+    ("kept_mib", "short"),
+    [
+        ({"/": 8000, "/boot": 30, "/var": 400}, ""),
+        ({"/": 9000}, "/ has 8789 MiB free"),
+        ({"/boot": 40}, "/boot has 39 MiB free; the patches need 0 MiB, and 40 MiB"),
+        ({"/var": 488}, "/var has 488 MiB free; the patches need 65 MiB, and 488 MiB"),
+        ({"/srv": 9000}, ""),
+    ],
+)
+def test_what_the_policy_keeps_free_stays_free_on_each_file_system(
+    kept_mib: dict[str, int], short: str
+) -> None:
+    text = PREFLIGHT.replace("end\n", "disk\t/boot\t/boot\t40000\ndisk\t/var\t/var\t500000\nend\n")
+    verdict, detail = judged(text, kept_mib=kept_mib)["disk space"]
+    assert verdict is (Verdict.FAIL if short else Verdict.PASS), detail
+    assert short in detail
+
+
+def test_paths_on_one_file_system_share_what_stays_free() -> None:
+    text = PREFLIGHT.replace("end\n", "disk\t/boot\t/\t9000000\nend\n")
+    verdict, _ = judged(text, kept_mib={"/": 8000, "/boot": 8000})["disk space"]
+    assert verdict is Verdict.PASS
 
 
 VERIFIED = """\

@@ -38,7 +38,7 @@ size_of() { stat -c %s "$1" 2>/dev/null || echo 0; }
 
 the_state_is_the_bundles
 the_bytes_are_the_plans
-pause_updaters "$LOCK_WAIT_S"
+hold_off_updaters
 printf '%s %s\n' "$(size_of /var/log/dpkg.log)" "$(size_of /var/log/apt/history.log)" >"$TX_DIR/log-offsets"
 sync "$TX_DIR/log-offsets"
 printf 'changing\n' >&3

@@ -12,10 +12,11 @@ assumed_versions() {
     ' "$TX_DIR/packages" - | head -n 5
 }
 
+# The configuration, and 64 MiB for lists and logs.
 need_bundle_space() {
     # shellcheck disable=SC2046
     etc_kib=$(config_roots | tr '\n' '\0' | xargs -0 du -skc | tail -n 1 | cut -f1)
-    need_space "$root" $(((etc_kib + RESERVE_MIB * 1024) * 1024)) "the return bundle"
+    need_space "$root" $(((etc_kib + 65536) * 1024)) "the return bundle"
 }
 
 # Packages are linked, not copied: cached files are replaced as a whole, never written to.

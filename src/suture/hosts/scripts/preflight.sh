@@ -37,8 +37,8 @@ while read -r name arch before after sha256 size action && [ -n "$name" ]; do
 done <<EOF
 $PLAN
 EOF
-for path in / /usr /var /boot "$root"; do
-    [ ! -d "$path" ] || df -Pk "$path" | awk -v path="$path" 'NR == 2 { print "disk\t" path "\t" $6 "\t" $4 }' >&3
+printf '%s\n' / /usr /boot "$root" "$KEPT_FREE" | sort -u | while IFS= read -r path; do
+    [ ! -d "$path" ] || printf 'disk\t%s\t%s\n' "$path" "$(df -Pk -- "$path" | awk 'NR == 2 { print $6 "\t" $4 }')" >&3
 done
 printf 'configuration\t%s\n' "$(du -sk /etc | cut -f1)" >&3
 

@@ -117,7 +117,7 @@ restore_services() {
 unsafe=$(later_changes)
 [ -z "$unsafe" ] || fail "the way back is not safe any more: $unsafe; packages were changed after this patch, so decide by hand"
 (cd "$bundle" && sha256sum --quiet -c sums) || fail "the return bundle in $bundle is damaged; restore this host from its backup"
-pause_updaters "$LOCK_WAIT_S"
+hold_off_updaters
 held=$(wait_for_locks)
 [ -z "$held" ] || fail "the package manager is still at work: $held; wait for it to finish, then roll back again"
 if [ ! -f "$bundle/config-current" ]; then

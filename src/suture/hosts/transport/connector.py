@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 
-from suture.core.documents import Document
 from suture.core.inventory import Host
+from suture.core.policy import Concurrency
 from suture.hosts.transport import FailureKind, HostError, HostFailure
 from suture.hosts.transport.known_hosts import KnownHosts
 from suture.hosts.transport.local import LocalTransport
@@ -24,27 +24,20 @@ _JUMP = re.compile(
 )
 
 
-class ConnectionLimits(Document, frozen=True):
-    """Open connections at once: in all, and through each jump host (sshd's ``MaxSessions``
-    is 10 where nobody changed it)."""
-
-    total: int = 64
-    per_jump: int = 8
-
-
 class Connector:
     """``async with connector.connect(host) as transport``; close it at the end, or use it as a
-    context manager itself. The host named ``local`` at address ``local`` is this machine."""
+    context manager itself. The host named ``local`` at address ``local`` is this machine.
+    ``limits`` are of open connections."""
 
     def __init__(
         self,
         known_hosts: KnownHosts,
         *,
         settings: SshSettings | None = None,
-        limits: ConnectionLimits | None = None,
+        limits: Concurrency | None = None,
         ask: Ask | None = None,
     ) -> None:
-        limits = limits or ConnectionLimits()
+        limits = limits or Concurrency()
         self._known_hosts = known_hosts
         self._settings = settings or SshSettings()
         self._ask = _one_at_a_time(ask)

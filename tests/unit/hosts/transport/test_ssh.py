@@ -13,8 +13,9 @@ import asyncssh
 import pytest
 
 from suture.core.inventory import Host
+from suture.core.policy import Concurrency
 from suture.hosts.transport import FailureKind, HostError, HostFailure
-from suture.hosts.transport.connector import ConnectionLimits, Connector
+from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
 from suture.hosts.transport.shell import Limits
 from suture.hosts.transport.ssh import SshSettings
@@ -275,7 +276,7 @@ async def test_a_dead_peer_is_noticed(server: Server, store: KnownHosts) -> None
 @root_only
 async def test_many_hosts_share_one_jump_connection(server: Server, store: KnownHosts) -> None:
     jump = f"{getpass.getuser()}@127.0.0.1:{server.port}"
-    limits = ConnectionLimits(total=4, per_jump=2)
+    limits = Concurrency(total=4, per_jump=2)
     async with Connector(store, settings=ACCEPT, limits=limits) as connector:
 
         async def ask(number: int) -> bytes:
