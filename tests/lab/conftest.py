@@ -6,11 +6,10 @@ Tests are skipped by name with the reason where the machine cannot host the lab,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from lab import requirements, roots
+from lab import requirements
 from lab.fleet import Lab, LabHost, Wanted
 
 MakeHost = Callable[..., LabHost]
@@ -32,18 +31,6 @@ def lab() -> Iterator[Lab]:
         pytest.skip("the lab needs " + "; ".join(missing))
     with Lab() as lab:
         yield lab
-
-
-@pytest.fixture(scope="session")
-def lab_key(lab: Lab) -> Path:
-    """The private key that opens every host of the lab as root."""
-    return lab.key
-
-
-@pytest.fixture(scope="session")
-def lab_root(lab: Lab) -> Callable[..., Path]:
-    """``lab_root(flavour="web", suite=None)``: a root that nobody writes to."""
-    return roots.root
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from suture.core.counted import groups
-from suture.core.inventory import Inventory, Package
+from suture.core.inventory import Package
 
 Ids = NDArray[np.int32]
 
@@ -61,18 +60,6 @@ class Interner:
                     known[line] = -1 if package is None else self.intern((package,))[0]
             ids = [known[line] for line in lines]
         return [one for one in ids if one >= 0] if -1 in ids else ids
-
-
-def fleet_of(inventories: Iterable[Inventory]) -> Fleet:
-    """From whole inventories; the store gives a large fleet without building any."""
-    interner = Interner()
-    hosts, releases, sets = [], [], []
-    for inventory in inventories:
-        counted = groups(inventory).values()
-        sets.append(interner.intern(package for group in counted for package in group.packages))
-        hosts.append(inventory.host)
-        releases.append(inventory.os.release)
-    return columns(interner.packages, hosts, releases, sets)
 
 
 def columns(

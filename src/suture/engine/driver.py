@@ -175,9 +175,3 @@ def driving(store: Store, runner: StepRunner, *, at_once: int) -> Iterator[Drive
         driver.stop()
         with store.begin() as connection:
             workers.dismiss(connection, worker.id)
-
-
-def someone_is_driving(store: Store) -> bool:
-    """Whether a live process drives rollouts."""
-    with store.read() as connection:
-        return any(not membership.is_dead(worker) for worker in workers.listing(connection))

@@ -68,7 +68,6 @@ class Receipt(Document, frozen=True):
     ended_at: datetime | None
     boot_then: str
     boot_now: str
-    script_sha256: str
     result: str = ""
     log: str = ""
     offset: int = 0
@@ -183,7 +182,6 @@ def parse_receipt(output: bytes, *, host: str, offset: int) -> Receipt:
             ended_at=_time(fields["ended"]),
             boot_then=fields["boot_then"][:36],
             boot_now=fields["boot_now"][:36],
-            script_sha256=fields["script"][:64],
             result=printable(result),
             log=printable(log),
             offset=offset + log_size,

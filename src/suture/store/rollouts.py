@@ -13,10 +13,8 @@ import sqlalchemy as sa
 
 from suture.core.documents import Document, decode, encode
 from suture.core.evidence import StepReport
-from suture.core.progress import HostPhase, RolloutState, RolloutStatus
+from suture.core.progress import HostPhase, RolloutState
 from suture.store.tables import reports, rollouts
-
-FINISHED = (RolloutStatus.DONE.value, RolloutStatus.ABORTED.value)
 
 
 class StoredRollout(Document, frozen=True):

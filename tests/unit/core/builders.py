@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
 
+from suture.core.counted import groups
 from suture.core.documents import digest
+from suture.core.fleet import Fleet, Interner, columns
 from suture.core.inventory import (
     Clock,
     HealthCheck,
@@ -161,3 +163,15 @@ def with_host(whole: Plan, name: str, **fields: Any) -> Plan:
     """``whole`` with fields of one host plan changed."""
     hosts = tuple(replace(h, **fields) if h.host == name else h for h in whole.hosts)
     return replace(whole, hosts=hosts)
+
+
+def fleet_of(inventories: Iterable[Inventory]) -> Fleet:
+    """From whole inventories."""
+    interner = Interner()
+    hosts, releases, sets = [], [], []
+    for inventory in inventories:
+        counted = groups(inventory).values()
+        sets.append(interner.intern(package for group in counted for package in group.packages))
+        hosts.append(inventory.host)
+        releases.append(inventory.os.release)
+    return columns(interner.packages, hosts, releases, sets)

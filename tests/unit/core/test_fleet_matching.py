@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from suture.core.advisories import Advisory, Affected, FixState
 from suture.core.advisory_index import AdvisoryIndex
-from suture.core.fleet import fleet_of
 from suture.core.fleet_matching import match_again, match_fleet
 from suture.core.inventory import Inventory, Kernel, OperatingSystem, Package, PackageState
 from suture.core.matching import match
 from suture.core.rule_table import rule_table
-from tests.unit.core.builders import host, inventory, package
+from tests.unit.core.builders import fleet_of, host, inventory, package
 
 DEBIAN, ALMA = OperatingSystem("debian", "12"), OperatingSystem("almalinux", "9")
 CVES = ("CVE-2026-1", "CVE-2026-2")
@@ -61,7 +60,6 @@ def affected(draw: st.DrawFn) -> Affected:
     )
 
 
-kernel_names = st.sampled_from(("linux-signed-amd64", "kernel-core"))
 publishers = st.sampled_from(("vendor", "vendor", "vendor", "changelog"))
 advisories = st.builds(
     Advisory,

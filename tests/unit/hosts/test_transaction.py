@@ -15,7 +15,7 @@ from suture.hosts.transport import FailureKind, HostError, Result
 
 _HEAD = (
     b"suture-receipt 1\nid abc123\nstate %s\nfence 7\nexit %s\nstarted 1795422000\n"
-    b"ended 1795422010\nboot_then aaaa\nboot_now %s\nscript ff\nresult %d\nlog %d\n\n"
+    b"ended 1795422010\nboot_then aaaa\nboot_now %s\nresult %d\nlog %d\n\n"
 )
 
 

@@ -295,7 +295,6 @@ def receipt(state: TransactionState, result: str = "", **fields: Any) -> Receipt
         ended_at=None,
         boot_then="a",
         boot_now="a",
-        script_sha256="",
         result=result,
     )
     return msgspec.structs.replace(made, **fields)

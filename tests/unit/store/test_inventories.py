@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from suture.core.fleet import Fleet, fleet_of
+from suture.core.fleet import Fleet
 from suture.core.inventory import Inventory, OperatingSystem, Package, PackageState
 from suture.store import inventories, package_sets
 from suture.store.database import Store
-from tests.unit.core.builders import NOW, inventory, package
+from tests.unit.core.builders import NOW, fleet_of, inventory, package
 
 RPM = package("nodejs", "1:18.1-1", arch="x86_64", module="nodejs:18")
 GONE = package("apache2", state=PackageState.RESIDUAL)

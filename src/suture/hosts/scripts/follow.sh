@@ -42,9 +42,8 @@ chunk=$((log_size - OFFSET))
 printf 'suture-receipt 1\nid %s\nstate %s\nfence %s\nexit %s\nstarted %s\nended %s\n' \
     "$TX" "$now" "${refused:-$(cat "$root/fence" 2>/dev/null || echo 0)}" \
     "$(cat "$tx/exit" 2>/dev/null)" "$(cat "$tx/started" 2>/dev/null)" "$(cat "$tx/ended" 2>/dev/null)"
-printf 'boot_then %s\nboot_now %s\nscript %s\nresult %s\nlog %s\n\n' \
-    "$(cat "$tx/boot_id" 2>/dev/null)" "$boot_now" \
-    "$(sha256sum "$tx/script" 2>/dev/null | cut -c1-64)" "$result_size" "$chunk"
+printf 'boot_then %s\nboot_now %s\nresult %s\nlog %s\n\n' \
+    "$(cat "$tx/boot_id" 2>/dev/null)" "$boot_now" "$result_size" "$chunk"
 [ "$result_size" = 0 ] || head -c "$result_size" "$tx/result"
 [ "$chunk" = 0 ] || tail -c "+$((OFFSET + 1))" "$tx/log" | head -c "$chunk"
 exit 0
