@@ -34,9 +34,9 @@ def run(runs: int) -> Report:
         caveats=(
             "Each is a process of its own, from start to end. The files of the program are in "
             "memory after one run that is thrown away.",
-            "A cold scan starts with an empty workspace and an unknown host key: it makes its "
-            "database, reads the facts, and fetches and reads the changelogs of all pending "
-            "security updates from the host's archive.",
+            "A cold scan starts with an empty workspace and an unknown host key: it reads the "
+            "facts, and has the host fetch and read the changelogs of all pending security updates "
+            "from its archive. It makes no database.",
             "The host is a container on this machine and shares its cores; its archive is a "
             "mirror over the network.",
         ),

@@ -86,6 +86,15 @@ def _installed(server: LabHost) -> str:
     return server.run("dpkg-query -W libbrotli1 libpcre2-8-0")
 
 
+def test_a_scan_leaves_nothing_on_the_host(suture: Run, server: LabHost) -> None:
+    living = " -o ".join(f"-path {one}" for one in ("/proc", "/sys", "/dev", "/run", "/var/log"))
+    files = f"find / -xdev \\( {living} \\) -prune -o -print | sort"
+    before = server.run(files)
+    report = json.loads(suture("scan", "--json")[1])
+    assert any(finding["cve"] for finding in report["hosts"][0]["findings"])
+    assert server.run(files) == before
+
+
 def test_the_loop_goes_on_whatever_happens_in_it(
     suture: Run, server: LabHost, background: Any
 ) -> None:

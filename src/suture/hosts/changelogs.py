@@ -3,7 +3,7 @@
 What a version fixes stands in its changelog, which every binary package of the source carries.
 So one binary for each source is downloaded through the host's own apt, which checks it against
 the archive's signed index: no service beyond the distribution's archive is needed. The packages
-stay in the host's cache, where patching finds them.
+are removed again: a scan leaves nothing on a host.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
 # $wanted: lines of NUMBER NAME ARCH VERSION SINCE; the changelog of each package, down to SINCE.
-# Packages come through apt, checked against the signed index, and stay in the cache.
+# Packages come through apt, checked against the signed index, unless patching left them in its cache.
+# Nothing stays: neither this script's directory nor that of one that was killed.
 cache=/var/lib/suture/cache
-(umask 077; mkdir -p "$cache")
+find /var/tmp -maxdepth 1 -name 'suture.??????' -user _apt -mmin +60 -exec rm -rf {} +
 work=$(mktemp -d /var/tmp/suture.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM PIPE
 chown _apt: "$work"
 cd "$work" || exit 1
 
-deb_path() { printf '%s/%s_%s_%s.deb' "$cache" "$1" "$(printf '%s' "$3" | sed 's/:/%3a/g')" "$2"; }
-download() { apt-get -qq -o Acquire::Retries=2 -o APT::Get::AllowUnauthenticated=false download "$@" 2>&1; }
-keep() {
-  for deb in ./*.deb; do
-    [ -f "$deb" ] && chown root: "$deb" && chmod 600 "$deb" && mv -f "$deb" "$cache/"
-  done
+deb_path() {
+  file=$1_$(printf '%s' "$3" | sed 's/:/%3a/g')_$2.deb
+  if [ -f "$cache/$file" ]; then printf '%s/%s' "$cache" "$file"; else printf './%s' "$file"; fi
 }
+download() { apt-get -qq -o Acquire::Retries=2 -o APT::Get::AllowUnauthenticated=false download "$@" 2>&1; }
 
 missing=$(printf '%s\n' "$wanted" | while read -r number name arch version since; do
   [ -f "$(deb_path "$name" "$arch" "$version")" ] || printf '%s:%s=%s\n' "$name" "$arch" "$version"
@@ -24,7 +24,6 @@ if [ -n "$missing" ]; then
     errors="$errors
 $one $(download "$one" | tail -n 2 | tr '\n' ' ')"
   done
-  keep
 fi
 
 printf '%s\n' "$wanted" | while read -r number name arch version since; do
