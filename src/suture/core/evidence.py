@@ -41,7 +41,8 @@ class Check(Document, frozen=True):
 class StepReport(Document, frozen=True):
     """One step on one host.
 
-    ``reason`` says why the verdict is not a pass, in one sentence that an operator can act on.
+    ``reason`` says why the verdict is not a pass, in one sentence that an operator can act on;
+    with a pass, what there is to know all the same.
     ``changed_host`` tells whether the host may differ from before the step: a failed step that
     changed nothing leaves the host alone, any other needs the way back. ``suspects`` are source
     packages that the step holds responsible. ``log`` is the end of what the host printed.

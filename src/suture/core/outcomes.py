@@ -17,7 +17,7 @@ def after_patching(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
     last = reports[-1]
     changed = any(report.changed_host for report in reports)
     if last.verdict is Verdict.PASS:
-        return HostPhase.DONE, "patched and verified"
+        return HostPhase.DONE, _and("patched and verified", last)
     reason = f"{last.step.value}: {last.reason or last.verdict.value}"
     if not changed:
         return HostPhase.SKIPPED, f"left alone, nothing was changed; {reason}"
@@ -30,9 +30,13 @@ def after_way_back(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
     """The phase after the way back: proved by its check, whatever the way there reported."""
     check = next((one for one in reports if one.step is Step.VERIFY_ROLL_BACK), None)
     if check is not None and check.verdict is Verdict.PASS:
-        return HostPhase.ROLLED_BACK, "as it was before, verified"
+        return HostPhase.ROLLED_BACK, _and("as it was before, verified", check)
     worst = next((one for one in reports if one.verdict is not Verdict.PASS), reports[-1])
     reason = f"{worst.step.value}: {worst.reason or worst.verdict.value}"
     if all(one.verdict is not Verdict.FAIL for one in reports):
         return HostPhase.LOST, f"its state is unknown; {reason}"
     return HostPhase.ROLLBACK_FAILED, reason
+
+
+def _and(well: str, report: StepReport) -> str:
+    return f"{well}; {report.reason}" if report.reason else well

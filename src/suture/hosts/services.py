@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.hosts.results import Results
 from suture.hosts.session import PatchSession
@@ -43,14 +45,38 @@ async def restart(session: PatchSession) -> StepReport:
 
 def left_running(results: Results) -> Check:
     """Processes that still run replaced code: open findings, not a failure of the patch."""
-    units: dict[str, str] = {}
-    for pid, unit, path in results.of("stale", 3):
-        units.setdefault(unit if unit != "-" else f"process {pid}", path)
-    if not units:
+    stale = list(results.of("stale", 3))
+    if not stale:
         return Check(RUNNING_CODE, Verdict.PASS, "no process runs replaced code")
-    what = ", ".join(f"{unit} ({path})" for unit, path in sorted(units.items())[:8])
     return Check(
         RUNNING_CODE,
         Verdict.INCONCLUSIVE,
-        f"still run replaced code: {what}; restart them or reboot the host",
+        f"replaced code still runs in {_processes(stale)}; restart them or reboot the host",
     )
+
+
+def left_running_the_patch(results: Results) -> Check:
+    """After a way back: processes that may still run what was taken back. One that has run since
+    before the patch has the code of then in memory, which is the code on disk again."""
+    stale = list(results.of("stale", 4))
+    since = [one[:3] for one in stale if one[3] != "before"]
+    if since:
+        return Check(
+            RUNNING_CODE,
+            Verdict.INCONCLUSIVE,
+            f"the version that was taken back still runs in {_processes(since)}, until they are "
+            "restarted or the host is rebooted",
+        )
+    kept = f"; that of before still runs in {_processes(stale)}" if stale else ""
+    return Check(RUNNING_CODE, Verdict.PASS, f"no process runs what was taken back{kept}")
+
+
+def _processes(stale: Sequence[tuple[str, ...]]) -> str:
+    """How many, and of which units; each is (pid, unit, path)."""
+    paths: dict[str, str] = {}
+    for pid, unit, path in (one[:3] for one in stale):
+        paths.setdefault(unit if unit != "-" else f"process {pid}", path)
+    named = sorted(paths.items())
+    more = f" and {len(named) - 8} more" if len(named) > 8 else ""
+    what = ", ".join(f"{unit} ({path})" for unit, path in named[:8]) + more
+    return f"{len(stale)} process{'' if len(stale) == 1 else 'es'} of {what}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning import HostPlan
@@ -10,7 +10,7 @@ from suture.core.selection import Change
 from suture.hosts.controls import control_functions
 from suture.hosts.health import health_functions, judge_health
 from suture.hosts.results import Results
-from suture.hosts.services import RUNNING_CODE, left_running
+from suture.hosts.services import RUNNING_CODE, left_running, left_running_the_patch
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
 from suture.hosts.steps import Outcome, conclude, package_table, perform, read_query, sources_of
@@ -64,7 +64,7 @@ def judge_verification(plan: HostPlan, results: Results) -> Outcome:
         left_running(results),
         *_new_configuration(results),
     )
-    verdict, reason = conclude([c for c in checks if c.name != RUNNING_CODE])
+    verdict, reason = _conclude(checks)
     suspects = {owner for _, owner in units if owner}
     return Outcome(
         verdict,
@@ -76,7 +76,11 @@ def judge_verification(plan: HostPlan, results: Results) -> Outcome:
 
 
 def judge_rollback(plan: HostPlan, results: Results) -> Outcome:
-    """What the host's answers after a way back mean."""
+    """What the host's answers after a way back mean.
+
+    Packages, configuration, marks and services decide. Memory is said beside them: what cannot be
+    restarted may run the patched code until a reboot, and no other way back would change that.
+    """
     differing = sorted({key for _, key, _, _ in results.of("package", 4)})
     decisions = list(results.of("config", 2))
     off = [path for what, path in decisions if what in ("restore", "remove")]
@@ -100,10 +104,19 @@ def judge_rollback(plan: HostPlan, results: Results) -> Outcome:
             "do not run any more",
         ),
         *judge_health(plan.checks, results),
-        left_running(results),
+        left_running_the_patch(results),
     )
-    verdict, reason = conclude([c for c in checks if c.name != RUNNING_CODE])
+    verdict, reason = _conclude(checks)
     return Outcome(verdict, reason, changed_host=bool(differing or off), checks=checks)
+
+
+def _conclude(checks: Sequence[Check]) -> tuple[Verdict, str]:
+    """Running code decides nothing; where all else passes, it is what there is to know."""
+    verdict, reason = conclude([check for check in checks if check.name != RUNNING_CODE])
+    running = [check for check in checks if check.name == RUNNING_CODE]
+    if verdict is Verdict.PASS:
+        _, reason = conclude(running)
+    return verdict, reason
 
 
 def _script(session: PatchSession, *names: str) -> str:

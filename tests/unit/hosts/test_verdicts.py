@@ -227,6 +227,32 @@ def test_replaced_code_that_still_runs_is_said_without_blaming_the_patch() -> No
     assert outcome.verdict is Verdict.PASS
     assert left_running(parse_results(text)) in outcome.checks
     assert left_running(parse_results(text)).verdict is Verdict.INCONCLUSIVE
+    assert "replaced code still runs in 1 process of dbus.service (/usr/" in outcome.reason
+
+
+def test_a_way_back_is_proved_though_memory_still_has_the_patch_and_says_so() -> None:
+    text = "".join(
+        f"stale\t{pid}\t{unit}\t/usr/lib/libexpat.so.1\t{when}\n"
+        for pid, unit, when in (
+            (30, "dbus.service", "since"),
+            (31, "dbus.service", "since"),
+            (32, "getty@tty1.service", "before"),
+        )
+    )
+    outcome = judge_rollback(plan(change()), parse_results(f"{text}end\n"))
+    assert outcome.verdict is Verdict.PASS
+    assert outcome.reason == (
+        "running code: the version that was taken back still runs in 2 processes of dbus.service "
+        "(/usr/lib/libexpat.so.1), until they are restarted or the host is rebooted"
+    )
+    assert Verdict.INCONCLUSIVE in {check.verdict for check in outcome.checks}
+
+
+def test_what_ran_before_the_patch_has_nothing_of_it_in_memory() -> None:
+    text = "stale\t30\tdbus.service\t/usr/lib/libexpat.so.1\tbefore\nend\n"
+    outcome = judge_rollback(plan(change()), parse_results(text))
+    assert (outcome.verdict, outcome.reason) == (Verdict.PASS, "")
+    assert "that of before still runs in 1 process of dbus.service" in outcome.checks[-1].detail
 
 
 def test_a_way_back_is_exact_or_it_failed() -> None:
