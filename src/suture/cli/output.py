@@ -7,7 +7,7 @@ or log line can colour, move or rewrite the terminal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ STYLES = {
 
 
 _UNSEEN_WIDTH = 120
+_LONG = 40
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -98,6 +99,14 @@ def table(*columns: str, title: str = "", right: Sequence[str] = ()) -> Table:
             no_wrap=not column.startswith("|"),
         )
     return made
+
+
+def brief(text: str, said: Iterable[str], where: str = "as above") -> str:
+    """``text`` with ``where`` in place of every long text that is ``said`` in full elsewhere."""
+    for known in sorted(said, key=len, reverse=True):
+        if len(known) >= _LONG:
+            text = text.replace(known, where)
+    return text
 
 
 def print_json(value: Any) -> None:

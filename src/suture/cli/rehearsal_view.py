@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from suture.cli.output import console, duration, plain, styled, table
+from suture.cli.output import brief, console, duration, plain, styled, table
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -85,16 +85,17 @@ def print_outcome(outcome: Outcome) -> None:
     out.print(made)
     if outcome.reused:
         out.print(plain(f"{len(outcome.reused)} classes of hosts had passed before.", "dim"))
+    above = {one.reason for one in outcome.rehearsals}
     for reason, names in _held_back(outcome.held_back).items():
         out.print(
             plain(f"Held back {', '.join(names)}: ", "yellow", limit=2000)
-            + plain(reason, limit=1500)
+            + plain(brief(reason, above), limit=1500)
         )
     out.print(plain(f"Plan {outcome.plan}: ", "bold") + styled(outcome.verdict))
     if outcome.verdict.value == "pass":
         out.print(plain(f"Next: suture rollout start {outcome.plan}", "bold"))
     elif outcome.reason:
-        out.print(plain(outcome.reason, limit=2000))
+        out.print(plain(brief(outcome.reason, above), limit=2000))
 
 
 def _held_back(entries: Iterable[HeldBack]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from suture.cli.output import duration, plain, styled, table
+from suture.cli.output import brief, duration, plain, styled, table
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -34,6 +34,7 @@ def live(view: RolloutView, *, quiet: bool = False) -> Iterator[Listeners]:
     out = console(stderr=quiet)
     steps: dict[str, str] = {}
     latest: list[Tick] = []
+    said: set[str] = set()
 
     def hosts() -> Group:
         return Group(*_live_table(latest[-1], steps)) if latest else Group()
@@ -41,7 +42,7 @@ def live(view: RolloutView, *, quiet: bool = False) -> Iterator[Listeners]:
     showing = Live(get_renderable=hosts, console=out, transient=True, refresh_per_second=4)
 
     def on_event(event: Event) -> None:
-        line = _event_line(event)
+        line = _event_line(event, said)
         if event.kind == "step.started":
             steps[event.host] = str(_data(event).get("step", ""))
         if line is not None:
@@ -61,8 +62,12 @@ def _data(event: Event) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _event_line(event: Event) -> Text | None:
+def _event_line(event: Event, said: set[str]) -> Text | None:
+    """None where there is nothing to see. ``said`` are reasons that stand above, and grows."""
     data = _data(event)
+    reason = str(data.get("reason") or "")
+    text_of_reason = plain(f"  {brief(reason, said)}" if reason else "", limit=1500)
+    said.add(reason)
     at = plain(event.at.astimezone().strftime("%H:%M:%S "), "dim")
     host = plain(f"{event.host:<12} " if event.host else "", "bold")
     match event.kind.split("."):
@@ -71,17 +76,12 @@ def _event_line(event: Event) -> Text | None:
         case ["step", "finished"]:
             text = plain(f"{data['step']:<17}") + styled(data["verdict"])
             text += plain(f"  {duration(data['seconds'])}", "dim")
-            return at + host + text + plain(_said(data), limit=1500)
+            return at + host + text + text_of_reason
         case ["host", phase]:
-            return at + host + styled(phase) + plain(_said(data), limit=1500)
+            return at + host + styled(phase) + text_of_reason
         case [subject, what]:
-            return at + plain(f"{subject} {what}{_said(data)}", "bold", limit=1500)
+            return at + plain(f"{subject} {what}", "bold") + text_of_reason
     return None
-
-
-def _said(data: dict[str, Any]) -> str:
-    reason = str(data.get("reason") or "")
-    return f"  {reason}" if reason else ""
 
 
 def _live_table(tick: Tick, steps: dict[str, str]) -> Iterator[Any]:
@@ -109,11 +109,14 @@ def _live_table(tick: Tick, steps: dict[str, str]) -> Iterator[Any]:
 def print_rollout(out: Console, view: RolloutView) -> None:
     """Where the rollout stands, and what each host that is not well reported."""
     rollout, state = view.rollout, view.rollout.state
+    unwell = [report for report in view.reports if report.verdict.value != "pass"]
+    below = {report.reason for report in unwell}
+    why = brief(state.reason, below, "see below")
     out.print(
         plain(f"Rollout {rollout.id}", "bold")
         + plain(f" of plan {view.plan.id}: ")
         + styled(state.status)
-        + plain(f"  {state.reason}" if state.reason else "", limit=2000)
+        + plain(f"  {why}" if why else "", limit=2000)
     )
     if rollout.without_rehearsal:
         out.print(plain("  It was started without a passed rehearsal.", "yellow"))
@@ -132,26 +135,27 @@ def print_rollout(out: Console, view: RolloutView) -> None:
             plain(len(planned.changes)),
             plain(len(planned.closes)),
             plain(duration(seconds[host.host]) if host.host in seconds else ""),
-            plain(host.reason, limit=1500),
+            plain(brief(host.reason, below, "see below"), limit=1500),
         )
     out.print(made)
-    for report in view.reports:
-        if report.verdict.value != "pass":
-            _print_report(out, report)
+    for report in unwell:
+        _print_report(out, report)
     _print_next(out, view)
 
 
 def _print_report(out: Console, report: StepReport) -> None:
+    """The reason, or the checks that it is made of."""
+    unwell = [check for check in report.checks if check.verdict.value != "pass"]
+    checks_say_it = any(f"{check.name}: {check.detail}" in report.reason for check in unwell)
     out.print(
         plain(f"{report.host} {report.step.value}: ", "bold")
         + styled(report.verdict)
-        + plain(f"  {report.reason}", limit=2000)
+        + plain("" if checks_say_it else f"  {report.reason}", limit=2000)
     )
     if report.suspects:
         out.print(plain(f"  suspected: {', '.join(report.suspects)}", "yellow"))
-    for check in report.checks:
-        if check.verdict.value != "pass":
-            out.print(plain("  ") + styled(check.verdict) + plain(f" {check.name}: {check.detail}"))
+    for check in unwell:
+        out.print(plain("  ") + styled(check.verdict) + plain(f" {check.name}: {check.detail}"))
     for line in report.log.splitlines()[-8:]:
         out.print(plain(f"  │ {line}", "dim"))
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from suture.cli.rollout_view import exit_code, print_rollout
+from suture.cli.rollout_view import exit_code, live, print_rollout
 from suture.core import transitions
-from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.documents import encode
+from suture.core.evidence import Check, Event, Step, StepReport, Verdict
 from suture.core.planning import Plan
 from suture.core.progress import HostPhase, RolloutStatus
 from suture.services.rollouts import RolloutView
@@ -60,3 +62,38 @@ def test_proof_is_offered_where_a_host_was_patched() -> None:
     assert "suture verify abc" in _printed(patched)
     assert "suture verify" not in _printed(taken_back)
     assert (exit_code(patched), exit_code(taken_back)) == (0, 1)
+
+
+_REASON = "http http://127.0.0.1:8090/: status 000 instead of 200: nobody answered"
+
+
+def _event(kind: str, host: str = "a", **data: object) -> Event:
+    return Event(1, NOW, kind, "abc", host, "me", encode(data).decode(), "", "")
+
+
+def test_while_it_runs_a_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with live(_view(builders.plan([builders.wave(0, ["a"])]))) as (on_event, _):
+        on_event(
+            _event("step.finished", step="verify", verdict="fail", seconds=1.0, reason=_REASON)
+        )
+        on_event(_event("host.failed", reason=f"verify: {_REASON}"))
+        on_event(_event("host.rolling-back", reason=f"verify: {_REASON}"))
+        on_event(_event("rollout.paused", "", reason=f"1 failed: a failed: verify: {_REASON}"))
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count(_REASON) == 1
+    assert "failed verify: as above" in said
+    assert "rolling-back as above" in said
+    assert "rollout paused 1 failed: a failed: as above" in said
+
+
+def test_at_the_end_a_reason_is_said_once() -> None:
+    view = _view(builders.plan([builders.wave(0, ["a"])]), phase=HostPhase.FAILED)
+    check = Check("http http://127.0.0.1:8090/", Verdict.FAIL, _REASON.partition("/: ")[2])
+    failed = StepReport("a", Step.VERIFY, Verdict.FAIL, NOW, 1.0, reason=_REASON, checks=(check,))
+    hosts = tuple(replace(one, reason=f"verify: {_REASON}") for one in view.rollout.state.hosts)
+    state = replace(view.rollout.state, hosts=hosts, reason=f"1 failed: a: verify: {_REASON}")
+    printed = _printed(replace(view, rollout=replace(view.rollout, state=state), reports=(failed,)))
+    said = " ".join(printed.split())
+    assert said.count("status 000 instead of 200") == 1
+    assert f"fail {_REASON}" in said
+    assert said.count("verify: see below") == 2
