@@ -215,7 +215,7 @@ def _print_details(details: Details) -> None:
     seen = details.inventory
     if seen is not None:
         rows += [
-            ("System", f"{seen.os.pretty} ({seen.arch})"),
+            ("System", f"{seen.os.title} ({seen.arch})"),
             ("Kernel", seen.kernel.running + (" (container)" if seen.kernel.container else "")),
             ("Packages", f"{len(seen.packages.packages)}, {len(seen.updates)} with an update"),
             ("Held", ", ".join(seen.held) or "none"),

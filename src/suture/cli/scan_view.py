@@ -41,7 +41,7 @@ def _print_head(out: Console, assessment: Assessment) -> None:
     out.print(
         plain(seen.host, "bold")
         + plain(
-            f"  {seen.os.pretty or seen.os.release} · kernel {seen.kernel.running}"
+            f"  {seen.os.title} · kernel {seen.kernel.running}"
             f"{' (container)' if seen.kernel.container else ''} · "
             f"{len(seen.packages.packages)} packages · {lists}"
         )

@@ -74,9 +74,8 @@ _Answer = tuple[str, str, Severity, str, bool]
 
 
 def _release(inventory: Inventory, today: date) -> Iterator[_Answer]:
-    name = inventory.os.pretty or inventory.os.release
-    major = f"{inventory.os.id}:{inventory.os.version.split('.')[0]}"
-    known = LIFECYCLES.get(inventory.os.release) or LIFECYCLES.get(major)
+    name = inventory.os.title
+    known = LIFECYCLES.get(inventory.os.release)
     upgrade = "Plan the upgrade to a supported release."
     if known is None:
         yield (

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from suture.core.documents import Document, digest
+from suture.core.releases import base_release
 
 
 class Criticality(StrEnum):
@@ -212,7 +213,7 @@ class Update(Document, frozen=True):
 
 
 class OperatingSystem(Document, frozen=True):
-    """From ``/etc/os-release``; ``id`` is ``debian``, ``version`` ``12``."""
+    """From ``/etc/os-release``; ``id`` is ``almalinux``, ``version`` ``9.4``."""
 
     id: str
     version: str
@@ -221,7 +222,13 @@ class OperatingSystem(Document, frozen=True):
 
     @property
     def release(self) -> str:
-        return f"{self.id}:{self.version}"
+        """As advisories name it (``almalinux:9``)."""
+        return base_release(self.id, self.version)
+
+    @property
+    def title(self) -> str:
+        """For people: the release as the host names itself."""
+        return self.pretty or f"{self.id} {self.version}".strip()
 
 
 class Kernel(Document, frozen=True):

@@ -25,6 +25,8 @@ def base_release(id_: str, version: str) -> str:
         return f"{id_}:"
     if id_ in _MAJOR:
         return f"{id_}:{parts[0]}"
+    if id_ == "alpine" and "_alpha" in version:
+        return "alpine:edge"  # which calls itself by the release that it will become
     if id_ in _MAJOR_MINOR:
         return f"{id_}:{'.'.join(parts[:2])}"
     return f"{id_}:{version}"

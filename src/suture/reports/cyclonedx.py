@@ -71,7 +71,7 @@ def render(seen: Sequence[Inventory], findings: Iterable[Finding], made_at: date
         host = Component(
             name=inventory.host,
             type=ComponentType.OPERATING_SYSTEM,
-            version=inventory.os.pretty or inventory.os.release,
+            version=inventory.os.title,
             bom_ref=f"host:{inventory.host}",
             properties=[
                 Property(name="suture:collected_at", value=inventory.collected_at.isoformat()),

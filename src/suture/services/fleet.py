@@ -245,7 +245,7 @@ async def _reach(ways: Connector, host: Host) -> Reached:
     notes = f"; {'; '.join(seen.notes)}" if seen.notes else ""
     return Reached(
         host.name,
-        f"{seen.os.pretty or seen.os.release}, {len(seen.packages.packages)} packages, "
+        f"{seen.os.title}, {len(seen.packages.packages)} packages, "
         f"clock {seen.clock.skew_s:+.1f} s{notes}",
     )
 

@@ -85,7 +85,7 @@ def host_scan(
     """One host's part of the report."""
     return HostScan(
         host=inventory.host,
-        os=inventory.os.pretty or inventory.os.release,
+        os=inventory.os.title,
         collected_at=inventory.collected_at,
         packages=len(inventory.packages.packages),
         findings=tuple(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from suture.core.inventory import OperatingSystem
 from suture.core.releases import base_release
 
 
@@ -22,6 +23,8 @@ from suture.core.releases import base_release
         ("debian", "12", "debian:12"),
         ("ubuntu", "22.04", "ubuntu:22.04"),
         ("alpine", "3.18.4", "alpine:3.18"),
+        ("alpine", "3.22_alpha20250108", "alpine:edge"),
+        ("alpine", "edge", "alpine:edge"),
         ("sles", "15.5", "sles:15.5"),
         ("sles", "15", "sles:15"),
         ("opensuse-leap", "15.6", "opensuse-leap:15.6"),
@@ -41,3 +44,9 @@ def test_a_host_s_release(id_: str, version: str, release: str) -> None:
 def test_a_release_stays_what_it_is(id_: str, version: str) -> None:
     release = base_release(id_, version)
     assert base_release(*release.split(":")) == release
+
+
+def test_a_host_is_judged_by_its_release_and_shown_by_its_own_name() -> None:
+    alma = OperatingSystem("almalinux", "9.4", pretty="AlmaLinux 9.4 (Seafoam Ocelot)")
+    assert (alma.release, alma.title) == ("almalinux:9", "AlmaLinux 9.4 (Seafoam Ocelot)")
+    assert OperatingSystem("almalinux", "9.4").title == "almalinux 9.4"
