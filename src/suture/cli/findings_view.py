@@ -150,6 +150,9 @@ def print_explanation(one: Explanation) -> None:
         says = one.statement
         when = f" on {says.published}" if says.published else ""
         out.print(plain(f"  {says.publisher} says{when}: {says.summary}"))
+    if finding is None:
+        for other in one.others:
+            out.print(plain(f"  · {other}"))
     for entry in one.updates:
         detail = f": {entry.detail}" if entry.detail else ""
         out.print(

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from suture.core.advisory_index import STATES, AdvisoryIndex, Name, lanes, on_arch, subject
+from suture.core.advisory_index import STATES, AdvisoryIndex, Name
 from suture.core.fleet import Fleet
 from suture.core.fleet_findings import FleetFindings, expanded, joined
 from suture.core.rule_table import NO_VERSION, RuleTable, rule_table
+from suture.core.subjects import names, on_arch, tiers
 from suture.core.versions import scheme_of
 
 _HOSTS_AT_ONCE = 2000  # bounds the memory of what is worked out between
+_TIERS = 4  # at most so many has a package
 
 Ids = NDArray[np.int32]
 
@@ -39,24 +41,34 @@ def match_again(
     Only sources that have a package of such a name are worked out again.
     """
     pairs = _Pairs(fleet)
-    packages, schemes = fleet.packages, [scheme_of(release) for release in pairs.releases]
-    places = np.fromiter(_numbered(one.source for one in packages), np.int64, len(packages))
-    touched = np.zeros((len(pairs.releases), len(packages)), bool)
-    for number, (release, scheme) in enumerate(zip(pairs.releases, schemes, strict=True)):
-        wanted = {name for of, name in changed if of == release}
-        if wanted:
-            named = [subject(package, scheme)[0] in wanted for package in packages]
-            touched[number, places[named]] = True
-    used = pairs.used()
-    again = used[touched[used // len(packages), places[used % len(packages)]]]
-    names = {
-        (pairs.releases[number], subject(packages[place], schemes[number])[0])
-        for number, place in (divmod(pair, len(packages)) for pair in again.tolist())
-    }
-    found = _found(pairs, rule_table(index, names), again)
+    touched = _touched(pairs, changed)
+    again = pairs.used()
+    again = again[touched[pairs.sources(again)]]
+    found = _found(pairs, rule_table(index, pairs.names(again)), again)
     host_of = np.repeat(np.arange(len(fleet.hosts)), np.diff(before.starts))
     kept = ~touched[pairs.release_of[host_of], before.row_sources[before.rows]]
     return joined(before, kept, found)
+
+
+def names_beside(fleet: Fleet, changed: Collection[Name]) -> set[Name]:
+    """All that decides about sources which have a package of a ``changed`` name: what is said
+    about one of their packages may go before what is said about another name of it."""
+    pairs = _Pairs(fleet)
+    used = pairs.used()
+    return pairs.names(used[_touched(pairs, changed)[pairs.sources(used)]])
+
+
+def _touched(pairs: _Pairs, changed: Collection[Name]) -> NDArray[np.bool_]:
+    """By release and source, whether a package of it has a ``changed`` name."""
+    packages = pairs.fleet.packages
+    touched = np.zeros((len(pairs.releases), len(packages)), bool)
+    for number, release in enumerate(pairs.releases):
+        wanted = {name for of, name in changed if of == release}
+        if wanted:
+            scheme = scheme_of(release)
+            named = [not wanted.isdisjoint(names(package, scheme)) for package in packages]
+            touched[number, pairs.source_of[named]] = True
+    return touched
 
 
 def _numbered(values: Iterable[str]) -> Iterator[int]:
@@ -75,6 +87,9 @@ class _Pairs:
         count = len(fleet.releases)
         self.release_of = np.fromiter((numbers[one] for one in fleet.releases), np.int64, count)
         self.count = len(self.releases) * len(fleet.packages)
+        packages = len(fleet.packages)
+        sources = _numbered(package.source for package in fleet.packages)
+        self.source_of = np.fromiter(sources, np.int64, packages)
 
     def by_host(self) -> Iterator[tuple[int, int, Ids, Ids]]:
         """Some hosts at a time: the first, the one after the last, and for each of their packages
@@ -94,47 +109,76 @@ class _Pairs:
             seen[pair] = True
         return np.flatnonzero(seen).astype(np.int32)
 
+    def sources(self, pairs: Ids) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The numbers of release and source of each pair."""
+        release, place = np.divmod(pairs, max(len(self.fleet.packages), 1))
+        return release, self.source_of[place]
+
+    def names(self, pairs: Ids) -> set[Name]:
+        """What rules may call the packages of ``pairs``."""
+        schemes = [scheme_of(release) for release in self.releases]
+        packages = self.fleet.packages
+        return {
+            (self.releases[number], name)
+            for number, place in (divmod(pair, len(packages)) for pair in pairs.tolist())
+            for name in names(packages[place], schemes[number])
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """Pairs with a group of rules that is about them; a pair may have two."""
+    """Pairs with a group of rules that is about them, one for each of their subjects that has
+    one; ``tier`` counts from the most exact."""
 
     pair: Ids
     group: NDArray[np.int64]
     rank: Ids
     arch: Ids
+    tier: Ids
     archs: tuple[str, ...]
 
 
 def _candidates(pairs: _Pairs, table: RuleTable, used: Ids) -> _Candidates:
     archs: dict[str, int] = {}
-    found: list[tuple[int, int, int, int]] = []
+    found: list[tuple[int, int, int, int, int]] = []
     packages = pairs.fleet.packages
     schemes = [scheme_of(release) for release in pairs.releases]
     for pair in used.tolist():
         number, place = divmod(pair, len(packages))
         package, release, scheme = packages[place], pairs.releases[number], schemes[number]
-        name, version = subject(package, scheme)
-        for lane in lanes(package, scheme):
-            group = table.groups.get((release, name, lane))
-            if group is not None:
-                arch = archs.setdefault(package.arch, len(archs))
-                found.append((pair, group, table.rank(version, scheme), arch))
-    pair_of, group_of, rank, arch_of = np.array(found, np.int64).reshape(-1, 4).T
+        for tier, subjects in enumerate(tiers(package, scheme)):
+            for name, version, lane in subjects:
+                group = table.groups.get((release, name, lane))
+                if group is not None:
+                    arch = archs.setdefault(package.arch, len(archs))
+                    found.append((pair, group, table.rank(version, scheme), arch, tier))
+    pair_of, group_of, rank, arch_of, tier_of = np.array(found, np.int64).reshape(-1, 5).T
     return _Candidates(
         pair_of.astype(np.int32),
         group_of,
         rank.astype(np.int32),
         arch_of.astype(np.int32),
+        tier_of.astype(np.int32),
         tuple(archs),
     )
 
 
-def _open_rules(table: RuleTable, some: _Candidates) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(candidate, rule) of all that is open."""
+_Said = tuple[NDArray[np.int64], NDArray[np.int64]]  # candidate, rule
+
+
+def _open_rules(table: RuleTable, some: _Candidates) -> _Said:
+    """All that is open."""
     first = table.open_from(some.group, some.rank)
-    lengths = table.starts[some.group + 1] - first
-    candidate = np.repeat(np.arange(len(first)), lengths)
+    said = _concerned(table, some, np.arange(len(first)), first)
+    return _unanswered(table, some, said)
+
+
+def _concerned(
+    table: RuleTable, some: _Candidates, which: NDArray[np.int64], first: NDArray[np.int64]
+) -> _Said:
+    """The rules of each candidate's group, from its ``first`` on, that are about its package."""
+    lengths = table.starts[some.group[which] + 1] - first
+    candidate = np.repeat(which, lengths)
     rule = expanded(first, lengths)
     rank = some.rank[candidate]
     concerned = (table.introduced[rule] <= rank) | (rank == NO_VERSION)
@@ -142,6 +186,30 @@ def _open_rules(table: RuleTable, some: _Candidates) -> tuple[NDArray[np.int64],
         on = [[on_arch(archs, arch) for arch in some.archs] for archs in table.arch_sets]
         concerned &= np.array(on, bool)[table.archs[rule], some.arch[candidate]]
     return candidate[concerned], rule[concerned]
+
+
+def _unanswered(table: RuleTable, some: _Candidates, open_: _Said) -> _Said:
+    """Of what is open that of which no earlier tier of the package says anything."""
+    candidate, rule = open_
+    late = some.tier[candidate] > 0
+    if not late.any():
+        return open_
+    pairs = np.unique(some.pair[candidate[late]])
+    asked = np.flatnonzero(np.isin(some.pair, pairs))
+    all_said = _concerned(table, some, asked, table.starts[some.group[asked]])
+    said = np.sort(_packed(table, some, all_said))
+    mine = _packed(table, some, (candidate[late], rule[late]))
+    earliest = said[np.searchsorted(said, mine - mine % _TIERS)]
+    kept = ~late
+    kept[late] = earliest == mine
+    return candidate[kept], rule[kept]
+
+
+def _packed(table: RuleTable, some: _Candidates, said: _Said) -> NDArray[np.int64]:
+    """(pair, CVE, tier) as one number."""
+    candidate, rule = said
+    vulnerability = some.pair[candidate].astype(np.int64) * len(table.cves) + table.cve[rule]
+    return vulnerability * _TIERS + some.tier[candidate]
 
 
 class _Rows:
@@ -192,15 +260,14 @@ def _strongest(elements: NDArray[np.int64]) -> NDArray[np.int64]:
 def _found(pairs: _Pairs, table: RuleTable, used: Ids) -> FleetFindings:
     """What is open in the packages of ``used`` pairs."""
     fleet = pairs.fleet
-    sources = [package.source for package in fleet.packages]
-    source_of = np.fromiter(_numbered(sources), np.int64, len(sources))
     some = _candidates(pairs, table, used)
     candidate, rule = _open_rules(table, some)
     pair = some.pair[candidate]
-    packed = source_of[pair % len(fleet.packages)] * len(table.cves) + table.cve[rule]
+    packed = pairs.source_of[pair % len(fleet.packages)] * len(table.cves) + table.cve[rule]
     rows, row_of = _rows(pairs.count, pair, packed * len(STATES) + table.state[rule])
-    starts, host_rows = _host_rows(pairs, rows, row_of, source_of)
-    return _folded(fleet, table, starts, host_rows, rows, tuple(dict.fromkeys(sources)))
+    starts, host_rows = _host_rows(pairs, rows, row_of)
+    sources = tuple(dict.fromkeys(package.source for package in fleet.packages))
+    return _folded(fleet, table, starts, host_rows, rows, sources)
 
 
 def _rows(count: int, pair: Ids, packed: NDArray[np.int64]) -> tuple[_Rows, Ids]:
@@ -214,13 +281,11 @@ def _rows(count: int, pair: Ids, packed: NDArray[np.int64]) -> tuple[_Rows, Ids]
     return rows, row_of
 
 
-def _host_rows(
-    pairs: _Pairs, rows: _Rows, row_of: Ids, source_of: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], Ids]:
+def _host_rows(pairs: _Pairs, rows: _Rows, row_of: Ids) -> tuple[NDArray[np.int64], Ids]:
     """Each host's rows, one a source: the union of what its packages of that source leave open."""
     packages = len(pairs.fleet.packages)
     with_row = np.flatnonzero(row_of >= 0)
-    open_sources, place = np.unique(source_of[with_row % packages], return_inverse=True)
+    open_sources, place = np.unique(pairs.source_of[with_row % packages], return_inverse=True)
     place_of = np.zeros(pairs.count, np.int32)
     place_of[with_row] = place
     lengths = np.zeros(len(pairs.fleet.hosts) + 1, np.int64)

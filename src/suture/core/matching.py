@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 
 from suture.core.advisories import FixState, Rule
-from suture.core.advisory_index import AdvisoryIndex, lane, lanes, on_arch, subject, weight
+from suture.core.advisory_index import AdvisoryIndex, weight
 from suture.core.counted import Group, groups, is_running
 from suture.core.documents import Document
 from suture.core.findings import Finding, FindingState
 from suture.core.inventory import AvailableVersion, Host, Inventory, Package
+from suture.core.subjects import Tiers, compared, tiers
 from suture.core.versions import Scheme, is_valid, order, scheme_of
+
+Called = tuple[bool, str]  # by its source, and the name
 
 _WITHOUT_FIX = {
     FixState.AFFECTED: "says that it is affected and names no fix yet",
@@ -38,15 +40,20 @@ class _Seen(Document, frozen=True):
 
     release: str
     scheme: Scheme
-    offers: Mapping[str, AvailableVersion]
+    index: AdvisoryIndex
+    offers: Mapping[Called, AvailableVersion]
     stale: Mapping[str, str]
 
-    def version(self, package: Package | AvailableVersion) -> str:
-        return subject(package, self.scheme)[1]
+    def called(self, rule: Rule, package: Package) -> tuple[str, str]:
+        """The name and the version that ``rule`` is about."""
+        return compared(package, self.scheme, by_source=rule.by_source)
 
-    def is_older(self, package: Package | AvailableVersion, fixed: str) -> bool:
+    def is_older(self, version: str, fixed: str) -> bool:
         """What cannot be compared counts as older."""
-        return order(self.version(package), self.scheme) < order(fixed, self.scheme)
+        return order(version, self.scheme) < order(fixed, self.scheme)
+
+    def lacks(self, package: Package, rule: Rule) -> bool:
+        return self.is_older(self.called(rule, package)[1], rule.fixed or "")
 
 
 class _Judgement(Document, frozen=True):
@@ -62,11 +69,12 @@ def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Findi
     A package whose version cannot be compared counts as older than the fix.
     """
     scheme = scheme_of(inventory.os.release)
-    seen = _Seen(inventory.os.release, scheme, _offers(inventory, scheme), _stale(inventory))
+    offers, stale = _offers(inventory, scheme), _stale(inventory)
+    seen = _Seen(inventory.os.release, scheme, index, offers, stale)
     findings = []
     for group in groups(inventory).values():
         by_cve: dict[str, list[_Judgement]] = {}
-        for judgement in _judgements(group, index, seen):
+        for judgement in _judgements(group, seen):
             by_cve.setdefault(judgement.rule.cve, []).append(judgement)
         findings += [_finding(host, some, seen) for some in by_cve.values()]
     return tuple(sorted(findings, key=lambda finding: (finding.cve, finding.source)))
@@ -80,40 +88,66 @@ def unnamed_updates(
     ``unreadable`` is source → why its changelog could not be read.
     """
     scheme = scheme_of(inventory.os.release)
-    by_order = partial(order, scheme=scheme)
-    installed = {package.key: package.source_version for package in inventory.packages.packages}
+    installed = {package.key: package for package in inventory.packages.packages}
     newest: dict[str, str] = {}
-    oldest: dict[str, str] = {}
+    named: set[str] = set()
     for update in inventory.updates:
         for version in update.versions:
             if version.is_security:
                 source, to = version.source, version.source_version
-                since = installed.get(update.key, update.installed)
-                newest[source] = max(newest.get(source, to), to, key=by_order)
-                oldest[source] = min(oldest.get(source, since), since, key=by_order)
+                newest[source] = max(newest.get(source, to), to, key=lambda v: order(v, scheme))
+                since = installed.get(update.key)
+                if _names_a_fix(inventory.os.release, index, since, update.installed, version):
+                    named.add(source)
     unnamed = []
     for source, to in sorted(newest.items()):
-        named = any(
-            rule.fixed and by_order(oldest[source]) < by_order(rule.fixed) <= by_order(to)
-            for rule in index.about(inventory.os.release, source).values()
-        )
         if source in unreadable:
             unnamed.append(UnnamedUpdate(source, to, unreadable[source]))
-        elif not named:
+        elif source not in named:
             unnamed.append(
                 UnnamedUpdate(source, to, "no changelog that was read names a CVE for it")
             )
     return tuple(unnamed)
 
 
-def _offers(inventory: Inventory, scheme: Scheme) -> dict[str, AvailableVersion]:
-    offers: dict[str, AvailableVersion] = {}
+def _names_a_fix(
+    release: str,
+    index: AdvisoryIndex,
+    package: Package | None,
+    installed: str,
+    version: AvailableVersion,
+) -> bool:
+    """Whether some rule's fix is newer than what is installed, and in ``version``."""
+    scheme = scheme_of(release)
+    for by_source in _ways(scheme):
+        name, to = compared(version, scheme, by_source=by_source)
+        since = compared(package, scheme, by_source=by_source)[1] if package else installed
+        after, until = order(since, scheme), order(to, scheme)
+        for _, lane, by_cve in index.lanes([(release, name)]):
+            if lane.by_source == by_source and any(
+                rule.fixed and after < order(rule.fixed, scheme) <= until
+                for some in by_cve.values()
+                for rule in some
+            ):
+                return True
+    return False
+
+
+def _ways(scheme: Scheme) -> tuple[bool, ...]:
+    """Rules about rpm packages may name the source as well."""
+    return (False, True) if scheme is Scheme.RPM else (False,)
+
+
+def _offers(inventory: Inventory, scheme: Scheme) -> dict[Called, AvailableVersion]:
+    offers: dict[Called, AvailableVersion] = {}
+    newest: dict[Called, bytes] = {}
     versions = [version for update in inventory.updates for version in update.versions]
     for version in (*versions, *inventory.installable):
-        name, newer = subject(version, scheme)
-        known = offers.get(name)
-        if known is None or order(newer, scheme) > order(subject(known, scheme)[1], scheme):
-            offers[name] = version
+        for by_source in _ways(scheme):
+            name, offered = compared(version, scheme, by_source=by_source)
+            called, at = (by_source, name), order(offered, scheme)
+            if called not in newest or at > newest[called]:
+                offers[called], newest[called] = version, at
     return offers
 
 
@@ -128,31 +162,19 @@ def _stale(inventory: Inventory) -> dict[str, str]:
     return users
 
 
-def _judgements(group: Group, index: AdvisoryIndex, seen: _Seen) -> Iterator[_Judgement]:
+def _judgements(group: Group, seen: _Seen) -> Iterator[_Judgement]:
     """One for each rule that leaves some package of the group open."""
-    by_name: dict[str, list[Package]] = {}
+    alike: dict[tuple[Tiers, str], list[Package]] = {}
     for package in group.packages:
-        by_name.setdefault(subject(package, seen.scheme)[0], []).append(package)
-    for name, packages in by_name.items():
-        for some in index.rules(seen.release, name).values():
-            for rule in some:
-                concerned = [one for one in packages if _concerns(rule, one, seen)]
-                judged = _judge(rule, concerned, group.waiting, seen) if concerned else None
-                if judged is not None:
-                    yield judged
-
-
-def _concerns(rule: Rule, package: Package, seen: _Seen) -> bool:
-    version = seen.version(package)
-    return (
-        lane(rule) in lanes(package, seen.scheme)
-        and on_arch(rule.archs, package.arch)
-        and not (
-            rule.introduced
-            and is_valid(version, seen.scheme)
-            and order(version, seen.scheme) < order(rule.introduced, seen.scheme)
-        )
-    )
+        alike.setdefault((tiers(package, seen.scheme), package.arch), []).append(package)
+    concerned: dict[int, tuple[Rule, list[Package]]] = {}
+    for packages in alike.values():
+        for rule in seen.index.about(seen.release, packages[0]):
+            concerned.setdefault(id(rule), (rule, []))[1].extend(packages)
+    for rule, packages in concerned.values():
+        judged = _judge(rule, packages, group.waiting, seen)
+        if judged is not None:
+            yield judged
 
 
 def _judge(
@@ -165,26 +187,28 @@ def _judge(
     if fixed is None:
         said = _WITHOUT_FIX.get(rule.state, "names no fix")
         return _Judgement(rule, FindingState.NO_FIX, packages, f"{rule.publisher} {said}")
-    older = [package for package in packages if seen.is_older(package, fixed)]
+    older = [package for package in packages if seen.lacks(package, rule)]
     if not older:
         return _needs_restart(rule, packages, fixed, seen)
-    if any(not seen.is_older(package, fixed) for package in waiting):
+    if any(not seen.lacks(package, rule) for package in waiting):
         reason = f"{fixed} is installed, but an older kernel runs"
         return _Judgement(rule, FindingState.RESTART, older, reason)
     return _needs_update(rule, older, fixed, seen)
 
 
 def _needs_update(rule: Rule, older: Sequence[Package], fixed: str, seen: _Seen) -> _Judgement:
-    name, version = subject(older[0], seen.scheme)
+    name, version = seen.called(rule, older[0])
     has = f"{name} {version} is older than {fixed}"
     if not is_valid(version, seen.scheme):
         has = f"{name}'s version cannot be compared with {fixed}"
     by = f"which fixes it ({rule.publisher})"
-    offer = seen.offers.get(name)
-    if offer is not None and not seen.is_older(offer, fixed):
+    offer = seen.offers.get((rule.by_source and seen.scheme is Scheme.RPM, name))
+    offers = compared(offer, seen.scheme, by_source=rule.by_source)[1] if offer else ""
+    if offer is not None and not seen.is_older(offers, fixed):
         origin = str(offer.origins[0]) if offer.origins else "an enabled archive"
-        offered = f"{origin} offers {seen.version(offer)}"
-        return _Judgement(rule, FindingState.FIXABLE, older, f"{has}, {by}; {offered}")
+        return _Judgement(
+            rule, FindingState.FIXABLE, older, f"{has}, {by}; {origin} offers {offers}"
+        )
     where = "no enabled archive offers that"
     if rule.channel:
         where = f"{rule.channel} has that, and no enabled archive"
@@ -212,6 +236,7 @@ def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Findi
     rule = first.rule
     packages = {package for one in judgements for package in one.packages}
     leader = min(first.packages, key=lambda package: (package.name != package.source, package.name))
+    others = seen.index.others(rule, leader)
     disputed = ("disputed: the vendor does not accept it as a vulnerability",)
     return Finding(
         cve=rule.cve,
@@ -230,8 +255,17 @@ def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Findi
             first.reason,
             *((f"{rule.publisher}: {rule.note}",) if rule.note else ()),
             *(disputed if rule.disputed else ()),
+            *dict.fromkeys(map(otherwise, others)),
         ),
     )
+
+
+def otherwise(rule: Rule) -> str:
+    """What a rule says that does not count, for another does."""
+    state = rule.state.value.replace("-", " ")
+    said = f"fixed in {rule.fixed}" if rule.fixed else state
+    where = f" ({rule.channel})" if rule.channel else ""
+    return f"{rule.publisher}{where} says otherwise in {rule.advisory}: {said}"
 
 
 def _listed(names: Sequence[str]) -> str:

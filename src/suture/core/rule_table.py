@@ -7,34 +7,36 @@ are all behind the package's own rank; those without a fix stand last and are al
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suture.core.advisories import FixState, Rule
-from suture.core.advisory_index import STATES, AdvisoryIndex, lane
+from suture.core.advisory_index import STATES, AdvisoryIndex, Name
+from suture.core.subjects import Lane
 from suture.core.versions import Scheme, is_valid, key, scheme_of
 
 NO_VERSION = -1  # ranks below all
 NO_FIX = np.iinfo(np.int32).max
 
 Ranks = NDArray[np.int32]
+Group = tuple[str, str, Lane]  # release, name, lane
 
 
 @dataclass(frozen=True, eq=False)
 class RuleTable:
-    """``groups`` numbers (release, name, lane); the rules of group ``n`` are
-    ``starts[n]:starts[n + 1]`` of the columns, by ascending ``fixed``.
+    """The rules of group ``n`` are ``starts[n]:starts[n + 1]`` of the columns, by ascending
+    ``fixed``.
 
     ``fixed`` and ``introduced`` are ranks (see :meth:`rank`). ``archs`` is a place in
     ``arch_sets``, whose first is for all; ``cve`` one in ``cves``, ``state`` one in
-    ``advisory_index.STATES``. Rules that say "not affected" have done their work in the index and
-    are left out.
+    ``advisory_index.STATES``. Rules that say "not affected" leave nothing open, and are there only
+    where they go before the rules of another lane.
     """
 
-    groups: Mapping[tuple[str, str, str], int]
+    groups: Mapping[Group, int]
     starts: NDArray[np.int64]
     fixed: Ranks
     introduced: Ranks
@@ -62,25 +64,25 @@ class RuleTable:
         return np.searchsorted(ordered + self.fixed, groups * span + ranks, side="right")
 
 
-def rule_table(index: AdvisoryIndex, names: Collection[tuple[str, str]] | None = None) -> RuleTable:
-    """All rules of ``index``, or those about ``names``: (release, package)."""
-    about = iter(index) if names is None else _about(index, names)
-    rules = [rule for rule in about if rule.state is not FixState.NOT_AFFECTED]
-    schemes = {release: scheme_of(release) for release in {rule.release for rule in rules}}
+def rule_table(index: AdvisoryIndex, names: Collection[Name] | None = None) -> RuleTable:
+    """All rules of ``index``, or those about ``names``."""
+    rules = list(_grouped(index, names))
+    schemes = {release: scheme_of(release) for release in {group[0] for group, _ in rules}}
     keys = {scheme: _keys(rules, schemes, scheme) for scheme in Scheme}
     ranks = {
         scheme: {one: 2 * n + 2 for n, one in enumerate(some)} for scheme, some in keys.items()
     }
-    groups: dict[tuple[str, str, str], int] = {}
+    groups: dict[Group, int] = {}
     arch_sets: dict[tuple[str, ...], int] = {(): 0}
     cves: dict[str, int] = {}
     columns = np.empty((6, len(rules)), np.int32)
-    for n, rule in enumerate(rules):
+    for n, (group_, rule) in enumerate(rules):
         scheme = schemes[rule.release]
         known = ranks[scheme]
+        without = NO_VERSION if rule.state is FixState.NOT_AFFECTED else NO_FIX
         columns[:, n] = (
-            groups.setdefault((rule.release, rule.package, lane(rule)), len(groups)),
-            known[key(rule.fixed, scheme)] if rule.fixed else NO_FIX,
+            groups.setdefault(group_, len(groups)),
+            known[key(rule.fixed, scheme)] if rule.fixed else without,
             known[key(rule.introduced, scheme)] if rule.introduced else NO_VERSION,
             arch_sets.setdefault(rule.archs, len(arch_sets)),
             cves.setdefault(rule.cve, len(cves)),
@@ -102,15 +104,26 @@ def rule_table(index: AdvisoryIndex, names: Collection[tuple[str, str]] | None =
     )
 
 
-def _about(index: AdvisoryIndex, names: Iterable[tuple[str, str]]) -> Iterable[Rule]:
-    return (rule for name in names for some in index.rules(*name).values() for rule in some)
+def _grouped(index: AdvisoryIndex, names: Collection[Name] | None) -> Iterator[tuple[Group, Rule]]:
+    """The rules that leave something open, or are asked before those of another lane."""
+    lanes = tuple(index.lanes(names))
+    by_source = {release for (release, _), lane, _ in lanes if lane.by_source}
+    for (release, package), lane, by_cve in lanes:
+        group = (release, package, lane)
+        goes_first = bool(lane.build) or (release in by_source and not lane.by_source)
+        for some in by_cve.values():
+            for rule in some:
+                if goes_first or rule.state is not FixState.NOT_AFFECTED:
+                    yield group, rule
 
 
-def _keys(rules: Iterable[Rule], schemes: Mapping[str, Scheme], scheme: Scheme) -> list[bytes]:
+def _keys(
+    rules: Iterable[tuple[Group, Rule]], schemes: Mapping[str, Scheme], scheme: Scheme
+) -> list[bytes]:
     """The keys of all versions that rules of ``scheme`` name, in order, each once."""
     named = {
         version
-        for rule in rules
+        for _, rule in rules
         if schemes[rule.release] is scheme
         for version in (rule.fixed, rule.introduced)
         if version

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from suture.core.advisory_index import Name
 from suture.core.documents import Document
 from suture.core.fleet import Fleet
-from suture.core.fleet_matching import match_fleet
+from suture.core.fleet_matching import match_fleet, names_beside
 from suture.core.rule_table import rule_table
 from suture.services.collecting import clock
 from suture.services.knowledge import known_about
@@ -47,8 +47,9 @@ def note(store: Store, feed: str, synced_at: datetime) -> tuple[Arrival, ...]:
         }
     if not changed:
         return ()
-    before = _open(store, fleet, changed, synced_at - timedelta(microseconds=1))
-    arrived = _gathered(_open(store, fleet, changed, None) - before)
+    names = names_beside(fleet, changed)
+    before = _open(store, fleet, names, synced_at - timedelta(microseconds=1))
+    arrived = _gathered(_open(store, fleet, names, None) - before)
     with store.begin() as connection:
         for one in arrived:
             events.append(connection, at=clock(), kind="finding.new", subject=one.cve, data=one)

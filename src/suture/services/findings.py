@@ -11,14 +11,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from suture.core import exceptions, ranking, weaknesses
-from suture.core.advisories import Rule
-from suture.core.advisory_index import subject
+from suture.core.advisories import FixState, Rule
+from suture.core.advisory_index import weight
+from suture.core.counted import groups
 from suture.core.documents import Document
 from suture.core.exceptions import Excepted
 from suture.core.findings import Finding
+from suture.core.inventory import Inventory, Package
+from suture.core.matching import otherwise
 from suture.core.ranking import RankedPatch
 from suture.core.selection import LedgerEntry
-from suture.core.versions import scheme_of
 from suture.core.weaknesses import Weakness
 from suture.reports import findings_csv, sarif
 from suture.services import agreeing, fleet, policies
@@ -66,13 +68,15 @@ class Format(StrEnum):
 
 
 class Explanation(Document, frozen=True):
-    """One CVE on one host: why it is open or not, what would close it, who says so."""
+    """One CVE on one host: why it is open or not, what would close it, who says so, and who says
+    something else."""
 
     host: str
     finding: Finding | None
     statement: Rule | None
     updates: tuple[LedgerEntry, ...]
     answer: str
+    others: tuple[str, ...] = ()
 
 
 def fleet_findings(
@@ -194,32 +198,34 @@ def assessed(
 
 def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:
     finding = next((each for each in one.findings if each.cve == cve), None)
-    release = one.inventory.os.release
-    scheme = scheme_of(release)
-    named = {subject(package, scheme)[0] for package in one.inventory.packages.packages}
-    statement = next(
-        (
-            about[cve]
-            for name in sorted(named)
-            if cve in (about := knowledge.index.about(release, name))
-        ),
-        None,
-    )
+    release, index = one.inventory.os.release, knowledge.index
+    said = [
+        (rule, package)
+        for package in one.inventory.packages.packages
+        for rule in index.about(release, package, {cve})
+    ]
+    statement, about = max(said, key=lambda pair: weight(pair[0]), default=(None, None))
+    others = index.others(statement, about) if statement and about else ()
     packages = set(finding.packages) if finding else set()
     return Explanation(
         host=one.host.name,
         finding=finding,
         statement=statement,
         updates=tuple(entry for entry in one.selection.ledger.entries if entry.package in packages),
-        answer=_answer(finding, statement),
+        answer=_answer(finding, statement, about, one.inventory),
+        others=tuple(map(otherwise, others)),
     )
 
 
-def _answer(finding: Finding | None, statement: Rule | None) -> str:
+def _answer(
+    finding: Finding | None, statement: Rule | None, about: Package | None, inventory: Inventory
+) -> str:
     if finding is not None:
         return "open"
-    if statement is not None:
-        return (
-            f"not open: {statement.package} is at {statement.fixed} or newer, and nothing old runs"
-        )
-    return "no installed package is named for it"
+    if statement is None or about is None:
+        return "no installed package is named for it"
+    if not any(about in group.packages for group in groups(inventory).values()):
+        return f"not open: {about.name} is removed, a third party's, or a kernel that does not run"
+    if statement.state is FixState.NOT_AFFECTED:
+        return f"not open: {statement.publisher} says that {statement.package} is not affected"
+    return f"not open: {statement.package} is at {statement.fixed} or newer, and nothing old runs"

@@ -216,15 +216,11 @@ class _Known:
 
 def _rules(inventory: Inventory, index: AdvisoryIndex, cves: Set[str]) -> dict[str, list[Rule]]:
     """What is said about ``cves`` in the packages of a host."""
-    packages = inventory.packages.packages
-    names = {package.source for package in packages}
-    if inventory.package_manager != "apt":  # rules about rpm packages name the binary ones
-        names |= {package.name for package in packages}
     found: dict[str, list[Rule]] = {}
-    for name in sorted(names):
-        about = index.about(inventory.os.release, name)
-        for cve in cves & about.keys():
-            found.setdefault(cve, []).append(about[cve])
+    for package in inventory.packages.packages:
+        for rule in index.about(inventory.os.release, package, cves):
+            if rule not in found.setdefault(rule.cve, []):
+                found[rule.cve].append(rule)
     return found
 
 

@@ -60,16 +60,16 @@ def known(store: Store, known_at: datetime | None = None) -> Knowledge:
 def test_the_publisher_s_word_goes_before_the_changelog_s(store: Store) -> None:
     with store.begin() as connection:
         changelogs.save(connection, [CHANGELOG], NOW)
-    assert known(store).index.about("debian:12", "nginx")[CVE].publisher == "changelog"
+    assert known(store).index.rules("debian:12", "nginx")[CVE][0].publisher == "changelog"
     save(store, "debian-dsa", ADVISORY)
-    rule = known(store).index.about("debian:12", "nginx")[CVE]
+    (rule,) = known(store).index.rules("debian:12", "nginx")[CVE]
     assert (rule.publisher, rule.fixed) == ("debian", "2")
 
 
 def test_what_was_known_then_can_be_asked(store: Store) -> None:
     save(store, "debian-dsa", ADVISORY, at=NOW)
-    assert known(store, NOW - timedelta(days=1)).index.about("debian:12", "nginx") == {}
-    assert CVE in known(store, NOW).index.about("debian:12", "nginx")
+    assert known(store, NOW - timedelta(days=1)).index.rules("debian:12", "nginx") == {}
+    assert CVE in known(store, NOW).index.rules("debian:12", "nginx")
 
 
 def test_each_source_says_its_part(store: Store) -> None:
