@@ -143,9 +143,12 @@ def _candidates(pairs: _Pairs, table: RuleTable, used: Ids) -> _Candidates:
     found: list[tuple[int, int, int, int, int]] = []
     packages = pairs.fleet.packages
     schemes = [scheme_of(release) for release in pairs.releases]
+    ruled = {(release, name) for release, name, _ in table.groups}
     for pair in used.tolist():
         number, place = divmod(pair, len(packages))
         package, release, scheme = packages[place], pairs.releases[number], schemes[number]
+        if (release, package.source) not in ruled and (release, package.name) not in ruled:
+            continue
         for tier, subjects in enumerate(tiers(package, scheme)):
             for name, version, lane in subjects:
                 group = table.groups.get((release, name, lane))

@@ -66,22 +66,22 @@ class RuleTable:
 
 def rule_table(index: AdvisoryIndex, names: Collection[Name] | None = None) -> RuleTable:
     """All rules of ``index``, or those about ``names``."""
-    rules = list(_grouped(index, names))
-    schemes = {release: scheme_of(release) for release in {group[0] for group, _ in rules}}
+    grouped = dict(_grouped(index, names))
+    rules = [rule for some in grouped.values() for rule in some]
+    schemes = {release: scheme_of(release) for release, _, _ in grouped}
     keys = {scheme: _keys(rules, schemes, scheme) for scheme in Scheme}
     ranks = {
         scheme: {one: 2 * n + 2 for n, one in enumerate(some)} for scheme, some in keys.items()
     }
-    groups: dict[Group, int] = {}
     arch_sets: dict[tuple[str, ...], int] = {(): 0}
     cves: dict[str, int] = {}
     columns = np.empty((6, len(rules)), np.int32)
-    for n, (group_, rule) in enumerate(rules):
+    columns[0] = np.repeat(np.arange(len(grouped)), [len(some) for some in grouped.values()])
+    for n, rule in enumerate(rules):
         scheme = schemes[rule.release]
         known = ranks[scheme]
         without = NO_VERSION if rule.state is FixState.NOT_AFFECTED else NO_FIX
-        columns[:, n] = (
-            groups.setdefault(group_, len(groups)),
+        columns[1:, n] = (
             known[key(rule.fixed, scheme)] if rule.fixed else without,
             known[key(rule.introduced, scheme)] if rule.introduced else NO_VERSION,
             arch_sets.setdefault(rule.archs, len(arch_sets)),
@@ -91,8 +91,8 @@ def rule_table(index: AdvisoryIndex, names: Collection[Name] | None = None) -> R
     columns = columns[:, np.lexsort((columns[1], columns[0]))]
     group, fixed, introduced, archs, cve, state = columns
     return RuleTable(
-        groups=groups,
-        starts=np.searchsorted(group, np.arange(len(groups) + 1)),
+        groups={one: number for number, one in enumerate(grouped)},
+        starts=np.searchsorted(group, np.arange(len(grouped) + 1)),
         fixed=fixed,
         introduced=introduced,
         archs=archs,
@@ -104,26 +104,29 @@ def rule_table(index: AdvisoryIndex, names: Collection[Name] | None = None) -> R
     )
 
 
-def _grouped(index: AdvisoryIndex, names: Collection[Name] | None) -> Iterator[tuple[Group, Rule]]:
+def _grouped(
+    index: AdvisoryIndex, names: Collection[Name] | None
+) -> Iterator[tuple[Group, list[Rule]]]:
     """The rules that leave something open, or are asked before those of another lane."""
     lanes = tuple(index.lanes(names))
     by_source = {release for (release, _), lane, _ in lanes if lane.by_source}
     for (release, package), lane, by_cve in lanes:
-        group = (release, package, lane)
-        goes_first = bool(lane.build) or (release in by_source and not lane.by_source)
-        for some in by_cve.values():
-            for rule in some:
-                if goes_first or rule.state is not FixState.NOT_AFFECTED:
-                    yield group, rule
+        is_first = bool(lane.build) or (release in by_source and not lane.by_source)
+        rules = [
+            rule
+            for some in by_cve.values()
+            for rule in some
+            if is_first or rule.state is not FixState.NOT_AFFECTED
+        ]
+        if rules:
+            yield (release, package, lane), rules
 
 
-def _keys(
-    rules: Iterable[tuple[Group, Rule]], schemes: Mapping[str, Scheme], scheme: Scheme
-) -> list[bytes]:
+def _keys(rules: Iterable[Rule], schemes: Mapping[str, Scheme], scheme: Scheme) -> list[bytes]:
     """The keys of all versions that rules of ``scheme`` name, in order, each once."""
     named = {
         version
-        for _, rule in rules
+        for rule in rules
         if schemes[rule.release] is scheme
         for version in (rule.fixed, rule.introduced)
         if version
