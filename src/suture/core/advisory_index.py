@@ -132,8 +132,8 @@ class AdvisoryIndex:
     def _merged(
         self, name: Name, of: Lane, known: tuple[Rule, ...], rule: Rule
     ) -> tuple[Rule, ...]:
-        own = rule.publisher != changelogs.PUBLISHER
-        if own != (known[0].publisher != changelogs.PUBLISHER):
+        own = _is_own(rule)
+        if own != _is_own(known[0]):
             winner = rule if own else known[0]
             for loser in known if own else (rule,):
                 self._lost(name, of, winner, loser)
@@ -153,7 +153,7 @@ class AdvisoryIndex:
             beaten = self._beaten.setdefault(name, {})
             key = (of, winner.cve, _slot(winner))
             before = beaten.get(key)
-            if before is None or not differ(winner, before) or weight(loser) > weight(before):
+            if before is None or not differ(winner, before) or _says_more(loser, before):
                 beaten[key] = loser
 
     def _settle(self, name: Name) -> None:
@@ -197,10 +197,10 @@ def differ(one: Rule, other: Rule) -> bool:
     return (one.state, one.fixed) != (other.state, other.fixed)
 
 
-def weight(rule: Rule) -> tuple[int, bool, bytes, str]:
+def weight(rule: Rule) -> tuple[int, bool, bytes, str, str]:
     """Of rules about one vulnerability in one package the heaviest speaks for all."""
     fixed = order(rule.fixed, scheme_of(rule.release)) if rule.fixed else b""
-    return -STATES.index(rule.state), not rule.channel, fixed, rule.advisory
+    return -STATES.index(rule.state), not rule.channel, fixed, rule.advisory, rule.channel
 
 
 def _readable(rule: Rule) -> Rule:
@@ -212,6 +212,15 @@ def _readable(rule: Rule) -> Rule:
     if rule.state is not FixState.FIXED or is_valid(rule.fixed or "", scheme):
         return rule
     return replace(rule, state=FixState.UNDER_INVESTIGATION, fixed=None)
+
+
+def _is_own(rule: Rule) -> bool:
+    """Whether it is a publisher's own word."""
+    return rule.publisher != changelogs.PUBLISHER
+
+
+def _says_more(one: Rule, other: Rule) -> bool:
+    return (_is_own(one), weight(one)) > (_is_own(other), weight(other))
 
 
 def _slot(rule: Rule) -> _Slot:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from suture.core.advisories import Advisory, Affected, FixState
 from suture.core.advisory_index import AdvisoryIndex
-from suture.core.fleet_matching import match_again, match_fleet
+from suture.core.fleet import fleet_of
+from suture.core.fleet_matching import match_again, match_fleet, names_beside
 from suture.core.inventory import Inventory, Kernel, OperatingSystem, Package, PackageState
 from suture.core.matching import match
 from suture.core.rule_table import rule_table
@@ -17,7 +18,9 @@ from tests.unit.core.builders import fleet_of, host, inventory, package
 DEBIAN, ALMA = OperatingSystem("debian", "12"), OperatingSystem("almalinux", "9")
 CVES = ("CVE-2026-1", "CVE-2026-2")
 
-versions = st.sampled_from(("1-1", "1-2", "2-1", "2-2.module_el9", "not a version"))
+versions = st.sampled_from(
+    ("1-1", "1-2", "1:1-2", "2-1", "2-2.module_el9", "1-1+esm2", "1-2.fips.1", "not a version")
+)
 archs = st.sampled_from(("amd64", "i386", "all"))
 modules = st.sampled_from(("", "", "m:1"))
 names = st.sampled_from(("nginx", "nginx-common"))
@@ -56,7 +59,8 @@ def affected(draw: st.DrawFn) -> Affected:
         introduced=draw(st.sampled_from(("", "", "1-2", "2-1"))),
         module=draw(modules),
         archs=draw(st.sampled_from(((), (), ("amd64",), ("i386", "s390x")))),
-        channel=draw(st.sampled_from(("", "", "esm"))),
+        channel=draw(st.sampled_from(("", "", "", "esm-infra", "epel", "fips-updates", "eus-9.2"))),
+        by_source=draw(st.booleans()),
     )
 
 
@@ -164,3 +168,13 @@ def test_a_fleet_without_findings_and_one_without_hosts(said: list[Advisory]) ->
     for seen in ([], [inventory("a", [package("nginx", "1")])]):
         found = match_fleet(fleet_of(seen), table)
         assert (len(found), found.by_host().sum(), found.by_cve().sum()) == (0, 0, 0)
+
+
+def test_all_names_of_a_source_decide_about_it() -> None:
+    libs = package("openssl-libs", source="openssl")
+    seen = [
+        inventory("a", [libs, package("openssl"), package("bash")], os=ALMA),
+        inventory("b", [package("bash"), libs]),
+    ]
+    beside = names_beside(fleet_of(seen), {(ALMA.release, "openssl-libs"), (DEBIAN.release, "x")})
+    assert beside == {(ALMA.release, "openssl-libs"), (ALMA.release, "openssl")}

@@ -235,10 +235,85 @@ def test_a_fix_in_an_archive_apart_is_elsewhere_unless_that_is_enabled() -> None
     assert states(enabled, apart) == [FindingState.FIXABLE]
 
 
-def test_the_release_s_own_archive_goes_before_others() -> None:
+@pytest.mark.parametrize(
+    ("base", "fixed"),
+    [
+        ((FixState.FIXED, "2"), "2"),
+        ((FixState.NOT_AFFECTED, None), "closed"),
+        ((FixState.AFFECTED, None), "3"),
+        ((FixState.WILL_NOT_FIX, None), "3"),
+        ((FixState.END_OF_LIFE, None), "3"),
+        ((FixState.UNDER_INVESTIGATION, None), "3"),
+        (None, "3"),
+    ],
+)
+def test_a_channel_speaks_where_the_release_s_own_archive_leaves_it_open(
+    base: tuple[FixState, str | None] | None, fixed: str
+) -> None:
+    rules = [advisory("3", publisher="ubuntu", channel="esm-infra")]
+    if base is not None:
+        rules.append(advisory(base[1], state=base[0], publisher="ubuntu"))
     seen = inventory("web", [package(version="1")])
-    rules = [advisory("2", publisher="ubuntu"), advisory("3", publisher="ubuntu", channel="esm")]
-    assert [finding.fixed for finding in found(seen, *rules)] == ["2"]
+    for order in (rules, rules[::-1]):
+        assert [one.fixed for one in found(seen, *order)] == ([] if fixed == "closed" else [fixed])
+
+
+def test_a_channel_without_a_fix_takes_nothing_back() -> None:
+    seen = inventory("web", [package(version="1")])
+    apart = advisory(None, state=FixState.NOT_AFFECTED, publisher="ubuntu", channel="esm-infra")
+    base = advisory(None, state=FixState.AFFECTED, publisher="ubuntu")
+    assert states(seen, apart, base) == [FindingState.NO_FIX]
+    open_ = advisory(None, state=FixState.AFFECTED, publisher="ubuntu", channel="esm-infra")
+    assert states(seen, open_) == [FindingState.NO_FIX]
+
+
+@pytest.mark.parametrize(
+    ("channel", "version", "is_open"),
+    [
+        ("fips-updates", "1-1", False),
+        ("realtime", "1-1", False),
+        ("eus-9.2", "1-1", False),
+        ("fips-updates", "1-1.fips.1", True),
+        ("fips-updates", "1-1.fips.7", False),
+        ("ksplice", "1-1.ksplice1", True),
+        ("epel", "1-1", True),
+    ],
+)
+def test_builds_of_a_channel_are_judged_by_its_word(
+    channel: str, version: str, is_open: bool
+) -> None:
+    seen = inventory("web", [package(version=version)])
+    apart = advisory("1-1.fips.5" if "fips" in channel else "1-5", channel=channel)
+    assert len(found(seen, apart)) == is_open
+
+
+def test_a_build_of_a_channel_is_judged_by_the_release_s_own_word_where_that_is_all() -> None:
+    seen = inventory("web", [package(version="1.1~esm2")])
+    base = advisory("1.1.1", publisher="ubuntu")
+    assert len(found(seen, base)) == 1
+    assert found(seen, base, advisory("1.1~esm1", publisher="ubuntu", channel="esm-apps")) == ()
+
+
+def test_what_did_not_count_is_told() -> None:
+    seen = inventory("web", [package(version="1")])
+    rules = [
+        advisory("3", publisher="ubuntu", id="USN-1"),
+        advisory("2", publisher="ubuntu", id="USN-0"),
+        advisory("2"),
+        advisory("3", publisher="ubuntu", id="USN-2"),
+    ]
+    for order in (rules, rules[::-1]):
+        (finding,) = found(seen, *order)
+        assert finding.advisory == "USN-2"
+        assert finding.reasons[1:] == ("ubuntu says otherwise in USN-0: fixed in 2",)
+    (finding,) = found(seen, rules[0], rules[2])
+    assert finding.reasons[1:] == ("changelog says otherwise in changelog:nginx:2: fixed in 2",)
+
+
+def test_what_says_the_same_is_not_told_again() -> None:
+    seen = inventory("web", [package(version="1")])
+    (finding,) = found(seen, advisory("2", publisher="debian"), advisory("2"))
+    assert len(finding.reasons) == 1
 
 
 def test_the_publisher_s_reason_and_the_dispute_are_told() -> None:
@@ -278,6 +353,49 @@ def test_rpm_matches_by_binary_package_and_tells_by_source() -> None:
     assert finding.packages == ("openssl", "openssl-libs")
     assert finding.fixed == "1:3.0.1-3.el9"
     assert finding.release == "almalinux:9"
+
+
+def test_a_rule_that_names_the_source_package_is_about_all_built_from_it() -> None:
+    by_source = alma("openssl", "1:3.0.1-2.el9", by_source=True)
+    libs = rpm("openssl-libs", "1:3.0.1-1.el9", "openssl", source_version="3.0.1-1.el9")
+    other = rpm("openssl", "1:2.0-1.el9", "compat-openssl", source_version="2.0-1.el9")
+    (finding,) = found(inventory("web", [libs, other], os=ALMA), by_source)
+    assert (finding.source, finding.packages) == ("openssl", ("openssl-libs",))
+    assert "openssl 1:3.0.1-1.el9 is older than 1:3.0.1-2.el9" in finding.reasons[0]
+    new = rpm("openssl-libs", "1:3.0.1-2.el9", "openssl", source_version="3.0.1-2.el9")
+    assert found(inventory("web", [new], os=ALMA), by_source) == ()
+
+
+def test_an_offer_is_found_by_its_source_as_well() -> None:
+    libs = rpm("openssl-libs", "3-1", "openssl")
+    version = AvailableVersion("openssl-libs", "x86_64", "3-2", "openssl", "3-2", ())
+    offers = (Update("openssl-libs", "x86_64", "3-1", "openssl", "3-2", (version,)),)
+    seen = inventory("web", [libs], os=ALMA, updates=offers)
+    assert states(seen, alma("openssl", "3-2", by_source=True)) == [FindingState.FIXABLE]
+    assert states(seen, alma("openssl", "3-3", by_source=True)) == [FindingState.FIXED_ELSEWHERE]
+
+
+def test_the_word_on_a_binary_package_goes_before_that_on_its_source() -> None:
+    packages = [rpm("openssl-libs", "3-1", "openssl"), rpm("openssl", "3-1", "openssl")]
+    by_source = alma("openssl", "3-3", by_source=True)
+    fine = advisory(
+        None,
+        release="almalinux:9",
+        package="openssl-libs",
+        publisher="almalinux",
+        state=FixState.NOT_AFFECTED,
+    )
+    seen = inventory("web", packages, os=ALMA)
+    assert [one.packages for one in found(seen, by_source, fine)] == [("openssl",)]
+    fixes = [alma("openssl", "3-2"), alma("openssl-libs", "3-1")]
+    (finding,) = found(seen, by_source, *fixes)
+    assert (finding.packages, finding.fixed) == (("openssl",), "3-2")
+    assert "almalinux says otherwise in changelog:nginx:3-3: fixed in 3-3" in finding.reasons
+
+
+def test_a_host_of_a_minor_release_is_judged_by_its_release_s_advisories() -> None:
+    seen = inventory("web", [rpm("bash", "5-1")], os=OperatingSystem("almalinux", "9.4"))
+    assert len(found(seen, alma("bash", "5-2"))) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from suture.core.advisories import Advisory, Affected, FixState
 from suture.services import exceptions, fleet
 from suture.services.collecting import clock
-from suture.services.findings import Format, Moment, fleet_findings, rendered, sbom
+from suture.services.findings import Format, Moment, explain, fleet_findings, rendered, sbom
 from suture.services.overview import overview
 from suture.services.workspace import Workspace
 from suture.store import inventories, records
@@ -108,3 +108,27 @@ def test_the_overview_counts_what_is_open_on_disk(place: Workspace) -> None:
 
 def test_the_overview_of_a_past_day(place: Workspace) -> None:
     assert [one.cve[-1] for one in overview(place, moment=Moment(day(1))).cves] == ["2", "3"]
+
+
+def said(place: Workspace, cve: str, feed: str, state: FixState, fixed: str | None = None) -> None:
+    advisory = Advisory(cve, "debian", (cve,), (Affected("debian:12", "nginx", state, fixed),))
+    with fleet.opened(place) as store, store.begin() as connection:
+        records.apply(connection, feed, feed, list(records.rows(advisory)), day(31))
+
+
+def test_why_one_is_open_is_told_with_the_publisher_s_reason(place: Workspace) -> None:
+    said(place, "CVE-2026-0009", "tracker", FixState.END_OF_LIFE)
+    (one,) = explain(place, "CVE-2026-0009")
+    assert one.answer == "open"
+    assert one.finding is not None
+    assert one.finding.reasons[0] == "debian no longer looks at this release"
+
+
+def test_why_one_is_not_open_is_told_with_what_others_say(place: Workspace) -> None:
+    said(place, "CVE-2026-0008", "tracker", FixState.NOT_AFFECTED)
+    (one,) = explain(place, "CVE-2026-0008")
+    assert (one.finding, one.answer) == (None, "not open: debian says that nginx is not affected")
+    said(place, "CVE-2026-0008", "osv", FixState.FIXED, "1")
+    (one,) = explain(place, "CVE-2026-0008")
+    assert one.answer == "not open: nginx is at 1 or newer, and nothing old runs"
+    assert one.others == ("debian says otherwise in CVE-2026-0008: not affected",)
