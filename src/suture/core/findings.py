@@ -33,8 +33,8 @@ class Finding(Document, frozen=True, gc=False):
     findings, higher is more urgent; ``rank`` counts from 1 within the listing. ``kev``: it is
     known to be exploited. ``cvss`` (0 to 10) is the base score, ``epss`` the probability of
     exploitation; None where there is none. ``due`` is the day by which it has to be closed, None
-    where no limit is known. ``reasons`` say in words why it is open and why it ranks where it
-    does.
+    where no limit is known. ``published`` is the advisory's day. ``reasons`` say in words why it
+    is open and why it ranks where it does.
     """
 
     cve: str
@@ -58,4 +58,5 @@ class Finding(Document, frozen=True, gc=False):
     ssvc: Decision | None = None
     due: date | None = None
     overdue: bool = False
+    published: date | None = None
     reasons: tuple[str, ...] = ()

@@ -251,6 +251,7 @@ def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Findi
         advisory=rule.advisory,
         publisher=rule.publisher,
         release=seen.release,
+        published=rule.published,
         reasons=(
             first.reason,
             *((f"{rule.publisher}: {rule.note}",) if rule.note else ()),

@@ -11,10 +11,12 @@ from suture.core import matching, mitigation, ranking, selector
 from suture.core.choosing import matches_origin
 from suture.core.documents import Document
 from suture.core.findings import Finding
+from suture.core.history import Presence
 from suture.core.inventory import Host, Inventory
 from suture.core.matching import UnnamedUpdate
 from suture.core.planning import HeldBack
 from suture.core.policy import Policy
+from suture.core.ranking import FindingKey
 from suture.core.selection import Selection
 from suture.services.knowledge import Knowledge
 
@@ -36,8 +38,12 @@ def assess(
     *,
     today: date,
     held_back: Sequence[HeldBack] = (),
+    presence: Presence | None = None,
 ) -> tuple[Assessment, ...]:
-    """Findings ranked over all hosts together, and each host's selection."""
+    """Findings ranked over all hosts together, and each host's selection.
+
+    ``presence`` tells since when findings are open; without it no time limit of the policy counts.
+    """
     found = [
         _marked(finding, knowledge)
         for host, inventory in seen
@@ -51,6 +57,7 @@ def assess(
         weights=policy.weights,
         limits=policy.limits,
         mitigated=mitigation.reasons(knowledge.in_force),
+        open_since=None if presence is None else _open_since(found, presence),
     )
     by_host: dict[str, list[Finding]] = {}
     for finding in ranked:
@@ -74,6 +81,14 @@ def assess(
         )
         for host, inventory in seen
     )
+
+
+def _open_since(found: Sequence[Finding], presence: Presence) -> dict[FindingKey, date]:
+    days = (
+        ((one.host, one.cve, one.source), presence.open_since(one.host, one.source, one.published))
+        for one in found
+    )
+    return {key: day for key, day in days if day is not None}
 
 
 def _marked(finding: Finding, knowledge: Knowledge) -> Finding:

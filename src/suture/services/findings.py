@@ -193,7 +193,9 @@ def assessed(
         releases = {one.os.release for _, one in known}
         knowledge = known_about(store, releases, now=now, at=moment.at, known_at=moment.known_at)
         today = (moment.at or now).date()
-        return assess(known, knowledge, policy, today=today), knowledge, never
+        presence = inventories.presence(connection, {host.name for host, _ in known}, moment.at)
+        found = assess(known, knowledge, policy, today=today, presence=presence)
+        return found, knowledge, never
 
 
 def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:

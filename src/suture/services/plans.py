@@ -78,10 +78,13 @@ def make(
     """The plan that follows from what is stored; it is not kept."""
     with store.read() as connection:
         seen = inventories.latest(connection)
+        presence = inventories.presence(connection, {host.name for host in hosts})
     now = clock()
     known = [(host, seen[host.name]) for host in hosts if host.name in seen]
     knowledge = known_about(store, {inventory.os.release for _, inventory in known}, now=now)
-    assessments = assess(known, knowledge, policy, today=now.date(), held_back=held_back)
+    assessments = assess(
+        known, knowledge, policy, today=now.date(), held_back=held_back, presence=presence
+    )
     selections = {one.host.name: one.selection for one in assessments}
     if not packages:
         why = "the plan is of controls alone"

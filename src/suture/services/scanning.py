@@ -7,6 +7,7 @@ from pathlib import Path
 
 from suture.core import ranking
 from suture.core.documents import Document
+from suture.core.history import Presence
 from suture.core.inventory import Host
 from suture.core.policy import Policy
 from suture.core.ranking import RankedPatch
@@ -96,7 +97,7 @@ async def _scan_fleet(
     refresh: bool,
     progress: Progress,
 ) -> Scan:
-    from suture.store import changelogs
+    from suture.store import changelogs, inventories
 
     hosts = fleet.chosen(workspace, labels=labels)
     collected = await collect(ways, hosts, refresh=refresh, progress=progress)
@@ -105,7 +106,9 @@ async def _scan_fleet(
             known = changelogs.listing(connection)
         fetched = await fetch_changelogs(ways, collected, known, progress)
         fleet.record(store, collected, fetched.read, clock())
-        return _assess(collected, _known(store, collected, fetched, ()), policy)
+        with store.read() as connection:
+            presence = inventories.presence(connection, {host.name for host in hosts})
+        return _assess(collected, _known(store, collected, fetched, ()), policy, presence)
 
 
 def _known(
@@ -118,14 +121,19 @@ def _known(
     return known_about(store, releases, now=clock(), read=read, unreadable=fetched.unreadable)
 
 
-def _assess(collected: Sequence[Collected], knowledge: Knowledge, policy: Policy) -> Scan:
+def _assess(
+    collected: Sequence[Collected],
+    knowledge: Knowledge,
+    policy: Policy,
+    presence: Presence | None = None,
+) -> Scan:
     failures = [_unjudged(one, knowledge) for one in collected]
     seen = [
         (one.host, one.inventory)
         for one, failure in zip(collected, failures, strict=True)
         if one.inventory is not None and failure is None
     ]
-    assessments = assess(seen, knowledge, policy, today=clock().date())
+    assessments = assess(seen, knowledge, policy, today=clock().date(), presence=presence)
     return Scan(
         report=ScanReport(
             hosts=tuple(

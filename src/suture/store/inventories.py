@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,12 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from suture.core.counted import apart
 from suture.core.documents import decode, encode
 from suture.core.fleet import Fleet
+from suture.core.history import Observed, Presence, unbroken
 from suture.core.inventory import Identity, Inventory, PackageSet
 from suture.store import package_sets
 from suture.store.tables import observations
@@ -76,10 +78,7 @@ def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
         when, observations.c.host, observations.c.release, observations.c.apart, sets.c.ids
     ).join(sets, sets.c.digest == observations.c.package_set)
     rows = connection.execute(newest.order_by(observations.c.host)).all()
-    starts, ids = package_sets.unpack([row.ids for row in rows])
-    apart_starts, places = package_sets.unpack([row.apart for row in rows])
-    counts = np.ones(len(ids), bool)
-    counts[places + np.repeat(starts[:-1], np.diff(apart_starts))] = False
+    starts, ids = _counted(rows)
     known = package_sets.by_id(connection, package_sets.distinct(ids))
     place_of = np.zeros(max(known, default=0) + 1, np.int32)
     place_of[list(known)] = np.arange(len(known), dtype=np.int32)
@@ -87,9 +86,62 @@ def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
         packages=tuple(known.values()),
         hosts=tuple(row.host for row in rows),
         releases=tuple(row.release for row in rows),
-        starts=np.concatenate(([0], np.cumsum(counts)))[starts],
-        ids=place_of[ids[counts]],
+        starts=starts,
+        ids=place_of[ids],
     )
+
+
+def presence(
+    connection: sa.Connection, hosts: Collection[str], when: datetime | None = None
+) -> Presence:
+    """Since when ``hosts`` have had the sources that they have, now or as known at a time."""
+    numbers, source_of = package_sets.sources(connection)
+    names = {host: number for number, host in enumerate(sorted(hosts))}
+    found = [
+        unbroken(_observed(connection, part, names, source_of, when), len(numbers))
+        for part in package_sets.parts(list(names))
+    ]
+    return Presence(
+        hosts=names,
+        sources=numbers,
+        keys=np.concatenate([np.empty(0, np.int64), *(keys for keys, _ in found)]),
+        days=np.concatenate([np.empty(0, np.int32), *(days for _, days in found)]),
+    )
+
+
+def _observed(
+    connection: sa.Connection,
+    hosts: Collection[str],
+    names: Mapping[str, int],
+    source_of: NDArray[np.int32],
+    when: datetime | None,
+) -> Observed:
+    begun = sa.true() if when is None else observations.c.seen_from <= when
+    columns = (observations.c.host, observations.c.seen_from, observations.c.apart, sets.c.ids)
+    query = (
+        sa.select(*columns)
+        .join(sets, sets.c.digest == observations.c.package_set)
+        .where(observations.c.host.in_(hosts), begun)
+        .order_by(observations.c.seen_until.desc(), observations.c.id.desc())
+    )
+    rows = sorted(connection.execute(query), key=lambda row: names[row.host])
+    starts, ids = _counted(rows)
+    return Observed(
+        host=np.array([names[row.host] for row in rows], np.int64),
+        day=np.array([row.seen_from.date().toordinal() for row in rows], np.int32),
+        starts=starts,
+        source=source_of[ids].astype(np.int64),
+    )
+
+
+def _counted(rows: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The packages that count of each observation: where each begins (and the end), and all
+    ids, one behind the other."""
+    starts, ids = package_sets.unpack([row.ids for row in rows])
+    apart_starts, places = package_sets.unpack([row.apart for row in rows])
+    counts = np.ones(len(ids), bool)
+    counts[places + np.repeat(starts[:-1], np.diff(apart_starts))] = False
+    return np.concatenate(([0], np.cumsum(counts)))[starts], ids[counts]
 
 
 def unchanged_since(connection: sa.Connection) -> dict[str, datetime]:

@@ -72,7 +72,7 @@ def intern(connection: sa.Connection, some: Sequence[Package]) -> list[int]:
 def load(connection: sa.Connection, digests: Collection[str]) -> dict[str, PackageSet]:
     """Package sets by digest; clones share one, read once."""
     found: dict[str, bytes] = {}
-    for part in _parts(sorted(digests)):
+    for part in parts(sorted(digests)):
         query = sa.select(package_sets).where(package_sets.c.digest.in_(part))
         found |= {row.digest: row.ids for row in connection.execute(query)}
     starts, ids = unpack(list(found.values()))
@@ -90,9 +90,18 @@ def by_id(connection: sa.Connection, ids: NDArray[np.int64]) -> dict[int, Packag
         return {row[0]: _package(row) for row in connection.execute(query)}
     return {
         row[0]: _package(row)
-        for part in _parts(ids.tolist())
+        for part in parts(ids.tolist())
         for row in connection.execute(query.where(packages.c.id.in_(part)))
     }
+
+
+def sources(connection: sa.Connection) -> tuple[dict[str, int], Ids]:
+    """Each source's number, and by package id the number of its source."""
+    numbers: dict[str, int] = {}
+    rows = connection.execute(sa.select(packages.c.id, packages.c.source)).all()
+    of = np.zeros(max((row.id for row in rows), default=0) + 1, np.int32)
+    of[[row.id for row in rows]] = [numbers.setdefault(row.source, len(numbers)) for row in rows]
+    return numbers, of
 
 
 def _row(package: Package) -> tuple[str, ...]:
@@ -111,12 +120,13 @@ def _known(
     query = sa.select(packages.c.id, *_COLUMNS)
     return {
         tuple(row[1:]): row[0]
-        for part in _parts(sorted({row[0] for row in rows}))
+        for part in parts(sorted({row[0] for row in rows}))
         for row in connection.execute(query.where(packages.c.name.in_(part)))
     }
 
 
-def _parts(values: Sequence[Any]) -> Iterator[list[Any]]:
+def parts(values: Sequence[Any]) -> Iterator[list[Any]]:
+    """As many at a time as fit into one IN (…)."""
     rest = iter(values)
     while part := list(islice(rest, _PART)):
         yield part

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from suture.core.advisories import Advisory, Affected, FixState
 from suture.core.advisory_index import AdvisoryIndex
-from suture.core.fleet import fleet_of
 from suture.core.fleet_matching import match_again, match_fleet, names_beside
 from suture.core.inventory import Inventory, Kernel, OperatingSystem, Package, PackageState
 from suture.core.matching import match

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.advisories import Advisory, Affected, FixState, Severity
 from suture.services import exceptions, fleet
 from suture.services.collecting import clock
 from suture.services.findings import Format, Moment, explain, fleet_findings, rendered, sbom
@@ -132,3 +132,18 @@ def test_why_one_is_not_open_is_told_with_what_others_say(place: Workspace) -> N
     (one,) = explain(place, "CVE-2026-0008")
     assert one.answer == "not open: nginx is at 1 or newer, and nothing old runs"
     assert one.others == ("debian says otherwise in CVE-2026-0008: not affected",)
+
+
+def test_time_limits_count_from_the_first_day_on_which_it_was_installed_and_known(
+    place: Workspace,
+) -> None:
+    published = day(15).date()
+    affected = (Affected("debian:12", "nginx", FixState.FIXED, "3"),)
+    cve = "CVE-2026-0003"
+    advisory = Advisory("DSA-3", "debian", (cve,), affected, Severity.HIGH, published)
+    with fleet.opened(place) as store, store.begin() as connection:
+        records.apply(connection, "debian-dsa", "3", list(records.rows(advisory)), day(20))
+    (finding,) = fleet_findings(place, moment=Moment(day(31))).findings
+    assert (finding.due, finding.overdue) == (published + timedelta(days=30), False)
+    (finding,) = fleet_findings(place, moment=Moment(day(60))).findings
+    assert finding.overdue

@@ -105,3 +105,39 @@ def test_a_package_is_stored_once(store: Store) -> None:
 def test_packed_numbers_come_back(some: list[list[int]]) -> None:
     starts, numbers = package_sets.unpack([package_sets.pack(one) for one in some])
     assert [numbers[start:end].tolist() for start, end in pairwise(starts)] == some
+
+
+def test_since_when_hosts_have_had_their_sources(store: Store) -> None:
+    libs = package("libssl3", source="openssl")
+    gone = package("nginx", state=PackageState.RESIDUAL)
+    days = [
+        (0, seen("web", package("nginx", "1"), package("bash"))),
+        (1, seen("web", gone, libs, package("bash"))),
+        (2, seen("web", package("nginx", "2"), libs, package("bash", "6"))),
+        (2, seen("db", libs)),
+    ]
+    for day, one in days:
+        record(store, replace(one, collected_at=NOW + timedelta(days=day)))
+    hosts = ["web", "db", "other"]
+    with store.read() as connection:
+        now = inventories.presence(connection, hosts)
+        then = inventories.presence(connection, hosts, NOW + timedelta(days=1))
+    first = NOW.date()
+    cases: list[tuple[str, str, int | None, int | None]] = [
+        ("web", "bash", 0, 0),
+        ("web", "openssl", 1, 1),
+        ("web", "nginx", 2, None),
+        ("db", "openssl", 2, None),
+        ("db", "bash", None, None),
+        ("other", "bash", None, None),
+    ]
+    for host, source, expected, before in cases:
+        for found, day in ((now, expected), (then, before)):
+            since = None if day is None else first + timedelta(days=day)
+            assert found.since(host, source) == since
+
+
+def test_an_empty_store_tells_of_nobody_since_when(store: Store) -> None:
+    with store.read() as connection:
+        assert inventories.presence(connection, ["web"]).since("web", "bash") is None
+        assert inventories.presence(connection, []).since("web", "bash") is None
