@@ -16,6 +16,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from suture.core.fleet_findings import expanded
+
 
 @dataclass(frozen=True, eq=False)
 class Presence:
@@ -63,17 +65,33 @@ class Observed:
 
 
 def unbroken(seen: Observed, sources: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """``keys`` and ``days`` of :class:`Presence`, of ``sources`` sources."""
-    first = np.searchsorted(seen.host, seen.host)  # each host's newest observation
-    depth = np.arange(len(seen.host)) - first
-    row = np.repeat(np.arange(len(seen.host)), np.diff(seen.starts))
-    deepest = int(depth.max(initial=0)) + 1
-    found = np.unique((seen.host[row] * sources + seen.source) * deepest + depth[row])
-    key, at = np.divmod(found, deepest)
-    keys, begins = np.unique(key, return_index=True)
-    # In the newest observations, one behind the other, the depths are 0, 1, 2, … without a gap.
-    is_unbroken = at == np.arange(len(key)) - np.repeat(begins, np.diff([*begins, len(key)]))
-    lengths = np.add.reduceat(is_unbroken, begins, dtype=np.int64) if len(keys) else begins
-    now = lengths > 0
-    oldest = np.searchsorted(seen.host, keys[now] // max(sources, 1)) + lengths[now] - 1
-    return keys[now], seen.day[oldest]
+    """``keys`` and ``days`` of :class:`Presence`, of ``sources`` sources.
+
+    Goes back from the newest observations, of all hosts at once, as long as something stays.
+    """
+    hosts, first, host = np.unique(seen.host, return_index=True, return_inverse=True)
+    depth = np.arange(len(host)) - first[host]
+    lengths = np.diff(seen.starts)
+    key = np.repeat(host * sources, lengths) + seen.source
+
+    def entries(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return key[expanded(seen.starts[rows], lengths[rows])]
+
+    has = np.zeros(len(hosts) * sources, bool)
+    has[entries(first)] = True
+    keys = np.flatnonzero(has)
+    place = np.full(len(has), -1, np.int32)
+    place[keys] = np.arange(len(keys), dtype=np.int32)
+    owner, source = np.divmod(keys, max(sources, 1))
+    days = seen.day[first[owner]]
+    stays = np.ones(len(keys), bool)
+    for level in range(1, int(depth.max(initial=0)) + 1):
+        rows = np.flatnonzero(depth == level)
+        there = np.zeros(len(keys), bool)
+        at = place[entries(rows)]
+        there[at[at >= 0]] = True
+        stays &= there
+        if not stays.any():
+            break
+        days[stays] = seen.day[first[owner[stays]] + level]
+    return hosts[owner] * sources + source, days

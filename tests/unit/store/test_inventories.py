@@ -131,9 +131,9 @@ def test_since_when_hosts_have_had_their_sources(store: Store) -> None:
         ("db", "bash", None, None),
         ("other", "bash", None, None),
     ]
-    for host, source, expected, before in cases:
-        for found, day in ((now, expected), (then, before)):
-            since = None if day is None else first + timedelta(days=day)
+    for host, source, *expected in cases:
+        for found, after in zip((now, then), expected, strict=True):
+            since = None if after is None else first + timedelta(days=after)
             assert found.since(host, source) == since
 
 
