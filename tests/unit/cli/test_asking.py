@@ -35,9 +35,10 @@ def test_the_question_is_asked_amid_progress(
             progress("web1", "connecting")
             os.write(far, f"{answer}\n".encode())
             assert confirm_host_key("web1", "ssh-ed25519", "SHA256:abc") is pinned
-        shown = os.read(far, 65536).decode()
+        shown = ""
+        while "Pin this key? [y/N] " not in shown:
+            shown += os.read(far, 65536).decode()
     assert "SHA256:abc" in shown
-    assert "Pin this key? [y/N] " in shown
 
 
 def test_without_a_terminal_the_answer_is_no(monkeypatch: pytest.MonkeyPatch) -> None:
