@@ -28,6 +28,7 @@ _MAX_ARCHIVE = 100_000_000_000  # unpacked: tens of thousands of documents of a 
 _MAX_CHANGES = 3000  # from here on the archive is the shorter way
 _ARCHIVE_AGE = timedelta(days=2)  # archives are made daily
 _OVERLAP = timedelta(hours=1)
+_FIRST_YEAR = 1990  # nobody published anything of this kind before
 
 
 def fetch_changes(
@@ -121,6 +122,8 @@ def _lines(text: str, name: str) -> Iterator[tuple[str, datetime]]:
             if len(row) != 2:
                 raise UnreadableError(f"{name} has a line that is not a path and a time")
             path, at = row[0].strip(), datetime.fromisoformat(row[1].strip())
+            if at.year < _FIRST_YEAR:
+                raise UnreadableError(f"{name} has a change before {_FIRST_YEAR}")
             if _DOCUMENT.fullmatch(path):
                 yield path, at if at.tzinfo else at.replace(tzinfo=UTC)
     except (csv.Error, ValueError) as error:

@@ -112,7 +112,11 @@ def test_documents_are_held_against_their_hashes(files: dict[str, Path], tmp_pat
 
 @pytest.mark.parametrize(
     "text",
-    ['"a","b","c"\n', '"2024/cve-2024-0001.json","some day"\n', '"a\n', "<html>", "\xff"],
+    [
+        *('"a","b","c"\n', '"a\n', "<html>", "\xff"),
+        '"2024/cve-2024-0001.json","some day"\n',
+        '"2024/cve-2024-0001.json","0001-01-01T00:00:00+00:00"\n',
+    ],
 )
 def test_lists_that_are_none_are_refused(files: dict[str, Path], text: str) -> None:
     files["changes.csv"].write_bytes(text.encode("latin-1"))
