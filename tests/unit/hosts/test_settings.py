@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from suture.hosts.shell import program, quote
@@ -110,6 +110,7 @@ _LINES = st.lists(
 _FORMATS = st.sampled_from([("sshd", ""), ("ini", ""), ("ini", "a"), ("key=value", "")])
 
 
+@settings(deadline=None)
 @given(_LINES, _FORMATS, st.sampled_from(["new", "1"]))
 def test_one_setting_is_made_and_all_else_stays(
     lines: list[str], form: tuple[str, str], value: str
@@ -128,6 +129,7 @@ def test_one_setting_is_made_and_all_else_stays(
         assert made[:place] + made[place + len(made) - len(lines) :] == lines
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abc"), st.sampled_from("xyz"), max_size=3))
 def test_another_reader_of_ini_finds_the_setting(known: dict[str, str]) -> None:
     before = "[a]\n" + "".join(f"{key} = {value}\n" for key, value in known.items()) + "[b]\nc=1\n"
@@ -164,6 +166,7 @@ class Host:
         return self.file.read_bytes(), status.st_mode, status.st_mtime
 
 
+@settings(deadline=None)
 @given(
     content=st.one_of(st.none(), st.binary(max_size=60).filter(lambda data: b"\0" not in data)),
     mode=st.sampled_from([0o600, 0o644, 0o640]),
