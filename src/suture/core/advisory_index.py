@@ -99,10 +99,13 @@ class AdvisoryIndex:
         for tier in tiers(package, scheme_of(rule.release)):
             for subject in tier:
                 name = (rule.release, subject.name)
-                beaten = self._beaten.get(name, {})
-                for one in self.rules(*name, subject.lane).get(rule.cve, ()):
-                    lost = beaten.get((subject.lane, one.cve, _slot(one)))
-                    for other in (one, lost) if lost is not None else (one,):
+                said = self.rules(*name, subject.lane).get(rule.cve, ())
+                beaten = self._beaten.get(name)
+                if beaten is None and said == (rule,):
+                    continue
+                for one in said:
+                    lost = beaten and beaten.get((subject.lane, one.cve, _slot(one)))
+                    for other in (one, lost) if lost else (one,):
                         if differ(rule, other) and concerns(other, subject, package.arch):
                             found[other.publisher, other.state, other.fixed] = other
         return tuple(found.values())

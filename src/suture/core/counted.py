@@ -12,7 +12,10 @@ from suture.core.documents import Document
 from suture.core.inventory import Inventory, Package, PackageState
 from suture.core.versions import Scheme, scheme_of
 
-_DEB_KERNEL = re.compile(r"linux(-(signed|meta|latest|aws|azure|gcp|hwe|kvm|oracle|raspi).*)?")
+_DEB_KERNEL = re.compile(
+    r"linux(-(signed|meta|latest|aws|azure|bluefield|fips|gcp|gke|hwe|ibm|intel|kvm|lowlatency"
+    r"|nvidia|oem|oracle|raspi|realtime|riscv|xilinx).*)?"
+)
 _DEB_IMAGE = re.compile(r"linux-(?:image|image-unsigned|modules|modules-extra)-(\d.*)")
 
 _FLAVOUR = r"(-(rt|64k|uek|default|azure|kvmsmall|lt|ml))?"

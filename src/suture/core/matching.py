@@ -44,17 +44,6 @@ class _Seen(Document, frozen=True):
     offers: Mapping[Called, AvailableVersion]
     stale: Mapping[str, str]
 
-    def called(self, rule: Rule, package: Package) -> tuple[str, str]:
-        """The name and the version that ``rule`` is about."""
-        return compared(package, self.scheme, by_source=rule.by_source)
-
-    def is_older(self, version: str, fixed: str) -> bool:
-        """What cannot be compared counts as older."""
-        return order(version, self.scheme) < order(fixed, self.scheme)
-
-    def lacks(self, package: Package, rule: Rule) -> bool:
-        return self.is_older(self.called(rule, package)[1], rule.fixed or "")
-
 
 class _Judgement(Document, frozen=True):
     rule: Rule
@@ -178,7 +167,7 @@ def _judgements(group: Group, seen: _Seen) -> Iterator[_Judgement]:
 
 
 def _judge(
-    rule: Rule, packages: Sequence[Package], waiting: Iterable[Package], seen: _Seen
+    rule: Rule, packages: Sequence[Package], waiting: Sequence[Package], seen: _Seen
 ) -> _Judgement | None:
     """None where the vulnerability is not open."""
     if rule.state is FixState.NOT_AFFECTED:
@@ -187,24 +176,35 @@ def _judge(
     if fixed is None:
         said = _WITHOUT_FIX.get(rule.state, "names no fix")
         return _Judgement(rule, FindingState.NO_FIX, packages, f"{rule.publisher} {said}")
-    older = [package for package in packages if seen.lacks(package, rule)]
+    older = _older(rule, packages, seen.scheme)
     if not older:
         return _needs_restart(rule, packages, fixed, seen)
-    if any(not seen.lacks(package, rule) for package in waiting):
+    if waiting and len(_older(rule, waiting, seen.scheme)) < len(waiting):
         reason = f"{fixed} is installed, but an older kernel runs"
         return _Judgement(rule, FindingState.RESTART, older, reason)
     return _needs_update(rule, older, fixed, seen)
 
 
+def _older(rule: Rule, packages: Iterable[Package], scheme: Scheme) -> list[Package]:
+    """Those that are older than the fix, and those that cannot be compared with it."""
+    fixed, by_source = order(rule.fixed or "", scheme), rule.by_source
+    return [
+        package
+        for package in packages
+        if order(compared(package, scheme, by_source=by_source)[1], scheme) < fixed
+    ]
+
+
 def _needs_update(rule: Rule, older: Sequence[Package], fixed: str, seen: _Seen) -> _Judgement:
-    name, version = seen.called(rule, older[0])
+    scheme, by_source = seen.scheme, rule.by_source
+    name, version = compared(older[0], scheme, by_source=by_source)
     has = f"{name} {version} is older than {fixed}"
-    if not is_valid(version, seen.scheme):
+    if not is_valid(version, scheme):
         has = f"{name}'s version cannot be compared with {fixed}"
     by = f"which fixes it ({rule.publisher})"
-    offer = seen.offers.get((rule.by_source and seen.scheme is Scheme.RPM, name))
-    offers = compared(offer, seen.scheme, by_source=rule.by_source)[1] if offer else ""
-    if offer is not None and not seen.is_older(offers, fixed):
+    offer = seen.offers.get((by_source and scheme is Scheme.RPM, name))
+    offers = compared(offer, scheme, by_source=by_source)[1] if offer else ""
+    if offer is not None and order(offers, scheme) >= order(fixed, scheme):
         origin = str(offer.origins[0]) if offer.origins else "an enabled archive"
         return _Judgement(
             rule, FindingState.FIXABLE, older, f"{has}, {by}; {origin} offers {offers}"

@@ -43,3 +43,11 @@ def test_third_parties_other_kernels_and_what_is_removed_are_set_apart() -> None
     kernels = [package(f"linux-image-6.1.0-{n}-amd64", source="linux-signed-amd64") for n in (1, 2)]
     seen = inventory("web", [own, foreign, gone, *kernels], third_party=(foreign.key,))
     assert apart(seen) == (1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    "source", ["linux", "linux-signed-fips", "linux-realtime", "linux-hwe-6.8"]
+)
+def test_of_every_flavour_only_the_running_kernel_counts(source: str) -> None:
+    kernels = [package(f"linux-image-6.1.0-{n}-amd64", source=source) for n in (1, 2)]
+    assert apart(inventory("web", kernels)) == (1,)
