@@ -141,7 +141,7 @@ def _configuration(
 
 
 def explain(
-    cve: Annotated[str, typer.Argument(help="CVE-YYYY-NNNN")],
+    cve: Annotated[str, typer.Argument(help="CVE-YYYY-NNNN, or an id such as XSA-213.")],
     host: Annotated[str | None, typer.Option(help="Only this enrolled host.")] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
     json: Json = False,

@@ -6,11 +6,27 @@ what packages are held against, one for each CVE in each package of each release
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
 
 from suture.core.documents import Document
+
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
+_OTHER_ID = re.compile(r"(?!CVE)[A-Z]{2,16}-[A-Z0-9][A-Z0-9-]{0,60}")
+
+
+def vulnerability_id(text: str) -> str | None:
+    """``text`` in the letters that publishers use, None where it has no form of an id.
+
+    What has no CVE yet is known by another: ``TEMP-0841863-B31BAF`` (Debian), ``XSA-213`` (Xen),
+    ``GHSA-6c3j-c64m-qhgq`` (GitHub, in small letters).
+    """
+    id_ = text.upper()
+    if not text.isascii() or not (_CVE.fullmatch(id_) or _OTHER_ID.fullmatch(id_)):
+        return None
+    return f"GHSA-{id_[5:].lower()}" if id_.startswith("GHSA-") else id_
 
 
 class Severity(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from suture.core.advisories import vulnerability_id
 from suture.core.documents import Document
 from suture.core.exceptions import RiskException
 from suture.services import fleet
@@ -13,7 +14,6 @@ from suture.services.errors import NotFoundError, ServiceError
 from suture.services.workspace import Workspace
 from suture.store import events, exceptions
 
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,10}")
 _LINE = re.compile(r"[^\x00-\x1f\x7f]{1,500}")
 
 
@@ -39,8 +39,8 @@ def add(
 ) -> RiskException:
     """Accept findings until, but not on, ``until``; raises :class:`ServiceError` for a wrong
     word."""
-    wanted = cve.upper()
-    if wanted and not _CVE.fullmatch(wanted):
+    wanted = vulnerability_id(cve) if cve else ""
+    if wanted is None:
         raise ServiceError(f"not a CVE: {cve!r:.80}", "Write it as CVE-2026-12345.")
     texts = {"owner": owner, "reason": reason, "on": on, "control": control, "package": package}
     for name, text in texts.items():

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from suture.core import exceptions, ranking, weaknesses
-from suture.core.advisories import FixState, Rule
+from suture.core.advisories import FixState, Rule, vulnerability_id
 from suture.core.advisory_index import weight
 from suture.core.counted import groups
 from suture.core.documents import Document
@@ -26,7 +26,7 @@ from suture.reports import findings_csv, sarif
 from suture.services import agreeing, fleet, policies
 from suture.services.assessing import Assessment, assess
 from suture.services.collecting import clock
-from suture.services.errors import NotFoundError
+from suture.services.errors import NotFoundError, ServiceError
 from suture.services.knowledge import Knowledge, known_about
 from suture.services.workspace import Workspace
 from suture.store import exceptions as stored_exceptions
@@ -153,9 +153,14 @@ def explain(
     workspace: Workspace, cve: str, *, host: str | None = None, policy_file: Path | None = None
 ) -> tuple[Explanation, ...]:
     """For each chosen host; raises :class:`NotFoundError` for a CVE that nobody has named."""
+    wanted = vulnerability_id(cve)
+    if wanted is None:
+        raise ServiceError(
+            f"not the id of a vulnerability: {cve!r:.80}",
+            "Write CVE-2026-12345, or another id as findings show it, such as XSA-213.",
+        )
     names = (host,) if host else ()
     assessments, knowledge, _ = assessed(workspace, names, (), policy_file)
-    wanted = cve.upper()
     found = [_explain(wanted, one, knowledge) for one in assessments]
     if not any(one.finding or one.statement for one in found):
         raise NotFoundError(

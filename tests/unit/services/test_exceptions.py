@@ -46,6 +46,7 @@ def test_an_exception_is_listed_until_it_is_removed(place: Workspace) -> None:
     with pytest.raises(NotFoundError, match="no exception 'EX-1'"):
         exceptions.remove(place, "EX-1", "alex")
     assert add(place).id == "EX-3"
+    assert add(place, cve="xsa-213").cve == "XSA-213"
 
 
 def test_what_was_accepted_when_can_be_asked(place: Workspace) -> None:
