@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from suture.core.inventory import Host
     from suture.services.fleet import Changes, Details, Reached
 
+_SHOWN = 20
+
 app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Enrol, list, test and remove hosts."
 )
@@ -35,26 +37,34 @@ def add(
     service: Annotated[
         str | None, typer.Option(help="Service that this host does its part of.")
     ] = None,
-    criticality: Annotated[str, typer.Option(help="low, medium, high or critical")] = "medium",
-    exposure: Annotated[str, typer.Option(help="isolated, internal or public")] = "internal",
+    criticality: Annotated[
+        str | None, typer.Option(help="low, medium (default), high or critical")
+    ] = None,
+    exposure: Annotated[
+        str | None, typer.Option(help="isolated, internal (default) or public")
+    ] = None,
     ring: Annotated[str | None, typer.Option(help="Ring of the policy to patch it in.")] = None,
 ) -> None:
-    """Enrol a host, or change an enrolled one of the same name."""
+    """Enrol a host, or change an enrolled one of the same name.
+
+    A change leaves alone what is not given; an empty word ('') empties it.
+    """
     from suture.cli.workspace import workspace
     from suture.services import fleet
 
-    host = fleet.describe(
+    changes = fleet.enrol(
+        workspace(),
         target,
         name=name,
         key=key,
         jump=jump,
-        labels=tuple(label or ()),
+        labels=None if label is None else tuple(label),
         service=service,
         criticality=criticality,
         exposure=exposure,
         ring=ring,
     )
-    _report(fleet.add(workspace(), (host,)))
+    _report(changes)
 
 
 @app.command("import")
@@ -161,7 +171,12 @@ def _report(changes: Changes) -> None:
         )
         if names
     ]
-    console().print(plain("Hosts: " + (", ".join(parts) or "none") + "."))
+    out = console()
+    out.print(plain("Hosts: " + (", ".join(parts) or "none") + "."))
+    for difference in changes.differences[:_SHOWN]:
+        out.print(plain(f"  {difference}"))
+    if len(changes.differences) > _SHOWN:
+        out.print(plain(f"  and {len(changes.differences) - _SHOWN} more", "dim"))
 
 
 def _print_hosts(found: tuple[Details, ...]) -> None:
@@ -210,7 +225,7 @@ def _print_details(details: Details) -> None:
         ("Criticality", host.criticality.value),
         ("Exposure", host.exposure.value),
         ("Ring", host.ring or "by the policy"),
-        ("Seen", details.seen_at.isoformat(timespec="seconds") if details.seen_at else "never"),
+        ("Seen", f"{details.seen_at:%Y-%m-%d %H:%M} UTC" if details.seen_at else "never"),
     ]
     seen = details.inventory
     if seen is not None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from suture.core.documents import Document
 from suture.core.inventory import Criticality, Exposure, Host, Inventory
@@ -32,11 +32,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,252}")
 
 
 class Changes(Document, frozen=True):
-    """Names of hosts by what became of them."""
+    """Names of hosts by what became of them; ``differences`` say in words what changed."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
 
 
 class Details(Document, frozen=True):
@@ -73,49 +74,74 @@ def is_there(workspace: Workspace) -> bool:
     return file == workspace.database or Path(file).exists()
 
 
-def describe(
+def enrol(
+    workspace: Workspace,
     target: str,
     *,
     name: str,
     key: str | None,
     jump: str | None,
-    labels: tuple[str, ...],
+    labels: tuple[str, ...] | None,
     service: str | None,
-    criticality: str,
-    exposure: str,
+    criticality: str | None,
+    exposure: str | None,
     ring: str | None,
-) -> Host:
-    """A host from what a person typed; raises :class:`ServiceError` naming the wrong word."""
-    for what, words in (("label", labels), ("service", (service,)), ("ring", (ring,))):
+) -> Changes:
+    """Enrol a host from what a person typed, or change the one of that name; raises
+    :class:`ServiceError` naming the wrong word.
+
+    None leaves a field as it is, or at its default; an empty word empties it.
+    """
+    for what, words in (("label", labels or ()), ("service", (service,)), ("ring", (ring,))):
         for word in words:
-            if word is not None and not _WORD.fullmatch(word):
+            if word and not _WORD.fullmatch(word):
                 raise ServiceError(f"not a {what}: {word!r:.80}", "Use letters, digits, . _ -")
-    host = parse_target(target, key=str(Path(key).absolute()) if key else None, jump=jump)
     if name and not _NAME.fullmatch(name):
         raise ServiceError(f"not a host name: {name!r:.80}", "Use letters, digits, . _ : @ -")
+    host = parse_target(target, jump=jump or None)
+    host = replace(host, name=name or host.address)
+    with opened(workspace) as store, store.read() as connection:
+        known = hosts.get(connection, host.name) or host
     try:
-        return replace(
-            host,
-            name=name or host.address,
-            labels=labels,
-            service=service,
-            criticality=Criticality(criticality),
-            exposure=Exposure(exposure),
-            ring=ring,
-        )
+        given = {
+            "key": key and _key_file(key),
+            "jump": jump,
+            "labels": None if labels is None else tuple(filter(None, labels)),
+            "service": service,
+            "criticality": None if criticality is None else Criticality(criticality),
+            "exposure": None if exposure is None else Exposure(exposure),
+            "ring": ring,
+        }
     except ValueError as error:
         choices = f"{', '.join(Criticality)}; exposure: {', '.join(Exposure)}"
         raise ServiceError(str(error), f"Criticality: {choices}.") from None
+    changed = {field: None if to == "" else to for field, to in given.items() if to is not None}
+    way = {"address": host.address, "port": host.port, "user": host.user}
+    return add(workspace, (replace(known, **way, **changed),))
+
+
+def _key_file(path: str) -> str:
+    file = Path(path).expanduser().absolute()
+    if not file.is_file():
+        raise ServiceError(
+            f"no private key file {path}",
+            "Name the file of a private key, or leave --key out to use the SSH agent.",
+        )
+    return str(file)
 
 
 def add(workspace: Workspace, new: Iterable[Host]) -> Changes:
-    """Enrol hosts, or change enrolled ones of the same names."""
+    """Enrol hosts, or replace enrolled ones of the same names."""
     names: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": []}
+    differences: list[str] = []
     now = clock()
     with opened(workspace) as store, store.begin() as connection:
         for host in new:
+            known = hosts.get(connection, host.name)
             what = hosts.save(connection, host, now)
             names[what].append(host.name)
+            if known is not None and what == "changed":
+                differences.append(_difference(known, host))
             if what != "unchanged":
                 events.append(
                     connection,
@@ -125,7 +151,24 @@ def add(workspace: Workspace, new: Iterable[Host]) -> Changes:
                     host=host.name,
                     data=host,
                 )
-    return Changes(**{what: tuple(each) for what, each in names.items()})
+    return Changes(
+        **{what: tuple(each) for what, each in names.items()}, differences=tuple(differences)
+    )
+
+
+def _difference(before: Host, after: Host) -> str:
+    """``web1: port 22 → 2222, ring none → canary``"""
+    old, new = asdict(before), asdict(after)
+    return f"{after.name}: " + ", ".join(
+        f"{field} {_word(old[field])} → {_word(to)}"
+        for field, to in new.items()
+        if to != old[field]
+    )
+
+
+def _word(value: object) -> str:
+    words = value if isinstance(value, tuple) else (value,)
+    return " ".join(str(word) for word in words if word is not None) or "none"
 
 
 def import_ansible(workspace: Workspace, file: Path) -> tuple[Changes, tuple[str, ...]]:
@@ -178,11 +221,14 @@ def chosen(
         all_hosts = {host.name: host for host in hosts.listing(connection)}
     found = [_get(all_hosts.get(name), name) for name in names] or list(all_hosts.values())
     found = [host for host in found if set(labels) <= set(host.labels)]
-    if not found:
-        wanted = f" with the labels {', '.join(labels)}" if labels else ""
+    if not found and all_hosts:
         raise NotFoundError(
-            f"no hosts are enrolled{wanted}", "Enrol one: suture hosts add user@host"
+            f"{'none of these hosts' if names else 'no enrolled host'} has the labels "
+            f"{', '.join(labels)}",
+            "See the labels that there are: suture hosts list",
         )
+    if not found:
+        raise NotFoundError("no hosts are enrolled", "Enrol one: suture hosts add user@host")
     return tuple(found)
 
 

@@ -72,6 +72,10 @@ def test_help_and_completion(suture: Run) -> None:
         (("hosts", "add", "web1", "--criticality", "huge"), "'huge'", "low, medium"),
         (("hosts", "remove", "db9"), "no host 'db9'", "suture hosts list"),
         (("scan", "a b"), "not a target: 'a b'", "user@host"),
+        (("hosts", "add", "web1", "--criticality", ""), "''", "low, medium"),
+        (("hosts", "add", "web1", "--key", "/no/key"), "no private key file /no/key", "SSH agent"),
+        (("explain", "NONSENSE"), "not the id of a vulnerability: 'NONSENSE'", "CVE-2026-12345"),
+        (("explain", "CVE-2026"), "not the id of a vulnerability: 'CVE-2026'", "CVE-2026-12345"),
         (("scan",), "no hosts are enrolled", "suture hosts add"),
         (("scan", "local", "--fail-on", "huge"), "expected one of any", "--help"),
         (("findings", "--policy", "/nowhere"), "no policy file /nowhere", "suture policy example"),
@@ -192,3 +196,25 @@ def test_a_plan_that_was_not_rehearsed_needs_to_be_insisted_on(planned: Run) -> 
     assert (code, "--without-rehearsal" in err) == (2, True)
     assert planned("rollout", "start", "latest", "--without-rehearsal", "--detach")[0] == 0
     assert "without a passed rehearsal" in planned("rollout", "status")[1]
+
+
+def test_changing_a_host_changes_what_is_given_and_says_so(suture: Run, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch()
+    add = ("hosts", "add", "ops@192.0.2.1:2222", "--name", "web1")
+    assert suture(*add, "-i", str(key), "-l", "web", "--criticality", "high")[0] == 0
+    code, out, _ = suture(*add, "--ring", "canary", "-l", "web", "-l", "shop")
+    assert (code, "1 changed" in out) == (0, True)
+    assert "web1: labels web → web shop, ring none → canary" in out
+    assert "unchanged" in suture(*add)[1]
+    code, out, _ = suture("hosts", "add", "192.0.2.1", "--name", "web1", "--ring", "", "-l", "")
+    assert "port 2222 → 22, user ops → root, labels web shop → none, ring canary → none" in out
+    host = json.loads(suture("hosts", "show", "web1", "--json")[1])["host"]
+    assert (host["key"], host["criticality"]) == (str(key), "high")
+
+
+def test_an_unknown_label_is_told_from_an_empty_fleet(enrolled: Run) -> None:
+    code, _, said = enrolled("findings", "--label", "nobody")
+    assert code == 2
+    assert "no enrolled host has the labels nobody" in said
+    assert "suture hosts list" in said
