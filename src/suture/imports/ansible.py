@@ -15,6 +15,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -135,11 +136,24 @@ def _read_ini_line(groups: _Groups, group: str, kind: str, line: str) -> None:
         groups.add_host(host, group, variables)
 
 
+class _Mapping(dict[object, object]):
+    """A mapping of a YAML file that knows the line of each key."""
+
+    lines: Mapping[object, int] = MappingProxyType({})
+
+
 class _Loader(yaml.SafeLoader):
     """Safe, and blind to vault secrets and other private tags: they are read as text."""
 
+    def construct_lined(self, node: yaml.MappingNode) -> Iterator[_Mapping]:
+        made = _Mapping()
+        yield made
+        made.update(self.construct_mapping(node))
+        made.lines = {self.construct_object(key): key.start_mark.line + 1 for key, _ in node.value}
+
 
 _Loader.add_multi_constructor("!", lambda loader, suffix, node: f"{{{{ !{suffix} }}}}")
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_lined)
 
 
 def _read_yaml(text: str, name: str) -> _Groups:
@@ -149,43 +163,61 @@ def _read_yaml(text: str, name: str) -> _Groups:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InventoryFileError(f"{name}: not readable as YAML: {error}") from None
-    if not isinstance(document, dict):
+    if not isinstance(document, _Mapping):
         raise InventoryFileError(f"{name}: expected groups at the top, for example `all:`")
     groups = _Groups()
-    for group, body in document.items():
-        _read_yaml_group(groups, str(group), body, name, depth=0)
+    for group, body, place in _items(document, name, "the file", name):
+        _read_yaml_group(groups, group, body, name, place, depth=0)
     return groups
 
 
-def _read_yaml_group(groups: _Groups, group: str, body: object, name: str, depth: int) -> None:
+def _read_yaml_group(
+    groups: _Groups, group: str, body: object, name: str, place: str, depth: int
+) -> None:
+    """``place`` is the file and line where the group's name stands."""
     if depth > 50:
-        raise InventoryFileError(f"{name}: groups nested deeper than 50: {group[:80]!r}")
+        raise InventoryFileError(f"{place}: groups nested deeper than 50: {group[:80]!r}")
     if not _GROUP.fullmatch(group):
-        raise InventoryFileError(f"{name}: not a group name: {group[:80]!r}")
-    body = {} if body is None else body
-    if not isinstance(body, dict):
-        raise InventoryFileError(f"{name}: group {group!r}: expected hosts, children or vars")
-    for host, variables in _mapping(body.get("hosts"), name, f"{group}.hosts"):
+        raise InventoryFileError(f"{place}: not a group name: {group[:80]!r}")
+    parts = {
+        part: (content, where)
+        for part, content, where in _items(
+            body, place, f"group {group!r}", name, "hosts, children or vars"
+        )
+    }
+
+    def items(part: str) -> Iterator[tuple[str, object, str]]:
+        content, where = parts.get(part, (None, place))
+        return _items(content, where, f"{group}.{part}", name)
+
+    for host, variables, where in items("hosts"):
         try:
             names = list(_expand(host))
         except ValueError as error:
-            raise InventoryFileError(f"{name}: group {group!r}: {error}") from None
+            raise InventoryFileError(f"{where}: group {group!r}: {error}") from None
+        own = {
+            key: str(value) for key, value, _ in _items(variables, where, f"{group}.hosts", name)
+        }
         for each in names:
-            own = _mapping(variables, name, f"{group}.hosts.{host}")
-            groups.add_host(each, group, {key: str(value) for key, value in own})
-    for key, value in _mapping(body.get("vars"), name, f"{group}.vars"):
+            groups.add_host(each, group, own)
+    for key, value, _ in items("vars"):
         groups.group_variables.setdefault(group, {})[key] = str(value)
-    for child, child_body in _mapping(body.get("children"), name, f"{group}.children"):
+    for child, child_body, where in items("children"):
         groups.add_child(group, child)
-        _read_yaml_group(groups, child, child_body, name, depth + 1)
+        _read_yaml_group(groups, child, child_body, name, where, depth + 1)
 
 
-def _mapping(value: object, name: str, where: str) -> list[tuple[str, object]]:
+def _items(
+    value: object, place: str, what: str, name: str, expected: str = "a mapping"
+) -> Iterator[tuple[str, object, str]]:
+    """Each key with its content and the file and line where it stands; ``place`` is that of
+    ``value``."""
     if value is None:
-        return []
-    if not isinstance(value, dict):
-        raise InventoryFileError(f"{name}: {where}: expected a mapping, found {value!r:.80}")
-    return [(str(key), item) for key, item in value.items()]
+        return
+    if not isinstance(value, _Mapping):
+        raise InventoryFileError(f"{place}: {what}: expected {expected}, found {value!r:.80}")
+    for key, item in value.items():
+        yield str(key), item, f"{name}:{value.lines.get(key, '?')}"
 
 
 def _expand(pattern: str) -> Iterator[str]:
