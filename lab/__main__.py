@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -24,8 +25,14 @@ def up(
     suite: Annotated[str | None, typer.Option(help="Release; this machine's by default.")] = None,
 ) -> None:
     """Boot a fleet that stays until `down`, and write an inventory of it."""
+    with _alone():
+        _raise_fleet(hosts, suite)
+
+
+def _raise_fleet(hosts: int, suite: str | None) -> None:
     if fleet.standing():
-        typer.echo("A fleet is up already: see `python -m lab status`, or take it `down` first.")
+        typer.echo(f"A fleet is up already, {fleet.whose()}.")
+        typer.echo("See `python -m lab status`, or take it `down` first.")
         raise typer.Exit(1)
     wanted = tuple(_wanted(hosts, suite))
     for flavour in sorted({one.flavour for one in wanted}):
@@ -48,6 +55,7 @@ def up(
 def status() -> None:
     """Show the fleet that stays, and how to log in."""
     if hosts := fleet.standing():
+        typer.echo(f"The fleet {fleet.whose()}:")
         _show(hosts)
     else:
         typer.echo("No fleet is up; `python -m lab up` boots one.")
@@ -55,20 +63,28 @@ def status() -> None:
 
 @app.command()
 def down() -> None:
-    """Remove the fleet that stays."""
-    names = fleet.remove_standing()
-    typer.echo(f"Removed: {', '.join(names)}" if names else "No fleet was up.")
+    """Remove the fleet that stays, whoever raised it: a machine has one."""
+    with _alone():
+        whose = fleet.whose()
+        names = fleet.remove_standing()
+    typer.echo(f"Removed {', '.join(names)}; {whose}." if names else "No fleet was up.")
 
 
 @app.command()
 def clean() -> None:
     """Remove every host that nobody uses, and the roots they are made from."""
-    removed = (*fleet.remove_standing(), *fleet.clean())
+    with _alone():
+        removed = (*fleet.remove_standing(), *fleet.clean())
     typer.echo(f"Hosts removed: {', '.join(removed) or 'none'}")
     if fleet.are_there_hosts():
         typer.echo("Roots kept: hosts of a running process stand on them.")
         raise typer.Exit(1)
     typer.echo(f"Roots removed from {places.cache()}: {places.discard_cache()}")
+
+
+def _alone() -> AbstractContextManager[None]:
+    """Whoever raises or removes the fleet waits for the one who is at it."""
+    return places.locked(places.hosts() / "fleet.lock")
 
 
 def _wanted(count: int, suite: str | None) -> Iterator[Wanted]:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,7 @@ from suture.twin.processes import Process, this_process
 from suture.twin.supervisor import SPEC, Spec
 
 BOOT_S = 120.0
+_RAISED = "raised-from"
 _SSH_PORTS, _HTTP_PORTS = (22, 2222, 22022), (80, 8000, 18000)
 _NUMBERS = range(1, 60_000)
 
@@ -180,6 +182,7 @@ class Lab:
         self.directory = places.hosts() / "labs" / uuid.uuid4().hex[:8]
         self.directory.mkdir(parents=True)
         (self.directory / "owner.json").write_bytes(encode(self._owner))
+        (self.directory / _RAISED).write_text(str(Path.cwd()))
         self.key = self.directory / "key"
         _generate_key(self.key)
         self.archive = archive_server.start(self.directory, self._owner)
@@ -255,6 +258,16 @@ def standing() -> tuple[LabHost, ...]:
     """The hosts that were made to stay."""
     found = (directory.parent for directory in sorted(_hosts().glob(f"*/{SPEC}")))
     return tuple(LabHost(one) for one in found if Container(one).spec.owner is None)
+
+
+def whose() -> str:
+    """From where and when the standing hosts were raised; empty where there are none."""
+    for directory in (places.hosts() / "labs").glob("*"):
+        raised = directory / _RAISED
+        if _lab_owner(directory) is None and raised.exists():
+            at = datetime.fromtimestamp(raised.stat().st_mtime, UTC)
+            return f"raised from {raised.read_text()} at {at:%Y-%m-%d %H:%M} UTC"
+    return ""
 
 
 def clean() -> tuple[str, ...]:

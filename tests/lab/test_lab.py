@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import fleet, packages, requirements
+from lab import fleet, packages, places, requirements
 from lab.fleet import Lab, LabHost, Wanted
 from suture.twin.containers import Container
 from suture.twin.processes import Process, find
@@ -137,6 +138,28 @@ def test_an_owner_that_lives_keeps_its_hosts(server: LabHost) -> None:
     before = server.leader
     fleet.clean()
     assert server.leader == before
+
+
+def test_of_two_who_raise_a_fleet_at_once_one_is_told(lab: Lab) -> None:
+    place = places.hosts() / "raised-twice"
+    command = [sys.executable, "-m", "lab"]
+    environment = {**os.environ, "SUTURE_LAB_HOSTS": str(place)}
+    try:
+        both = [
+            subprocess.Popen(
+                [*command, "up", "--hosts", "1"], env=environment, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(2)
+        ]
+        said = sorted((one.communicate()[0], one.returncode) for one in both)
+        assert [code for _, code in said] == [1, 0]
+        assert f"A fleet is up already, raised from {Path.cwd()} at" in said[0][0]
+    finally:
+        down = subprocess.run(
+            [*command, "down"], env=environment, capture_output=True, text=True, check=True
+        )
+        shutil.rmtree(place)
+    assert down.stdout.startswith(f"Removed web1; raised from {Path.cwd()} at")
 
 
 def test_a_machine_without_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
