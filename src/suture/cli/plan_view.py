@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from suture.cli.output import duration, plain, size, styled, table
@@ -12,12 +14,15 @@ if TYPE_CHECKING:
     from suture.core.lint import Problem
     from suture.core.planning import HostPlan, Plan, PlanDiff
     from suture.core.selection import Ledger
+    from suture.services.plans import Rehearsed
 
 _TAKEN = ("selected", "required")
 
 
-def print_plan(out: Console, plan: Plan, *, ledgers: bool = True) -> None:
-    """The whole plan, most important first."""
+def print_plan(
+    out: Console, plan: Plan, rehearsed: Mapping[str, Rehearsed] = MappingProxyType({})
+) -> None:
+    """The whole plan, most important first; ``rehearsed`` is by class of hosts."""
     cves = {cve for host in plan.hosts for cve in host.closes}
     controls = {control.id for host in plan.hosts for control in host.controls}
     out.print(
@@ -32,9 +37,10 @@ def print_plan(out: Console, plan: Plan, *, ledgers: bool = True) -> None:
     _print_waves(out, plan)
     for patch_set in _by_patch_set(plan.hosts):
         _print_changes(out, patch_set)
-    if ledgers:
-        for host in plan.hosts:
-            print_ledger(out, host.ledger, host.host)
+        _print_rehearsed(out, [rehearsed.get(host.class_id) for host in patch_set])
+        _print_checks(out, patch_set)
+    for host in plan.hosts:
+        print_ledger(out, host.ledger, host.host)
     _print_left_out(out, plan)
 
 
@@ -106,7 +112,23 @@ def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
             "before it is touched" + (", and what its controls change" if first.controls else "")
         )
     )
-    _print_checks(out, hosts)
+
+
+def _print_rehearsed(out: Console, found: Sequence[Rehearsed | None]) -> None:
+    """Instead of what is expected, what there was to see on the twins."""
+    known = [one for one in found if one is not None]
+    if not known:
+        return
+    restarts = sorted({unit for one in known for unit in one.restarts})
+    reboots = sorted({one.reboot for one in known if one.reboot})
+    out.print(
+        plain(
+            f"  as rehearsed: restarted {', '.join(restarts) or 'nothing'} · "
+            + (f"rebooted ({'; '.join(reboots)})" if reboots else "no reboot"),
+            "green",
+            limit=2000,
+        )
+    )
 
 
 def _print_checks(out: Console, hosts: list[HostPlan]) -> None:

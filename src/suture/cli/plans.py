@@ -106,7 +106,7 @@ def show(plan: PlanId, json: Json = False) -> None:
     if json:
         print_json(plans.shown(found))
     else:
-        print_plan(console(), found)
+        print_plan(console(), found, plans.rehearsed(workspace(), found))
 
 
 @app.command()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from suture.core import planner
 from suture.core.controls import Control
-from suture.core.documents import Document
+from suture.core.documents import Document, decode
+from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
 from suture.core.lint import Problem, has_errors, lint
 from suture.core.planning import HeldBack, Plan
@@ -23,7 +24,23 @@ from suture.store import events, inventories
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 
+_RESTARTED = "restarted "
 _HELD_BACK = re.compile(r"([a-z0-9][a-z0-9+.-]*)@([A-Za-z0-9.+:~-]+)")
+
+
+class Rehearsed(Document, frozen=True):
+    """What a rehearsal did besides installing. ``reboot`` says why, empty where there was none."""
+
+    restarts: tuple[str, ...]
+    reboot: str
+
+
+class _Rehearsal(Document, frozen=True):
+    """Of a stored rehearsal, what is read here."""
+
+    class_id: str
+    verdict: Verdict
+    reports: tuple[StepReport, ...] = ()
 
 
 def create(
@@ -164,6 +181,26 @@ def get(store: Store, plan_id: str) -> Plan:
         what = f"{len(found)} plans begin with" if found else "no plan"
         raise NotFoundError(f"{what} {plan_id!r:.80}", "List them: suture plan list")
     return plan
+
+
+def rehearsed(workspace: Workspace, plan: Plan) -> dict[str, Rehearsed]:
+    """Class of hosts → what its newest rehearsal that passed did, under this plan or another."""
+    classes = {host.class_id for host in plan.hosts}
+    with fleet.opened(workspace) as store, store.read() as connection:
+        documents = stored_plans.rehearsal_documents(connection, plan.id, classes)
+    found = (decode(document, _Rehearsal) for document in documents)
+    return {one.class_id: _did(one.reports) for one in found if one.verdict is Verdict.PASS}
+
+
+def _did(reports: Sequence[StepReport]) -> Rehearsed:
+    by_step = {report.step: report for report in reports}
+    restart, reboot = by_step.get(Step.RESTART), by_step.get(Step.REBOOT)
+    done = [check.name for check in restart.checks] if restart else []
+    why = [check.detail for check in reboot.checks] if reboot and reboot.changed_host else []
+    return Rehearsed(
+        restarts=tuple(one.removeprefix(_RESTARTED) for one in done if one.startswith(_RESTARTED)),
+        reboot=why[0].partition(";")[0] if why else "",
+    )
 
 
 def load(workspace: Workspace, plan_id: str) -> Plan:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.evidence import Verdict
+from suture.core.documents import encode
+from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.core.planning import Plan
 from suture.services import fleet, plans
 from suture.store import inventories
 from suture.store import plans as stored_plans
+from suture.twin.rehearsal import Rehearsal
 from tests.command import Run
 from tests.unit.core import builders
 from tests.unit.core.builders import NOW
@@ -32,22 +35,28 @@ def enrolled(suture: Run) -> Run:
     return suture
 
 
+def _rehearsed(run: Run, plan: Plan, class_id: str, *reports: StepReport) -> None:
+    """Keep a rehearsal that passed."""
+    rehearsal = Rehearsal(plan.id, class_id, "web1", Verdict.PASS, "", NOW, 1.0, reports=reports)
+    with fleet.opened(run.place) as store, store.begin() as connection:
+        stored_plans.save_rehearsal(
+            connection,
+            plan=plan.id,
+            class_id=class_id,
+            verdict=rehearsal.verdict,
+            ended_at=NOW,
+            document=encode(rehearsal),
+        )
+
+
 @pytest.fixture
 def planned(enrolled: Run) -> Run:
     """A plan of one wave for both hosts, rehearsed with a pass; nothing was started."""
     plan = builders.plan([builders.wave(0, ["web1", "web2"], approval=True)])
     with fleet.opened(enrolled.place) as store:
         plans.save(store, plan, "kim")
-        with store.begin() as connection:
-            for host in plan.hosts:
-                stored_plans.save_rehearsal(
-                    connection,
-                    plan=plan.id,
-                    class_id=host.class_id,
-                    verdict=Verdict.PASS,
-                    ended_at=NOW,
-                    document=b"{}",
-                )
+    for host in plan.hosts:
+        _rehearsed(enrolled, plan, host.class_id)
     return enrolled
 
 
@@ -218,3 +227,21 @@ def test_an_unknown_label_is_told_from_an_empty_fleet(enrolled: Run) -> None:
     assert code == 2
     assert "no enrolled host has the labels nobody" in said
     assert "suture hosts list" in said
+
+
+def test_a_plan_shows_what_its_rehearsal_did(planned: Run) -> None:
+    plan = plans.load(planned.place, "latest")
+    note = Check("restarted nginx.service", Verdict.PASS)
+    why = Check("reboot", Verdict.PASS, "dbus.service still runs replaced code; new boot id 1")
+    _rehearsed(
+        planned,
+        plan,
+        plan.hosts[0].class_id,
+        StepReport("web1", Step.RESTART, Verdict.PASS, NOW, 1.0, checks=(note,)),
+        StepReport("web1", Step.REBOOT, Verdict.PASS, NOW, 1.0, changed_host=True, checks=(why,)),
+    )
+    said = " ".join(planned("plan", "show", "latest")[1].split())
+    assert (
+        "as rehearsed: restarted nginx.service · "
+        "rebooted (dbus.service still runs replaced code)" in said
+    )

@@ -8,6 +8,7 @@ from rich.console import Console
 from suture.cli.plan_view import print_ledger, print_plan
 from suture.core.planning import Plan
 from suture.core.selection import Ledger, LedgerEntry, Reason
+from suture.services.plans import Rehearsed
 from tests.unit.core import builders
 
 
@@ -32,6 +33,20 @@ def test_a_wave_says_when_it_pauses_and_what_follows(plan: Plan, words: str) -> 
     out, file = _console()
     print_plan(out, plan)
     assert words in file.getvalue()
+
+
+def test_what_was_rehearsed_is_told_beside_what_is_expected() -> None:
+    plan = builders.plan([builders.wave(0, ["a"])])
+    seen = Rehearsed(("nginx.service", "ssh.service"), "dbus.service still runs replaced code")
+    for rehearsed, words in (
+        ({}, ""),
+        ({plan.hosts[0].class_id: seen}, "restarted nginx.service, ssh.service · rebooted (dbus"),
+        ({plan.hosts[0].class_id: Rehearsed((), "")}, "restarted nothing · no reboot"),
+    ):
+        out, file = _console()
+        print_plan(out, plan, rehearsed)
+        assert words in file.getvalue()
+        assert ("as rehearsed: " in file.getvalue()) is bool(rehearsed)
 
 
 def test_the_ledgers_sum_begins_with_what_is_taken() -> None:
