@@ -3,13 +3,14 @@ as they should be."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,56 @@ def test_the_loop_goes_on_whatever_happens_in_it(
     assert suture("rollback", "latest", "--host", "server")[0] == 0
     assert _installed(server) == before
     assert suture("evidence", "verify")[0] == 0
+
+
+def test_an_interrupted_or_killed_rehearsal_leaves_nothing(
+    suture: Run, server: LabHost, background: Any
+) -> None:
+    _take_only(suture, "libbrotli")
+    assert suture("plan", "create")[0] == 0
+    twins = suture.place.twins
+
+    interrupted = background("rehearse", "latest")
+    _until(lambda: any((twins / "machines").glob("*/status.json")))
+    interrupted.send_signal(signal.SIGINT)
+    _, said = interrupted.communicate(timeout=60)
+    assert (interrupted.returncode, b"suture rehearse latest" in said) == (130, True)
+    assert _left_of(twins) == []
+
+    killed = background("rehearse", "latest")
+    _until(lambda: any(b'"ready":true' in one for one in _statuses(twins)))
+    killed.kill()
+    _until(lambda: _left_of(twins) == [])
+    (twins / "clones" / "server-unfinished.1" / "root").mkdir(parents=True)
+
+    assert suture("rehearse", "latest")[0] == 0
+    assert _left_of(twins) == []
+    assert not (twins / "clones" / "server-unfinished.1").exists()
+
+
+def _statuses(twins: Path) -> list[bytes]:
+    with contextlib.suppress(FileNotFoundError):
+        return [status.read_bytes() for status in (twins / "machines").glob("*/status.json")]
+    return []
+
+
+def _left_of(twins: Path) -> list[str]:
+    """Twins, mounts and processes below the directory."""
+    machines = [str(one) for one in (twins / "machines").iterdir()]
+    left = [line for line in Path("/proc/mounts").read_text().splitlines() if str(twins) in line]
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            command = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            left += [command] if str(twins) in command else []
+    return machines + left
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came")
 
 
 def test_wrong_sudo_rights_name_the_line_to_add(suture: Run, server: LabHost) -> None:

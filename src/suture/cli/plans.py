@@ -163,20 +163,29 @@ def rehearse(
     4: inconclusive.
     """
     from suture.cli.asking import actor
-    from suture.cli.output import print_json
+    from suture.cli.output import console, plain, print_json
     from suture.cli.rehearsal_view import print_outcome, rehearsal_progress
     from suture.cli.workspace import workspace
     from suture.services import rehearsing
 
-    with rehearsal_progress(quiet=json) as progress:
-        outcome = rehearsing.rehearse(
-            workspace(),
-            plan,
-            policy_file=policy,
-            hold_back=hold_back,
-            actor=actor(),
-            progress=progress,
+    try:
+        with rehearsal_progress(quiet=json) as progress:
+            outcome = rehearsing.rehearse(
+                workspace(),
+                plan,
+                policy_file=policy,
+                hold_back=hold_back,
+                actor=actor(),
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        out = console(stderr=True)
+        out.print(
+            plain("Interrupted. ", "bold yellow")
+            + plain("The twins are gone, and no host was patched; what had passed stays passed.")
         )
+        out.print(plain(f"Go on with: suture rehearse {plan}"))
+        raise
     if json:
         print_json(outcome)
     else:

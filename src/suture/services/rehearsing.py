@@ -27,7 +27,7 @@ from suture.store.database import Store
 from suture.twin.clone import CloneError
 from suture.twin.containers import ContainerError
 from suture.twin.machine import Twins
-from suture.twin.package_files import PackageFilesError, fetch_packages
+from suture.twin.package_files import PackageFilesError, discard_unused, fetch_packages
 from suture.twin.rehearsal import Rehearsal, Rehearser, Watching
 
 TWINS_AT_ONCE = 2
@@ -83,6 +83,8 @@ class _Rehearsing:
         self.actor = actor
         self.progress = progress
         self.twins = Twins(workspace.twins)
+        self.packages = workspace.twins / "packages"
+        discard_unused(self.packages)
         with store.read() as connection:
             self.enrolled = {host.name: host for host in hosts.listing(connection)}
 
@@ -114,14 +116,14 @@ class _Rehearsing:
 
         async def one(host: HostPlan, ways: Connector) -> Rehearsal:
             async with places:
-                return await self._class(plan, host, ways)
+                rehearsal = await self._class(plan, host, ways)
+            self._keep(rehearsal)
+            return rehearsal
 
         async with connector(self.workspace, concurrency=self.policy.concurrency) as ways:
             fresh = await asyncio.gather(
                 *(one(host, ways) for name, host in representatives.items() if name not in passed)
             )
-        for rehearsal in fresh:
-            self._keep(rehearsal)
         return list(fresh), passed
 
     async def _class(self, plan: Plan, host: HostPlan, ways: Connector) -> Rehearsal:
@@ -144,7 +146,7 @@ class _Rehearsing:
 
     async def _on_twin(self, plan: Plan, host: HostPlan, ways: Connector) -> Rehearsal:
         enrolled = self._host(host.host)
-        packages = self.workspace.twins / "packages" / host.patch_set[:16]
+        packages = self.packages / host.patch_set[:16]
         await self._acquire(plan, host, ways)
         self.progress.on_stage(host.host, "cloning it without data and secrets")
         async with ways.connect(enrolled) as transport:

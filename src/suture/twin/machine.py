@@ -174,10 +174,10 @@ class Twins:
         return reaped
 
     def _remove_old(self, directory: Path) -> None:
+        """One that is not whole belongs to whoever takes it right now, or to nobody."""
+        taken = _is_locked(self._clones / f"{directory.stem}.lock")
         known = _read_clone(directory)
-        if known is None and _age_s(directory) < self._settings.clone_age_s:
-            return  # somebody may be taking it right now
-        if known is None or not self._is_fresh(known):
+        if not (taken if known is None else self._is_fresh(known)):
             shutil.rmtree(directory, ignore_errors=True)
 
     def _fresh(self, key: str, exclude: tuple[str, ...]) -> Clone | None:
@@ -225,10 +225,6 @@ def _read_clone(directory: Path) -> Clone | None:
         return None
 
 
-def _age_s(path: Path) -> float:
-    return datetime.now(UTC).timestamp() - path.stat().st_mtime
-
-
 def _word(name: str) -> str:
     """A name that is safe as part of a path and of an option."""
     return (
@@ -242,6 +238,15 @@ async def _locked(path: Path) -> AsyncIterator[None]:
     with path.open("w") as file:
         await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
         yield
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 __all__ = ["PACKAGES", "Clone", "ContainerError", "Twin", "TwinSettings", "Twins"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,6 +37,7 @@ async def fetch_packages(transport: Transport, changes: Iterable[Change], direct
     Raises :class:`PackageFilesError` and HostError.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    os.utime(directory)
     for change in changes:
         new = directory / file_name(change.package, change.after, change.arch)
         if not (new.exists() and _matches(new.read_bytes(), change)):
@@ -47,6 +51,14 @@ async def fetch_packages(transport: Transport, changes: Iterable[Change], direct
             old = directory / file_name(change.package, change.before, change.arch)
             if not old.exists():
                 _write(old, await _get(transport, old.name))
+
+
+def discard_unused(directories: Path, *, days: int = 1) -> None:
+    """Remove the patch sets below ``directories`` that were last fetched so long ago."""
+    limit = time.time() - days * 86400
+    for directory in directories.glob("*"):
+        if directory.stat().st_mtime < limit:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _get(transport: Transport, name: str) -> bytes:
