@@ -13,6 +13,7 @@ from suture.core.mitigation import InForce
 from suture.core.progress import RolloutState, RolloutStatus
 from suture.store import controls, rollouts
 from suture.store.database import Store
+from suture.store.tables import plans
 
 SOFT = Control(id="ptrace", title="t", reason="r", sysctl=Sysctl("kernel.yama.ptrace_scope", "1"))
 HARD = replace(SOFT, sysctl=Sysctl("kernel.yama.ptrace_scope", "2"))
@@ -27,10 +28,7 @@ def day(number: int) -> datetime:
 def kept(store: Store) -> Store:
     """A store with the rollouts r1 and r2."""
     with store.begin() as connection:
-        connection.execute(
-            sa.text("INSERT INTO plans (id, created_at, document) VALUES ('p1', :now, x'')"),
-            {"now": "2026-03-01 00:00:00"},
-        )
+        connection.execute(sa.insert(plans).values(id="p1", created_at=day(1), document=b""))
         for name in ("r1", "r2"):
             state = RolloutState(name, "p1", RolloutStatus.RUNNING, ())
             rollouts.create(connection, state, actor="root", without_rehearsal=False, now=day(1))

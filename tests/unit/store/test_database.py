@@ -20,6 +20,7 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_names(store: Store
     assert differences == []
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_sqlite_is_durable_and_private(store: Store, tmp_path: Path) -> None:
     with store.read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -28,12 +29,12 @@ def test_sqlite_is_durable_and_private(store: Store, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "store.sqlite").stat().st_mode) == 0o600
 
 
-def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
+def test_many_processes_may_open_a_new_database_at_once(new_database: str) -> None:
     failures: list[BaseException] = []
 
     def opening() -> None:
         try:
-            open_store(f"sqlite:///{tmp_path}/new.sqlite").close()
+            open_store(new_database).close()
         except BaseException as error:
             failures.append(error)
 
@@ -53,14 +54,13 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM fences").scalar() == 0
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/store.sqlite"
-    opened = open_store(url)
+def test_a_newer_schema_is_refused(new_database: str) -> None:
+    opened = open_store(new_database)
     with opened.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     opened.close()
     with pytest.raises(StoreError, match="newer Suture") as caught:
-        open_store(url)
+        open_store(new_database)
     assert "--home" in caught.value.remedy
 
 

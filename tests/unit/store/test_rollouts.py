@@ -9,6 +9,7 @@ from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.progress import HostPhase, HostState, RolloutState, RolloutStatus, Signal
 from suture.store import rollouts, signals
 from suture.store.database import Store
+from suture.store.tables import plans
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 STATE = RolloutState(
@@ -19,10 +20,7 @@ STATE = RolloutState(
 @pytest.fixture
 def rollout(store: Store) -> rollouts.StoredRollout:
     with store.begin() as connection:
-        connection.execute(
-            sa.text("INSERT INTO plans (id, created_at, document) VALUES ('p1', :now, x'')"),
-            {"now": "2026-11-23 00:00:00"},
-        )
+        connection.execute(sa.insert(plans).values(id="p1", created_at=NOW, document=b""))
         rollouts.create(connection, STATE, actor="root", without_rehearsal=False, now=NOW)
         stored = rollouts.get(connection, "r1")
     assert stored is not None

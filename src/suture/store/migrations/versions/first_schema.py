@@ -194,9 +194,14 @@ def _keep_events() -> None:
         return
     op.execute(
         "CREATE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$BEGIN RAISE EXCEPTION 'events are append-only'; END$$"
+        "$$BEGIN RAISE 'events are append-only' USING ERRCODE = 'integrity_constraint_violation'; "
+        "END$$"
     )
     op.execute(
         "CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events "
         "FOR EACH ROW EXECUTE FUNCTION events_append_only()"
+    )
+    op.execute(
+        "CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON events "
+        "FOR EACH STATEMENT EXECUTE FUNCTION events_append_only()"
     )

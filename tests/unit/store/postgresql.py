@@ -1,0 +1,106 @@
+"""A PostgreSQL server for tests, reached through a socket in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from suture.store.database import open_store
+from suture.twin.processes import die_with_parent
+
+_USER = "postgres"
+_SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=40")
+
+
+def missing() -> str:
+    """What keeps a server from running here, empty where nothing does."""
+    if _programs() is None:
+        return "no initdb in /usr/lib/postgresql or PATH; install postgresql"
+    if os.geteuid() == 0 and _USER not in {user.pw_name for user in pwd.getpwall()}:
+        return f"PostgreSQL does not run as root, and there is no user {_USER}"
+    return ""
+
+
+class Server:
+    """Databases on a running server, by URL; each is nobody else's."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._numbers = count()
+        self._template = ""
+
+    def empty(self) -> str:
+        return self._url(self._create("template0"))
+
+    def migrated(self) -> str:
+        """As :func:`open_store` leaves a new one."""
+        if not self._template:
+            self._template = self._create("template0")
+            open_store(self._url(self._template)).close()
+        return self._url(self._create(self._template))
+
+    def _create(self, template: str) -> str:
+        name = f"store{next(self._numbers)}"
+        engine = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        engine.dispose()
+        return name
+
+    def _url(self, database: str) -> str:
+        return f"postgresql+psycopg://{_USER}@/{database}?host={self._directory}"
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    programs = _programs()
+    assert programs is not None
+    user = _USER if os.geteuid() == 0 else None
+    directory = Path(tempfile.mkdtemp(prefix="suture-postgresql-"))
+    if user:
+        shutil.chown(directory, user)
+    data, log = directory / "data", directory / "log"
+    initdb = (str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "--no-sync")
+    options = [word for setting in _SETTINGS for word in ("-c", setting)]
+    try:
+        subprocess.run(initdb, user=user, cwd=directory, check=True, capture_output=True)
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [programs / "postgres", "-D", data, "-k", directory, *options],
+                user=user,
+                cwd=directory,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_parent,
+            )
+        try:
+            _wait(directory / ".s.PGSQL.5432", server, log)
+            yield Server(directory)
+        finally:
+            server.terminate()
+            server.wait()
+    finally:
+        shutil.rmtree(directory)
+
+
+def _wait(socket: Path, server: subprocess.Popen[bytes], log: Path) -> None:
+    while "ready to accept connections" not in log.read_text() or not socket.exists():
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.05)
+
+
+def _programs() -> Path | None:
+    """Debian keeps them out of PATH, by version."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
