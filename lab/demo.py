@@ -22,10 +22,12 @@ from rich.rule import Rule
 from rich.text import Text
 
 from lab import requirements, roots
+from lab.archives import NoArchivesError
 from lab.fleet import Lab, LabHost, Wanted
 from lab.packages import NOTES
 from lab.repository import ORIGIN_PATTERN
 from suture.core.policy import TwinPolicy
+from suture.twin.containers import ContainerError
 
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / "demo"
@@ -59,7 +61,7 @@ def main() -> int:
         with Lab() as lab:
             _boot(lab)
             summary = _show(lab)
-    except DemoError as error:
+    except (DemoError, ContainerError, NoArchivesError) as error:
         out.print(Text(f"The demo failed: {error}", "bold red"))
         return 1
     summary["seconds"] = round(time.monotonic() - began, 1)
