@@ -56,6 +56,13 @@ if [ "${#missing[@]}" -gt 0 ]; then
     touch /etc/ssh/sshd_not_to_be_run
     ;;
   esac
+  case " ${missing[*]} " in
+  *" postgresql "*) # the tests make their own cluster; without one Debian has none to start at boot
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+      echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    ;;
+  esac
   echo "Installing for the lab: ${missing[*]}"
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
