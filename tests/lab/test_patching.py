@@ -132,6 +132,28 @@ async def test_a_patch_takes_and_is_taken_back_exactly(box: Box) -> None:
     assert await box.sh(f"ls {CONFFILE}*") == f"{CONFFILE}\n"
 
 
+async def test_what_runs_the_patched_code_after_a_way_back_is_said(box: Box) -> None:
+    def run_deleted(name: str) -> str:
+        file = f"/usr/local/bin/{name}"
+        run = f"systemd-run --quiet --scope --unit={name} {file} 300"
+        return (
+            f"cp /bin/sleep {file}; setsid {run} >/dev/null 2>&1 </dev/null &\n"
+            f"until pgrep -x {name} >/dev/null; do sleep 0.1; done; rm {file}"
+        )
+
+    await box.sh(run_deleted("probe-before"))
+    await probe.publish(box.transport, "2.0")
+    session = box.session(await box.plan("2.0"))
+    report = await run(session, Step.VERIFY)
+    assert "replaced code still runs in 1 process of probe-before.scope" in report.reason
+    await box.sh(run_deleted("probe-since"))
+    report = await take_back(session)
+    await box.sh("systemctl stop probe-before.scope probe-since.scope")
+    assert report.verdict is Verdict.PASS
+    assert "was taken back still runs in 1 process of probe-since.scope" in report.reason
+    assert "probe-before" not in report.reason
+
+
 async def test_repeated_steps_are_reported_and_not_done_again(box: Box) -> None:
     await probe.publish(box.transport, "2.0", postinst="echo once >>/var/tmp/probe-runs")
     await box.sh("rm -f /var/tmp/probe-runs")
