@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from suture.cli.output import brief, console, duration, plain, styled, table
+from suture.cli.performance_view import print_performance
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -83,6 +84,9 @@ def print_outcome(outcome: Outcome) -> None:
             plain(one.reason, limit=1500),
         )
     out.print(made)
+    for one in outcome.rehearsals:
+        if one.performance:
+            print_performance(one.host, one.performance)
     if outcome.reused:
         out.print(plain(f"{len(outcome.reused)} classes of hosts had passed before.", "dim"))
     above = {one.reason for one in outcome.rehearsals}

@@ -46,7 +46,6 @@ ONE_LOOK = Levels()
 """For one measure that is looked at once."""
 
 
-_LEAST_WINDOWS = 8
 _LEAST_EFFECTIVE = 1.5
 _LEAST_CONTROLS = 2
 _MOST_CORRELATED = 0.99
@@ -68,6 +67,7 @@ class Better(StrEnum):
 class Measure(Document, frozen=True):
     """What is compared. ``min_effect`` is the share from which on a change for the worse matters
     (0.1 for 10 %); where ``floor``, in ``unit``, is more than that, it is the line instead.
+    ``windows`` is the least that a block needs.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Measure(Document, frozen=True):
     better: Better
     min_effect: float
     floor: float = 0.0
+    windows: int = 8
 
 
 class Block(Document, frozen=True):
@@ -118,7 +119,7 @@ def judge_blocks(
     One patched block can pass; to fail, the harm must be seen in two, for a single one may have
     met something else.
     """
-    logs, short = _logs([block.values for block in blocks])
+    logs, short = _logs([block.values for block in blocks], measure.windows)
     if short:
         return _unknown(measure, short)
     logs = _without_bursts(logs)
@@ -159,7 +160,9 @@ def judge_hosts(
             f"not {len(patched)} and {len(controls)}",
         )
     hosts = [*patched, *controls]
-    logs, short = _logs([side for host in hosts for side in (host.before, host.after)])
+    logs, short = _logs(
+        [side for host in hosts for side in (host.before, host.after)], measure.windows
+    )
     if short:
         return _unknown(measure, short)
     means = np.array([one.mean() for one in logs]).reshape(-1, 2)
@@ -186,7 +189,7 @@ def sum_up(judgements: Iterable[Judgement]) -> tuple[Verdict, str]:
 
 
 class _Estimate(Document, frozen=True):
-    """A difference of logarithms, and the independent parts of its variance."""
+    """A difference of logarithms, and the parts of its variance with their degrees of freedom."""
 
     difference: float
     before: float
@@ -195,9 +198,17 @@ class _Estimate(Document, frozen=True):
     freedoms: tuple[float, ...]
 
     def half_width(self, level: float) -> float:
-        """Of the interval that leaves ``level`` on each side."""
-        variance, freedom = max(zip(self.variances, self.freedoms, strict=True))
-        return quantile(1 - level, max(1, math.floor(freedom))) * math.sqrt(variance)
+        """Of the interval that leaves ``level`` on each side: as wide as all parts together ask
+        for (Welch and Satterthwaite), and as wide as each alone does, however few it comes from."""
+        total = sum(self.variances)
+        if total == 0.0:
+            return 0.0
+        parts = list(zip(self.variances, self.freedoms, strict=True))
+        parts.append((total, total**2 / sum(one**2 / freedom for one, freedom in parts)))
+        return max(
+            quantile(1 - level, max(1, math.floor(freedom))) * math.sqrt(variance)
+            for variance, freedom in parts
+        )
 
 
 def _decide(
@@ -243,13 +254,13 @@ def _percent(share: float) -> str:
     return f"{text.replace('-', '−')} %"
 
 
-def _logs(series: Sequence[Sequence[float]]) -> tuple[list[_Logs], str]:
+def _logs(series: Sequence[Sequence[float]], needed: int) -> tuple[list[_Logs], str]:
     """Logarithms, without what is no number; why not, where there are too few."""
     arrays = [np.asarray(one, dtype=np.float64) for one in series]
     arrays = [one[np.isfinite(one) & (one >= 0)] for one in arrays]
     least = min((len(one) for one in arrays), default=0)
-    if least < _LEAST_WINDOWS:
-        return [], f"{least} windows are too few; it takes {_LEAST_WINDOWS}"
+    if least < needed:
+        return [], f"{least} windows are too few; it takes {needed}"
     typical = float(np.median(np.concatenate(arrays)))
     if typical == 0.0:
         return [], "most values are zero"
@@ -295,7 +306,7 @@ def _effective_samples(blocks: Sequence[_Logs]) -> tuple[_Logs, float]:
     if squares == 0.0:
         return lengths, 0.0
     seen = sum(float(rest[:-1] @ rest[1:]) for rest in rests) / squares
-    mean = float(lengths.mean())
+    mean = max(float(lengths.mean()), 4.0)
     correlation = min(max((seen + 1 / mean) / (1 - 3 / mean), 0.0), _MOST_CORRELATED)
     effective = lengths * (1 - correlation) / (1 + correlation)
     return np.maximum(effective, _LEAST_EFFECTIVE), squares / float(lengths.sum())

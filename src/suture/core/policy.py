@@ -50,6 +50,7 @@ Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,4096}\Z", description="
 AbsolutePath = Annotated[
     str, Meta(pattern=r"^/[^\x00-\x1f\x7f]{0,4095}\Z", description="a path that begins with /")
 ]
+LoadSeconds = Annotated[int, Meta(ge=10, le=600, description="seconds, 10 to 600")]
 HttpStatus = Annotated[int, Meta(ge=100, le=599, description="an HTTP status, 100 to 599")]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -193,6 +194,21 @@ class ConfigurationPolicy(Document, frozen=True, kw_only=True):
     max_pending: Duration = "14d"
 
 
+class PerformancePolicy(Document, frozen=True, kw_only=True):
+    """Load in the rehearsal: ``load`` is a URL, a shell command of fixed work, ``checks`` for the
+    host's own first HTTP or command check, or ``none``. ``seconds`` is one stretch of it;
+    ``min_effect`` the change for the worse from which on a patch fails.
+    """
+
+    load: Text = "none"
+    min_effect: Percent = "10%"
+    seconds: LoadSeconds = 30
+
+    @property
+    def least_share(self) -> float:
+        return int(self.min_effect.removesuffix("%")) / 100
+
+
 class Policy(Document, frozen=True, kw_only=True):
     """The whole policy; field by field explained in the text of ``EXAMPLE``."""
 
@@ -211,6 +227,7 @@ class Policy(Document, frozen=True, kw_only=True):
     preflight: PreflightPolicy = PreflightPolicy()
     configuration: ConfigurationPolicy = ConfigurationPolicy()
     twin: TwinPolicy = TwinPolicy()
+    performance: PerformancePolicy = PerformancePolicy()
     weights: RankingWeights = RankingWeights()
     limits: TimeLimits = TimeLimits()
 

@@ -107,6 +107,15 @@ twin:
     - /etc/ssh/ssh_host_*
     - /etc/ssl/private
 
+# Load in the rehearsal, before the patch, with it and after it was taken back. Latency, throughput,
+# CPU, memory and start-up time are compared. load: a URL that the twin itself serves
+# (http://127.0.0.1/), a shell command of fixed work that is run on the twin again and again,
+# "checks" for the host's own first HTTP or command check, or none.
+performance:
+  load: none
+  min_effect: 10%            # a change for the worse of so much fails the patch
+  seconds: 30                # of one stretch of load; there are three to five
+
 # How findings are ranked: log-odds of exploitation (EPSS) plus `cvss` for each point of CVSS,
 # times criticality and exposure. The usual values stand for what is not known. `mitigated` is what
 # remains of the score where a control is in force against the vulnerability.

@@ -26,6 +26,7 @@ from suture.store import plans as stored_plans
 from suture.store.database import Store
 from suture.twin.clone import CloneError
 from suture.twin.containers import ContainerError
+from suture.twin.load import LoadSettings
 from suture.twin.machine import Twins
 from suture.twin.package_files import PackageFilesError, discard_unused, fetch_packages
 from suture.twin.rehearsal import Rehearsal, Rehearser, Watching
@@ -158,7 +159,9 @@ class _Rehearsing:
             on_stage=lambda stage: self.progress.on_stage(host.host, stage),
             on_report=lambda report: self.progress.on_report(host.host, report),
         )
-        rehearser = Rehearser(self.twins, clone, packages, watching=watching)
+        wanted = self.policy.performance
+        load = LoadSettings(wanted.load, wanted.least_share, wanted.seconds)
+        rehearser = Rehearser(self.twins, clone, packages, load=load, watching=watching)
         return await rehearser.rehearse(plan.id, host)
 
     async def _acquire(self, plan: Plan, host: HostPlan, ways: Connector) -> None:

@@ -48,6 +48,43 @@ def remove(groups: Iterable[str], *, timeout_s: float = 10.0) -> bool:
     return not any(Path(group).exists() for group in groups)
 
 
+def usage(leader: int) -> tuple[float | None, int]:
+    """CPU seconds of the container whose init is ``leader``, None where its group does not count
+    them, and the bytes of memory that its processes hold for themselves."""
+    group = _group_of(leader)
+    if group is None:
+        return None, 0
+    cpu_s = None
+    with suppress(OSError, ValueError):
+        words = (group / "cpu.stat").read_text().split()
+        cpu_s = int(words[words.index("usage_usec") + 1]) / 1e6
+    pids = (pid for directory, _, _ in os.walk(group) for pid in _members(Path(directory)))
+    return cpu_s, sum(_own_memory(pid) for pid in pids)
+
+
+def _group_of(leader: int) -> Path | None:
+    """The unified group that holds all of the container."""
+    mount = _mounts().get("")
+    with suppress(OSError):
+        for line in Path(f"/proc/{leader}/cgroup").read_text().splitlines():
+            if mount and line.startswith("0::"):
+                return Path(mount + line[3:].removesuffix("/init.scope"))
+    return None
+
+
+def _members(group: Path) -> list[str]:
+    with suppress(OSError):
+        return (group / "cgroup.procs").read_text().split()
+    return []
+
+
+def _own_memory(pid: str) -> int:
+    with suppress(OSError, ValueError, IndexError):
+        _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+        return max(0, resident - shared) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
 def _kill_members(group: Path) -> None:
     with suppress(OSError):
         for pid in (group / "cgroup.procs").read_text().split():

@@ -74,9 +74,9 @@ class Twin:
         """The end of what its console showed."""
         return self._container.console
 
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Transport]:
-        """A way in that needs no network; raises HostError while the twin is down."""
+    @property
+    def leader_pid(self) -> int:
+        """This machine's pid of its init; raises HostError while the twin is down."""
         status = self._container.status
         if status is None or not status.ready or status.leader is None:
             raise HostError(
@@ -87,7 +87,12 @@ class Twin:
                     remedy="see the twin's console in the rehearsal's record",
                 )
             )
-        transport = ContainerTransport(self.clone.host, status.leader.pid)
+        return status.leader.pid
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Transport]:
+        """A way in that needs no network; raises HostError while the twin is down."""
+        transport = ContainerTransport(self.clone.host, self.leader_pid)
         try:
             yield transport
         finally:

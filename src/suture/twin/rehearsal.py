@@ -16,6 +16,7 @@ import msgspec
 from suture.core.documents import Document, digest
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.inventory import HealthCheck
+from suture.core.performance import Performance
 from suture.core.planning import HostPlan
 from suture.hosts.health import check_health
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
@@ -23,9 +24,11 @@ from suture.hosts.shell import quote
 from suture.hosts.transport import HostError, Transport
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
+from suture.twin.load import LoadSettings
 from suture.twin.machine import PACKAGES, Twin, Twins
 from suture.twin.package_files import CACHE, PackageFilesError
 from suture.twin.suspects import narrow, same_harm
+from suture.twin.trial import Trial, make_trial
 
 _PATCHING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY)
 _BASELINE_WAIT_S = 30
@@ -39,7 +42,8 @@ class Rehearsal(Document, frozen=True):
     ``suspects`` are source packages. ``baseline`` has the health checks as they were before the
     patch: one that fails there already, because its data was left out, is INCONCLUSIVE and not
     counted against the patch. ``reports`` are the steps of the whole patch set, the way back
-    included; ``console`` is the end of what the twin's console showed.
+    included, twice where load was to tell more; ``console`` is the end of what the twin's console
+    showed. ``performance`` is None where there was no load, or the steps failed.
     """
 
     plan: str
@@ -53,6 +57,7 @@ class Rehearsal(Document, frozen=True):
     baseline: tuple[Check, ...] = ()
     reports: tuple[StepReport, ...] = ()
     console: str = ""
+    performance: Performance | None = None
 
 
 @dataclass
@@ -73,6 +78,7 @@ class _Run:
     verdict: Verdict = Verdict.INCONCLUSIVE
     reason: str = ""
     console: str = ""
+    performance: Performance | None = None
 
     @property
     def suspects(self) -> tuple[str, ...]:
@@ -92,6 +98,7 @@ class Rehearser:
     packages: Path
     now: Callable[[], datetime] = _now
     settings: PatchSettings = _SETTINGS
+    load: LoadSettings | None = None
     bisect_tries: int = _BISECT_TRIES
     watching: Watching = field(default_factory=Watching)
 
@@ -114,6 +121,7 @@ class Rehearser:
             baseline=run.baseline,
             reports=tuple(run.reports),
             console=run.console,
+            performance=run.performance,
         )
 
     async def _run(self, plan_id: str, plan: HostPlan, *, whole: bool) -> _Run:
@@ -151,7 +159,11 @@ class Rehearser:
                 )
                 return
             session.plan = msgspec.structs.replace(plan, checks=sound)
-            await self._steps(session, run, whole=whole)
+            trial = make_trial(self.load, session.plan, twin, self.watching.on_stage)
+            if trial is None or not whole:
+                await self._steps(session, run, whole=whole)
+            else:
+                await self._under_load(session, run, trial)
         finally:
             await session.close()
 
@@ -163,7 +175,25 @@ class Rehearser:
         found = await check_health(session, checks, wait_s=_BASELINE_WAIT_S)
         return tuple(_not_counted(check) for check in found)
 
-    async def _steps(self, session: PatchSession, run: _Run, *, whole: bool) -> None:
+    async def _under_load(self, session: PatchSession, run: _Run, trial: Trial) -> None:
+        """There and back between stretches of load, once more where the first was not enough."""
+        await trial.take(patched=False)
+        while True:
+            await self._steps(session, run, whole=True, trial=trial)
+            if run.verdict is not Verdict.PASS:
+                return
+            await trial.take(patched=False)
+            if not trial.wants_more:
+                break
+            session.attempt += 1
+        run.performance = trial.performance()
+        run.verdict = run.performance.verdict
+        if run.performance.reason:
+            run.reason = f"performance: {run.performance.reason}"
+
+    async def _steps(
+        self, session: PatchSession, run: _Run, *, whole: bool, trial: Trial | None = None
+    ) -> None:
         """The way there as far as it passes; the way back wherever the twin was changed."""
         changed = False
         for step, function in SEQUENCE:
@@ -173,6 +203,8 @@ class Rehearser:
             run.verdict, run.reason = _judge(step, report)
             if report.verdict is not Verdict.PASS:
                 break
+        if trial and run.verdict is Verdict.PASS:
+            await trial.take(patched=True)
         if not (whole and changed):
             return
         for step, function in WAY_BACK:
@@ -195,7 +227,9 @@ class Rehearser:
             smaller = msgspec.structs.replace(
                 plan, changes=part, patch_set=digest(part), controls=()
             )
-            return _judge_part(whole, await self._run(plan_id, smaller, whole=False))
+            return _judge_part(
+                whole, await self._run(plan_id, smaller, whole=whole.performance is not None)
+            )
 
         if plan.controls and (not sources or await attempt(sources) is not Verdict.FAIL):
             return ()
@@ -253,5 +287,7 @@ def _judge_part(whole: _Run, part: _Run) -> Verdict:
     """A part answers for the whole only where the same checks were asked, and fails by the same
     harm; a busy machine or a part that does not go alone proves nothing."""
     asked, now = (tuple(check.verdict for check in run.baseline) for run in (whole, part))
+    if whole.performance is not None:
+        return part.performance.verdict if part.performance else Verdict.INCONCLUSIVE
     other_harm = part.verdict is Verdict.FAIL and not same_harm(whole.reports, part.reports)
     return Verdict.INCONCLUSIVE if asked != now or other_harm else part.verdict
