@@ -22,6 +22,7 @@ NAMES = (
     "versions",
     "ranking",
     "imports",
+    "judge",
 )
 
 

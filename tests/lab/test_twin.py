@@ -21,7 +21,7 @@ from lab import packages
 from lab.fleet import Lab, LabHost
 from lab.repository import ORIGIN_PATTERN
 from suture.core.controls import Control, Mask, Module, Setting, SettingFormat, Sysctl
-from suture.core.documents import encode
+from suture.core.documents import digest, encode
 from suture.core.evidence import Step, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planner import make_plan
@@ -34,6 +34,7 @@ from suture.hosts.patching import PatchSession, acquire
 from suture.hosts.transport import HostError, Result, Transport
 from suture.twin.clone import Clone, CloneError, stream_root
 from suture.twin.containers import ContainerError
+from suture.twin.load import LoadSettings
 from suture.twin.machine import Twin, Twins, TwinSettings
 from suture.twin.package_files import fetch_packages
 from suture.twin.processes import Process, find
@@ -100,7 +101,7 @@ class Stage:
                 TwinPolicy().exclude,
             )
 
-    async def rehearse(self, plan: Plan) -> Rehearsal:
+    async def rehearse(self, plan: Plan, load: LoadSettings | None = None) -> Rehearsal:
         (one,) = plan.hosts
         session = PatchSession(plan=one, plan_id=plan.id, connect=self.server.connect, now=_now)
         report = await acquire(session)
@@ -109,7 +110,7 @@ class Stage:
         async with self.server.connect() as transport:
             await fetch_packages(transport, one.changes, self.directory / "packages")
         clone = await self.clone(plan)
-        rehearser = Rehearser(self.twins, clone, self.directory / "packages")
+        rehearser = Rehearser(self.twins, clone, self.directory / "packages", load=load)
         return await rehearser.rehearse(plan.id, one)
 
 
@@ -280,6 +281,44 @@ async def test_a_check_that_needs_data_left_out_is_not_counted(stage: Stage) -> 
     rehearsal = await stage.rehearse(msgspec.structs.replace(plan, hosts=(one,)))
     assert rehearsal.verdict is Verdict.PASS, rehearsal.reason
     assert [c.verdict for c in rehearsal.baseline][-1] is Verdict.INCONCLUSIVE
+
+
+async def test_load_on_a_twin_is_measured_in_every_state(stage: Stage) -> None:
+    """What it comes to depends on what else this machine does."""
+    plan = await stage.plan(without=_ALL_BUT_FEW)
+    load = LoadSettings(stage.server.web, min_effect=1.0, seconds=10)
+    rehearsal = await stage.rehearse(plan, load)
+    found = rehearsal.performance
+    assert found is not None and found.verdict is rehearsal.verdict, rehearsal
+    assert rehearsal.verdict is not Verdict.FAIL, found.reason
+    names = [one.measure.name for one in found.judgements]
+    assert names[:2] == ["latency", "throughput"] and "memory" in names
+    assert all(one.effect is not None for one in found.judgements), found
+    for side in (found.before, found.after):
+        assert side is not None and side.requests > 100 and side.failed == 0
+
+
+async def test_a_patch_that_makes_a_command_slower_fails(stage: Stage) -> None:
+    plan = await stage.plan(without=_ALL_BUT_FEW)
+    (one,) = plan.hosts
+    changes = tuple(change for change in one.changes if change.source == packages.NOTES)
+    one = msgspec.structs.replace(one, changes=changes, patch_set=digest(changes))
+    new = f"dpkg-query -W -f '${{Version}}' {packages.NOTES} | grep -qxF {packages.NEW}"
+    load = LoadSettings(f"sleep 0.1; if {new}; then sleep 0.5; fi", min_effect=0.5, seconds=10)
+    rehearsal = await stage.rehearse(msgspec.structs.replace(plan, hosts=(one,)), load)
+    assert rehearsal.verdict is Verdict.FAIL, rehearsal
+    assert rehearsal.reason.startswith("performance: ") and "throughput: " in rehearsal.reason
+    assert rehearsal.suspects == (packages.NOTES,)
+    assert rehearsal.performance is not None and rehearsal.performance.alternations == 2
+    assert rehearsal.reports[-1].step is Step.VERIFY_ROLL_BACK
+    assert rehearsal.reports[-1].verdict is Verdict.PASS
+
+
+async def test_load_that_nothing_on_the_twin_answers_is_inconclusive(stage: Stage) -> None:
+    plan = await stage.plan(without=_ALL_BUT_FEW)
+    rehearsal = await stage.rehearse(plan, LoadSettings("http://127.0.0.1:9/", 0.1, 10))
+    assert rehearsal.verdict is Verdict.INCONCLUSIVE
+    assert "fails on the twin without the patch already" in rehearsal.reason
 
 
 async def test_a_twin_that_does_not_boot_is_said_with_its_console(
