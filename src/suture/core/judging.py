@@ -250,7 +250,10 @@ def _unknown(measure: Measure, reason: str) -> Judgement:
 
 
 def _percent(share: float) -> str:
-    text = f"{share * 100:+.1f}" if abs(share) < 0.0995 else f"{share * 100:+.0f}"
+    percent = share * 100
+    if abs(percent) < 0.05:
+        return "0 %"
+    text = f"{percent:+.1f}" if abs(percent) < 9.95 else f"{percent:+.0f}"
     return f"{text.replace('-', '−')} %"
 
 

@@ -156,9 +156,9 @@ def _measures(stretches: Sequence[Stretch], share: float) -> list[tuple[Measure,
         (Measure("latency", "ms", Better.LOWER, share), latency),
         (Measure("throughput", "/s", Better.HIGHER, share), throughput),
     ]
-    if all(use.cpu_s is not None for one in stretches for use in one.usage):
-        measures.append((Measure("CPU", "ms", Better.LOWER, share), _cpu_ms))
     if all(one.usage for one in stretches):
+        if all(use.cpu_s is not None for one in stretches for use in one.usage):
+            measures.append((Measure("CPU", "ms", Better.LOWER, share), _cpu_ms))
         floor = _FLOOR_MEMORY_MIB
         measures.append((Measure("memory", "MiB", Better.LOWER, share, floor), memory))
     if all(one.starts for one in stretches):
