@@ -13,10 +13,11 @@ from suture.core.documents import digest
 from suture.core.findings import Finding
 from suture.core.inventory import Host, Inventory
 from suture.core.planning import HeldBack, HostPlan, LeftOut, Plan
-from suture.core.policy import OnFailure, Policy, seconds
+from suture.core.policy import OnFailure, Policy
 from suture.core.scheduling import assign_rings, service_limits, waves
 from suture.core.selection import Change, Ledger, Selection
 from suture.core.versions import compare, is_valid
+from suture.core.words import seconds
 
 SCHEMA = 1
 

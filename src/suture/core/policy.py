@@ -1,8 +1,7 @@
 """The policy document: what an organisation wants, as one YAML file that people review.
 
 Every field has a default that is safe on a fleet nobody has described yet, so an empty file is a
-policy. Durations and shares stay in the words of the file (``10m``, ``25%``); :func:`seconds` and
-:func:`share_of` read them.
+policy. Durations and shares stay in the words of the file (``10m``, ``25%``).
 """
 
 from __future__ import annotations
@@ -21,39 +20,23 @@ from suture.core.planning import RebootRule
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.selection import SelectionRules
 from suture.core.urgency import RankingWeights
+from suture.core.words import (
+    AbsolutePath,
+    Count,
+    Duration,
+    HttpStatus,
+    Name,
+    Pattern,
+    Share,
+    Tally,
+    Text,
+    seconds,
+)
 from suture.core.yaml_reading import DocumentError, read_yaml
 
 PolicyError = DocumentError
 
-Duration = Annotated[
-    str, Meta(pattern=r"^[0-9]{1,6}[smhd]\Z", description="a duration such as 30s, 10m, 2h or 1d")
-]
-Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number of at least 1")]
-Tally = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number of at least 0")]
-Percent = Annotated[str, Meta(pattern=r"^([1-9][0-9]?|100)%\Z", description="a percentage")]
-Share = Annotated[Count | Percent, Meta(description='a count of hosts, or a share such as "25%"')]
-Name = Annotated[
-    str,
-    Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z",
-        description="a name (letters, digits, `.`, `_`, `-`; at most 64)",
-    ),
-]
-Pattern = Annotated[
-    str,
-    Meta(
-        pattern=r"^[^\x00-\x20\x7f]{1,255}\Z",
-        description="a host, label or service name, or a pattern such as web-*",
-    ),
-]
-Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,4096}\Z", description="one line of text")]
-AbsolutePath = Annotated[
-    str, Meta(pattern=r"^/[^\x00-\x1f\x7f]{0,4095}\Z", description="a path that begins with /")
-]
 LoadSeconds = Annotated[int, Meta(ge=10, le=600, description="seconds, 10 to 600")]
-HttpStatus = Annotated[int, Meta(ge=100, le=599, description="an HTTP status, 100 to 599")]
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 # Without these a twin has no packages to patch.
 _TWIN_NEEDS = ("/", "/etc", "/etc/apt", "/usr", "/var", "/var/lib", "/var/lib/apt", "/var/lib/dpkg")
@@ -254,18 +237,6 @@ def parse(text: str, *, name: str) -> Policy:
     Raises :class:`PolicyError`, whose message names file, line, key and what is expected.
     """
     return read_yaml(text, Policy, name=name)
-
-
-def seconds(duration: str) -> float:
-    """``10m`` → 600.0"""
-    return float(int(duration[:-1]) * _UNITS[duration[-1]])
-
-
-def share_of(share: int | str, total: int) -> int:
-    """How many of ``total`` a share is: rounded down, and at least one."""
-    if isinstance(share, int):
-        return share
-    return max(1, total * int(share.removesuffix("%")) // 100)
 
 
 def matches(host: Host, pattern: str) -> bool:

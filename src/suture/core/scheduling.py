@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from suture.core.inventory import Host
 from suture.core.planning import HostPlan, ServiceLimit, Wave
-from suture.core.policy import Policy, RingPolicy, matches, seconds, share_of
+from suture.core.policy import Policy, RingPolicy, matches
+from suture.core.words import seconds, share_of
 
 
 def assign_rings(hosts: Sequence[Host], policy: Policy) -> dict[str, str]:

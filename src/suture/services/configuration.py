@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from suture.core import policy as policy_rules
 from suture.core.advisories import Severity
 from suture.core.configuration import ConfigurationFinding, ConfigurationRules, examine
 from suture.core.policy import Policy
+from suture.core.words import seconds
 from suture.services import fleet, policies, scanner_reports
 from suture.services.collecting import clock
 from suture.services.workspace import Workspace
@@ -44,8 +44,8 @@ def findings(
 
 def rules(policy: Policy) -> ConfigurationRules:
     return ConfigurationRules(
-        max_pending_s=policy_rules.seconds(policy.configuration.max_pending),
-        max_indexes_age_s=policy_rules.seconds(policy.preflight.max_indexes_age),
+        max_pending_s=seconds(policy.configuration.max_pending),
+        max_indexes_age_s=seconds(policy.preflight.max_indexes_age),
     )
 
 

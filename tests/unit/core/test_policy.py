@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning import RebootRule
-from suture.core.policy import EXAMPLE, Policy, PolicyError, matches, parse, seconds, share_of
+from suture.core.policy import EXAMPLE, Policy, PolicyError, matches, parse
+from suture.core.words import seconds, share_of
 from tests.unit.core.builders import host
 
 
