@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from suture.cli.output import duration, plain, size, styled, table
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
+    from rich.text import Text
 
     from suture.core.lint import Problem
-    from suture.core.planning import HostPlan, Plan, PlanDiff
+    from suture.core.planning import HostPlan, Plan, PlanDiff, Slot
     from suture.core.selection import Ledger
     from suture.services.plans import Rehearsed
 
@@ -35,6 +38,7 @@ def print_plan(
         )
     )
     _print_waves(out, plan)
+    _print_times(out, plan)
     for patch_set in _by_patch_set(plan.hosts):
         _print_changes(out, patch_set)
         _print_rehearsed(out, [rehearsed.get(host.class_id) for host in patch_set])
@@ -68,6 +72,51 @@ def _print_waves(out: Console, plan: Plan) -> None:
                 limit=2000,
             )
         )
+
+
+def _print_times(out: Console, plan: Plan) -> None:
+    """Hosts with the same times are shown once."""
+    if not plan.timetable:
+        return
+    alike: dict[tuple[object, ...], list[Slot]] = {}
+    for slot in plan.timetable.hosts:
+        key = (slot.windows, slot.freezes, slot.window, slot.opens_at, slot.closes_at)
+        alike.setdefault((*key, slot.exploited, slot.late, slot.due), []).append(slot)
+    made = table("Window", "|Hosts", "Next open", "Until", "Needs", "|Due", title="When (UTC)")
+    for slots in alike.values():
+        first, needs = slots[0], max(slot.needs_s for slot in slots)
+        back = max(slot.reserve_s for slot in slots)
+        made.add_row(
+            plain(", ".join(first.windows) or "any time")
+            + plain(" (emergency)" if first.exploited else "", "bold red"),
+            plain(", ".join(slot.host for slot in slots), limit=2000),
+            plain(_moment(first.opens_at, plan.created_at)),
+            plain(_moment(first.closes_at, None)),
+            plain(f"{duration(needs)}, {duration(back)} of it for the way back"),
+            _due(first),
+        )
+    out.print(made)
+    for window in plan.timetable.windows:
+        text = f"Window {window.name}: {window.rule} at {window.start} for {window.duration}"
+        out.print(plain(f"{text}, {window.zone}"))
+    for freeze in plan.timetable.freezes:
+        days = [f"{freeze.begins} to {freeze.ends}"] if freeze.begins else []
+        days += [str(day) for day in freeze.days]
+        out.print(plain(f"Freeze {freeze.name}: {', '.join(days)}, {freeze.zone}"))
+
+
+def _moment(at: datetime | None, now: datetime | None) -> str:
+    if at is None:
+        return "no end in sight"
+    return "now" if now is not None and at <= now else f"{at:%a %Y-%m-%d %H:%M}"
+
+
+def _due(slot: Slot) -> Text:
+    if slot.due is None:
+        return plain("")
+    if not slot.late:
+        return plain(slot.due)
+    return plain(f"{slot.due}: no window closes {slot.late} in time", "bold red")
 
 
 def _by_patch_set(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import date
 from enum import StrEnum
 
 from suture.core.controls import fault, masked_units
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheckKind
-from suture.core.planning import HostPlan, Plan, Wave
+from suture.core.planning import HostPlan, Plan, Slot, Wave
 from suture.core.selection import Action, Change, Reason
 from suture.core.versions import compare, is_valid
+from suture.core.windows import next_fit
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -122,14 +124,13 @@ def _blast_radius(plan: Plan) -> Iterator[Problem]:
 
 def _limits(plan: Plan) -> Iterator[Problem]:
     """Limits that can be kept, and that keep something up."""
-    limits = {limit.service: limit for limit in plan.services}
+    counted = {limit.service: frozenset(limit.members) for limit in plan.services}
+    jumps = dict(plan.jump_limits)
     for host in plan.hosts:
-        if host.service is not None:
-            limit = limits.get(host.service)
-            if limit is None or host.host not in limit.members:
-                message = f"its service {host.service} has no limit that counts it"
-                yield _error("service-unlimited", host.host, message, _REPLAN)
-        if host.jump is not None and host.jump not in dict(plan.jump_limits):
+        if host.service is not None and host.host not in counted.get(host.service, ()):
+            message = f"its service {host.service} has no limit that counts it"
+            yield _error("service-unlimited", host.host, message, _REPLAN)
+        if host.jump is not None and host.jump not in jumps:
             message = f"its jump host {host.jump} has no limit"
             yield _error("jump-unlimited", host.host, message, _REPLAN)
     for limit in plan.services:
@@ -250,6 +251,42 @@ def _held_back(plan: Plan) -> Iterator[Problem]:
                 yield _error("held-back", host.host, message, _REPLAN)
 
 
+def _times(plan: Plan) -> Iterator[Problem]:
+    """Each host has its times, a window that admits it, and, it is hoped, no deadline missed."""
+    if not plan.timetable:
+        return
+    slots = plan.timetable.by_host
+    planned = {host.host for host in plan.hosts}
+    for host in sorted(planned ^ slots.keys()):
+        yield _error("host-times", host, "is planned or has times, and not both", _REPLAN)
+    late: dict[tuple[str, date | None], list[Slot]] = {}
+    for slot in plan.timetable.hosts:
+        if slot.takes_s <= 0 or slot.reserve_s <= 0:
+            message = "has no time to keep for the way there and back"
+            yield _error("host-reserve", slot.host, message, _REPLAN)
+        try:
+            windows, freezes = plan.timetable.rules(slot)
+        except KeyError as name:
+            message = f"is to keep to {name}, which the plan does not have"
+            yield _error("unknown-window", slot.host, message, _REPLAN)
+            continue
+        if next_fit(windows, freezes, plan.created_at, slot.needs_s) is None:
+            message = f"no window admits the {slot.needs_s / 60:.0f} min that it needs"
+            yield _error("no-window", slot.host, message, "Make one of its windows longer.")
+        if slot.late:
+            late.setdefault((slot.late, slot.due), []).append(slot)
+    for (cve, due), hosts in late.items():
+        names = ", ".join(slot.host for slot in hosts[:3])
+        more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+        first = min(slot.expected_at for slot in hosts if slot.expected_at is not None)
+        message = (
+            f"{cve} is due {due}, and no window closes it in time on {names}{more}: "
+            f"not before {first:%Y-%m-%d %H:%M} UTC"
+        )
+        remedy = "Add a window, enable the emergency lane, or move the hosts to an earlier ring."
+        yield _warning("deadline-missed", hosts[0].host, message, remedy)
+
+
 def _name(wave: Wave) -> str:
     return f"wave {wave.index} ({wave.ring})"
 
@@ -261,4 +298,5 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _limits,
     _host_plans,
     _held_back,
+    _times,
 )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from suture.core import expectations
+from suture.core import expectations, timing
 from suture.core.controls import Control
 from suture.core.documents import digest
+from suture.core.durations import Durations
 from suture.core.findings import Finding
 from suture.core.inventory import Host, Inventory
-from suture.core.planning import HeldBack, HostPlan, LeftOut, Plan
+from suture.core.planning import HeldBack, HostPlan, LeftOut, Plan, Timetable
 from suture.core.policy import OnFailure, Policy
 from suture.core.scheduling import assign_rings, service_limits, waves
 from suture.core.selection import Change, Ledger, Selection
@@ -28,6 +30,8 @@ SUPPORTED_MANAGERS = ("apt",)
 BYTES_PER_S = 17_000_000
 PACKAGE_S = 0.84
 
+NOTHING_LEARNED = Durations()
+
 
 def make_plan(
     *,
@@ -41,13 +45,15 @@ def make_plan(
     held_back: Sequence[HeldBack] = (),
     controls: Sequence[Control] = (),
     parent: str | None = None,
+    durations: Durations = NOTHING_LEARNED,
 ) -> Plan:
     """The plan for ``hosts``: a pure function of its arguments.
 
     ``inventories`` and ``selections`` are by host name. ``left_out`` are hosts that the caller
     could not reach or chose to leave out; of ``hosts``, each ends in the plan or among those left
     out, with the reason. Shares and service limits are of all ``hosts``. Each of ``controls`` goes
-    to the hosts that its condition means, and may be all that is done to one.
+    to the hosts that its condition means, and may be all that is done to one. ``durations`` are
+    those of earlier runs.
     """
     rings = assign_rings(hosts, policy)
     by_host: dict[str, list[Finding]] = {}
@@ -67,17 +73,18 @@ def make_plan(
         if reason is not None:
             out[host.name] = reason
         elif inventory is not None and selection is not None:
-            planned.append(
-                _host_plan(
-                    host,
-                    inventory,
-                    selection,
-                    applying,
-                    by_host.get(host.name, []),
-                    policy,
-                    rings[host.name],
-                )
-            )
+            known = by_host.get(host.name, [])
+            ring = rings[host.name]
+            planned.append(_host_plan(host, inventory, selection, applying, known, policy, ring))
+    urgency = timing.urgencies(planned, by_host)
+    table: Timetable | UnsetType = UNSET
+    if timing.is_timed(policy):
+        table, never = timing.timetable(planned, hosts, urgency, policy, durations, now)
+        out |= {entry.host: entry for entry in never}
+        planned = [host for host in planned if host.host not in out]
+    in_waves = waves(planned, policy, urgency)
+    if table:
+        table = timing.forecast(table, in_waves, urgency, now)
     jumps = sorted({host.jump for host in planned if host.jump})
     return Plan(
         schema=SCHEMA,
@@ -85,12 +92,13 @@ def make_plan(
         policy=digest(policy),
         parent=parent,
         hosts=tuple(planned),
-        waves=waves(planned, policy),
+        waves=in_waves,
         services=service_limits(hosts, policy),
         left_out=tuple(sorted(out.values(), key=lambda entry: entry.host)),
         held_back=tuple(held_back),
         rollback_on_failure=policy.on_failure is OnFailure.ROLL_BACK_HOST,
         jump_limits=tuple((jump, policy.concurrency.per_jump) for jump in jumps),
+        timetable=table,
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from suture.core.controls import Control
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheck
 from suture.core.selection import Change, Ledger
+from suture.core.windows import Freeze, Window
 
 
 class RebootRule(StrEnum):
@@ -107,10 +110,71 @@ class HeldBack(Document, frozen=True):
     reason: str
 
 
-class Plan(Document, frozen=True):
+class Slot(Document, frozen=True):
+    """When one host may be worked on, and when it probably will be.
+
+    ``windows`` and ``freezes`` are the names of those that are for it; without windows it may be
+    at any time. It is started where ``takes_s``, the expected seconds there, and ``reserve_s``,
+    those of the way back, fit into what is left. ``window`` is the first that admits it, from
+    ``opens_at`` to ``closes_at`` (None: no end in sight), as of planning. ``expected_at`` is the
+    earliest start in its wave. ``due`` is the first deadline of what is closed, ``late`` the
+    vulnerability that is closed too late for its own, empty for none.
+    """
+
+    host: str
+    windows: tuple[str, ...]
+    freezes: tuple[str, ...]
+    exploited: bool
+    takes_s: float
+    reserve_s: float
+    due: date | None = None
+    window: str = ""
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    expected_at: datetime | None = None
+    late: str = ""
+
+    @property
+    def needs_s(self) -> float:
+        return self.takes_s + self.reserve_s
+
+
+class Timetable(Document, frozen=True, dict=True):
+    """The windows and freezes that the plan keeps to, and what they mean for each host."""
+
+    windows: tuple[Window, ...]
+    freezes: tuple[Freeze, ...]
+    hosts: tuple[Slot, ...]
+
+    @cached_property
+    def by_host(self) -> Mapping[str, Slot]:
+        return {slot.host: slot for slot in self.hosts}
+
+    @cached_property
+    def _rules(self) -> dict[tuple[tuple[str, ...], tuple[str, ...]], _Rules]:
+        return {}
+
+    def rules(self, slot: Slot) -> _Rules:
+        """The windows and freezes that the slot names; raises :class:`KeyError`."""
+        names = slot.windows, slot.freezes
+        if names not in self._rules:
+            windows = {window.name: window for window in self.windows}
+            freezes = {freeze.name: freeze for freeze in self.freezes}
+            self._rules[names] = (
+                tuple(windows[name] for name in slot.windows),
+                tuple(freezes[name] for name in slot.freezes),
+            )
+        return self._rules[names]
+
+
+_Rules = tuple[tuple[Window, ...], tuple[Freeze, ...]]
+
+
+class Plan(Document, frozen=True, dict=True):
     """Immutable; its ``id`` is derived from everything else in it.
 
-    ``parent`` is the plan that this one corrects, for example after a failed rehearsal.
+    ``parent`` is the plan that this one corrects, for example after a failed rehearsal. Without a
+    ``timetable`` every host may be worked on at any time.
     """
 
     schema: int
@@ -124,16 +188,23 @@ class Plan(Document, frozen=True):
     held_back: tuple[HeldBack, ...]
     rollback_on_failure: bool = True
     jump_limits: tuple[tuple[str, int], ...] = ()
+    timetable: Timetable | UnsetType = UNSET
 
-    @property
+    @cached_property
     def id(self) -> str:
         return digest(self)[:12]
 
+    @cached_property
+    def by_host(self) -> Mapping[str, HostPlan]:
+        return {host.host: host for host in self.hosts}
+
     def host(self, name: str) -> HostPlan:
-        for host in self.hosts:
-            if host.host == name:
-                return host
-        raise KeyError(name)
+        """Raises :class:`KeyError`."""
+        return self.by_host[name]
+
+    def slot(self, name: str) -> Slot | None:
+        """None where the plan says nothing about time."""
+        return self.timetable.by_host.get(name) if self.timetable else None
 
 
 class Replaced(Document, frozen=True):

@@ -6,7 +6,8 @@ policy. Durations and shares stay in the words of the file (``10m``, ``25%``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -20,6 +21,7 @@ from suture.core.planning import RebootRule
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.selection import SelectionRules
 from suture.core.urgency import RankingWeights
+from suture.core.windows import Freeze, Window
 from suture.core.words import (
     AbsolutePath,
     Count,
@@ -27,6 +29,7 @@ from suture.core.words import (
     HttpStatus,
     Name,
     Pattern,
+    Percent,
     Share,
     Tally,
     Text,
@@ -192,6 +195,23 @@ class PerformancePolicy(Document, frozen=True, kw_only=True):
         return int(self.min_effect.removesuffix("%")) / 100
 
 
+class EmergencyPolicy(Document, frozen=True, kw_only=True):
+    """The lane of hosts on which the plan closes what is known to be exploited. Where it is
+    ``enabled`` they go in waves of their own before all others, at any time or, with ``windows``,
+    in these as well as their usual ones; through freezes only with ``through_freezes``.
+    """
+
+    enabled: bool = False
+    windows: tuple[Window, ...] = ()
+    through_freezes: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.enabled and (self.windows or self.through_freezes):
+            raise ValueError("the emergency lane has rules and is not enabled; enable it")
+        if any(window.hosts for window in self.windows):
+            raise ValueError("windows of the emergency lane are for all of its hosts; drop hosts")
+
+
 class Policy(Document, frozen=True, kw_only=True):
     """The whole policy; field by field explained in the text of ``EXAMPLE``."""
 
@@ -202,6 +222,9 @@ class Policy(Document, frozen=True, kw_only=True):
         RingPolicy(name="broad", parallel=50),
     )
     services: Mapping[Name, ServicePolicy] = field(default_factory=dict)
+    windows: tuple[Window, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    emergency: EmergencyPolicy = EmergencyPolicy()
     checks: tuple[HostCheckPolicy, ...] = ()
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
@@ -215,20 +238,25 @@ class Policy(Document, frozen=True, kw_only=True):
     limits: TimeLimits = TimeLimits()
 
     def __post_init__(self) -> None:
-        names = [ring.name for ring in self.rings]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if not names:
+        if not self.rings:
             raise ValueError("rings: there is no ring; add one, or leave `rings` out")
-        if twice:
-            raise ValueError(f"rings: two rings are called `{twice[0]}`; rename one")
+        _no_name_twice("rings", self.rings)
         rest = [ring.name for ring in self.rings if ring.takes_rest]
         if len(rest) > 1:
             both = f"`{rest[0]}` and `{rest[1]}`"
             raise ValueError(f"rings: {both} would both take the rest; give one hosts or a share")
+        _no_name_twice("windows", (*self.windows, *self.emergency.windows))
+        _no_name_twice("freezes", self.freezes)
 
     def service(self, name: str) -> ServicePolicy:
         """The service's own rules, or the default ones."""
         return self.services.get(name) or ServicePolicy()
+
+
+def _no_name_twice(key: str, named: Sequence[RingPolicy | Window | Freeze]) -> None:
+    for name, times in Counter(one.name for one in named).items():
+        if times > 1:
+            raise ValueError(f"{key}: two {key} are called `{name}`; rename one")
 
 
 def parse(text: str, *, name: str) -> Policy:

@@ -37,6 +37,34 @@ rings:
 #       - {kind: http, target: "http://127.0.0.1/health", status: 200, body: ok}
 services: {}
 
+# When hosts may be worked on. A host is started only where installing, restarting or rebooting,
+# and the way back fit into what is left; nothing running is ever interrupted. Without hosts, a
+# window is for those that no other one names; hosts without a window may be patched at any time.
+#   - name: nights
+#     hosts: [production]
+#     rule: FREQ=WEEKLY;BYDAY=MO,TU,WE,TH   # an RRULE that chooses days
+#     start: "22:00"
+#     duration: 4h
+#     zone: Europe/Berlin
+#     since: 2026-01-05                     # the day from which INTERVAL counts
+windows: []
+
+# When nothing is started but ways back: from begins to ends, and on each of days (holidays).
+#   - name: year-end
+#     begins: 2026-12-20
+#     ends: 2027-01-03
+#     days: [2026-10-31]
+#     hosts: [shop]                         # without hosts: all
+#     zone: Europe/Berlin
+freezes: []
+
+# Hosts on which known-exploited vulnerabilities are closed: where enabled, in waves of their own
+# before all others, at any time or, with windows (as above, without hosts), in these as well.
+emergency:
+  enabled: false
+  windows: []
+  through_freezes: false
+
 # What must hold before and after a patch. Kinds: unit (nginx.service), port (127.0.0.1:80),
 # http (a URL, with status and body), command (run as root on the host; exit status 0 is a pass).
 #   - on: production

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from types import MappingProxyType
 
+from suture.core.documents import Document
 from suture.core.inventory import Host
 from suture.core.planning import HostPlan, ServiceLimit, Wave
 from suture.core.policy import Policy, RingPolicy, matches
 from suture.core.words import seconds, share_of
+
+
+class Urgency(Document, frozen=True):
+    """Of what is closed on a host: whether any of it is known to be exploited, and the first
+    ``due`` day with its vulnerability."""
+
+    exploited: bool = False
+    due: date | None = None
+    cve: str = ""
 
 
 def assign_rings(hosts: Sequence[Host], policy: Policy) -> dict[str, str]:
@@ -47,29 +59,38 @@ def assign_rings(hosts: Sequence[Host], policy: Policy) -> dict[str, str]:
     return placed | {host.name: rest for host in free} if rest else placed
 
 
-def waves(host_plans: Sequence[HostPlan], policy: Policy) -> tuple[Wave, ...]:
-    """One wave a ring, in the policy's order; rings without hosts are left out.
+def waves(
+    host_plans: Sequence[HostPlan],
+    policy: Policy,
+    urgencies: Mapping[str, Urgency] = MappingProxyType({}),
+) -> tuple[Wave, ...]:
+    """One wave a ring, in the policy's order; rings without hosts are left out. Where the policy
+    has an emergency lane, its hosts come before all others in waves of their own.
 
     Within a wave hosts follow each other as places at work, in their service and behind their
     jump host become free: a fixed partition would make every host wait for the slowest of its
     batch and would bound nothing that the limits do not bound already. Members of a service
     stand apart in the order, so that the limits of one seldom hold up the others.
     """
-    by_ring: dict[str, list[HostPlan]] = {}
+    lanes: dict[tuple[bool, str], list[HostPlan]] = {}
     for host in host_plans:
-        by_ring.setdefault(host.ring, []).append(host)
-    used = [ring for ring in policy.rings if ring.name in by_ring]
+        urgency = urgencies.get(host.host, _CALM)
+        usual = not (policy.emergency.enabled and urgency.exploited)
+        lanes.setdefault((usual, host.ring), []).append(host)
+    used = [(lane, ring) for lane in (False, True) for ring in policy.rings]
     return tuple(
         Wave(
             index=index,
             ring=ring.name,
-            hosts=_interleaved(by_ring[ring.name]),
+            hosts=_ordered(lanes[lane, ring.name], urgencies),
             parallel=min(ring.parallel, policy.concurrency.total),
             soak_s=seconds(ring.soak),
             max_failures=ring.max_failures,
             approval=ring.approval,
         )
-        for index, ring in enumerate(used)
+        for index, (lane, ring) in enumerate(
+            (lane, ring) for lane, ring in used if (lane, ring.name) in lanes
+        )
     )
 
 
@@ -87,6 +108,9 @@ def service_limits(hosts: Sequence[Host], policy: Policy) -> tuple[ServiceLimit,
         )
         for service, names in sorted(members.items())
     )
+
+
+_CALM = Urgency()
 
 
 def place(name: str) -> bytes:
@@ -123,12 +147,21 @@ def _take(free: Sequence[Host], room: int, inside: Counter[str], members: Counte
     return taken
 
 
-def _interleaved(hosts: Iterable[HostPlan]) -> tuple[str, ...]:
-    """Each service's first member before any service's second; by place within that."""
+def _ordered(hosts: Iterable[HostPlan], urgencies: Mapping[str, Urgency]) -> tuple[str, ...]:
+    """What is exploited first, then what is due first: where windows are short, these get the
+    room. Of what is alike, each service's first member before any service's second; by place
+    within that."""
+
+    def urgency(host: HostPlan) -> tuple[bool, date]:
+        known = urgencies.get(host.host, _CALM)
+        return not known.exploited, known.due or date.max
+
     turn: Counter[str] = Counter()
-    order: list[tuple[int, bytes, str]] = []
-    for host in sorted(hosts, key=lambda host: place(host.host)):
-        order.append((turn[host.service] if host.service else 0, place(host.host), host.host))
+    order: list[tuple[bool, date, int, bytes, str]] = []
+    for calm, due, at, host in sorted(
+        ((*urgency(host), place(host.host), host) for host in hosts), key=lambda each: each[:3]
+    ):
+        order.append((calm, due, turn[host.service] if host.service else 0, at, host.host))
         if host.service:
             turn[host.service] += 1
-    return tuple(name for _, _, name in sorted(order))
+    return tuple(name for *_, name in sorted(order))

@@ -9,22 +9,26 @@ from pathlib import Path
 from suture.core import planner
 from suture.core.controls import Control
 from suture.core.documents import Document, decode
+from suture.core.durations import Durations, learn
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
 from suture.core.lint import Problem, has_errors, lint
 from suture.core.planning import HeldBack, Plan
 from suture.core.policy import Policy
+from suture.core.timing import is_timed
 from suture.services import controls, fleet, policies
 from suture.services.assessing import assess
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError, ServiceError
 from suture.services.knowledge import known_about
 from suture.services.workspace import Workspace
-from suture.store import events, inventories
+from suture.store import events, inventories, rollouts
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 
 _RESTARTED = "restarted "
+_MOST_REPORTS = 20_000  # to learn from: some thousands of runs
+
 _HELD_BACK = re.compile(r"([a-z0-9][a-z0-9+.-]*)@([A-Za-z0-9.+:~-]+)")
 
 
@@ -116,6 +120,7 @@ def make(
         held_back=tuple(held_back),
         controls=controls,
         parent=parent,
+        durations=_durations(store, policy),
     )
 
 
@@ -140,6 +145,14 @@ def _refuse_idle(plan: Plan, wanted: Sequence[Control]) -> None:
                 + (f" ({left_out})" if left_out else ""),
                 "Choose other hosts, scan them, or change its condition.",
             )
+
+
+def _durations(store: Store, policy: Policy) -> Durations:
+    """What earlier runs took, where the policy makes anything depend on it."""
+    if not is_timed(policy):
+        return Durations()
+    with store.read() as connection:
+        return learn(rollouts.recent_runs(connection, _MOST_REPORTS))
 
 
 def save(store: Store, plan: Plan, actor: str) -> None:

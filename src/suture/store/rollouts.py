@@ -146,6 +146,19 @@ def step_reports(
     return tuple(decode(row.document, StepReport) for row in rows)
 
 
+def recent_runs(connection: sa.Connection, most: int) -> tuple[tuple[StepReport, ...], ...]:
+    """The newest ``most`` reports of all rollouts, those of each run of a host together."""
+    rows = connection.execute(
+        sa.select(reports.c.rollout, reports.c.host, reports.c.attempt, reports.c.document)
+        .order_by(reports.c.id.desc())
+        .limit(most)
+    )
+    runs: dict[tuple[str, str, int], list[StepReport]] = {}
+    for rollout, host, attempt, document in rows:
+        runs.setdefault((rollout, host, attempt), []).append(decode(document, StepReport))
+    return tuple(tuple(run) for run in runs.values())
+
+
 def report_documents(
     connection: sa.Connection,
 ) -> Iterator[tuple[tuple[str, str, int, str], bytes]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from datetime import date, timedelta
 
 import pytest
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.console import Console
 from suture.cli.plan_view import print_ledger, print_plan
 from suture.core.planning import Plan
 from suture.core.selection import Ledger, LedgerEntry, Reason
+from suture.core.windows import Freeze, Window
 from suture.services.plans import Rehearsed
 from tests.unit.core import builders
 
@@ -47,6 +49,28 @@ def test_what_was_rehearsed_is_told_beside_what_is_expected() -> None:
         print_plan(out, plan, rehearsed)
         assert words in file.getvalue()
         assert ("as rehearsed: " in file.getvalue()) is bool(rehearsed)
+
+
+def test_the_windows_of_hosts_are_shown_and_what_they_are_too_late_for() -> None:
+    night = Window(name="nights", rule="FREQ=DAILY", start="22:00", duration="4h")
+    freeze = Freeze(name="fair", days=(date(2026, 3, 9),))
+    opens = builders.NOW.replace(hour=22)
+    plan = builders.timed(
+        builders.plan([builders.wave(0, ["a", "b"])]),
+        [night],
+        [freeze],
+        opens_at=opens,
+        closes_at=opens + timedelta(hours=4),
+        due=date(2026, 3, 1),
+        late="CVE-2026-0001",
+    )
+    out, file = _console()
+    print_plan(out, plan)
+    said = " ".join(file.getvalue().split())
+    assert "nights a, b Mon 2026-03-02 22:00 Tue 2026-03-03 02:00 2 min, 60 s of it" in said
+    assert "no window closes" in said
+    assert "Window nights: FREQ=DAILY at 22:00 for 4h, UTC" in said
+    assert "Freeze fair: 2026-03-09, UTC" in said
 
 
 def test_the_ledgers_sum_begins_with_what_is_taken() -> None:

@@ -22,8 +22,17 @@ from suture.core.inventory import (
     Package,
     PackageSet,
 )
-from suture.core.planning import HostPlan, Plan, RebootRule, ServiceLimit, Wave
+from suture.core.planning import (
+    HostPlan,
+    Plan,
+    RebootRule,
+    ServiceLimit,
+    Slot,
+    Timetable,
+    Wave,
+)
 from suture.core.selection import Change, Ledger, LedgerEntry, Reason, Selection
+from suture.core.windows import Freeze, Window
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -157,6 +166,21 @@ def plan(
         "jump_limits": tuple((jump, 1) for jump in sorted(set(jumps.values()))),
     }
     return Plan(**defaults | fields)
+
+
+def timed(
+    whole: Plan, windows: Sequence[Window], freezes: Sequence[Freeze] = (), **fields: Any
+) -> Plan:
+    """``whole`` with the same times for all of its hosts; each takes a minute there and back."""
+    defaults: dict[str, Any] = {
+        "windows": tuple(window.name for window in windows),
+        "freezes": tuple(freeze.name for freeze in freezes),
+        "exploited": False,
+        "takes_s": 60.0,
+        "reserve_s": 60.0,
+    }
+    slots = tuple(Slot(**{"host": host.host} | defaults | fields) for host in whole.hosts)
+    return replace(whole, timetable=Timetable(tuple(windows), tuple(freezes), slots))
 
 
 def with_host(whole: Plan, name: str, **fields: Any) -> Plan:

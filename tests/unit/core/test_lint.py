@@ -9,6 +9,8 @@ from suture.core.documents import digest
 from suture.core.lint import ProblemSeverity, has_errors, lint
 from suture.core.planning import HeldBack, LeftOut, Plan, ServiceLimit
 from suture.core.selection import Action, Change, Ledger, LedgerEntry, Reason
+from suture.core.windows import Window
+from tests.unit.core import builders
 from tests.unit.core.builders import change, host_plan, ledger, plan, wave, with_host
 
 GOOD = plan([wave(0, ["a"]), wave(1, ["b", "c", "d"])], {"web": (["a", "b"], 1)}, jumps={"c": "j"})
@@ -22,6 +24,20 @@ def changed(*changes: Change, **fields: Any) -> Plan:
     """GOOD with other changes on host ``a``, its digest and ledger to match."""
     defaults = {"changes": changes, "patch_set": digest(changes), "ledger": ledger(changes)}
     return with_host(GOOD, "a", **defaults | fields)
+
+
+NIGHT = Window(name="nights", rule="FREQ=DAILY", start="22:00", duration="2h")
+
+
+def timed(drop: int = 0, **fields: Any) -> Plan:
+    """GOOD with times for its hosts, but for the first ``drop``."""
+    whole = builders.timed(GOOD, [NIGHT], **fields)
+    assert whole.timetable
+    return replace(whole, timetable=replace(whole.timetable, hosts=whole.timetable.hosts[drop:]))
+
+
+def test_a_good_plan_with_times_has_no_problem() -> None:
+    assert lint(timed()) == ()
 
 
 def waves(*made: Any) -> Plan:
@@ -56,6 +72,11 @@ ENTRY = LedgerEntry("bash", "amd64", "5.1", "5.2", Reason.HELD)
         ("service-limit", replace(GOOD, services=(ServiceLimit("web", ("a", "b"), 0),))),
         ("service-limit", replace(GOOD, services=(ServiceLimit("web", ("a", "b"), 2),))),
         ("jump-unlimited", replace(GOOD, jump_limits=())),
+        ("host-times", timed(drop=1)),
+        ("host-times", replace(timed(), hosts=GOOD.hosts[1:])),
+        ("host-reserve", timed(reserve_s=0.0)),
+        ("unknown-window", timed(windows=("nights", "days"))),
+        ("no-window", timed(takes_s=7200.0)),
         ("jump-limit", replace(GOOD, jump_limits=(("j", 0),))),
         ("package-set", with_host(GOOD, "a", package_set="")),
         ("patch-set", with_host(GOOD, "a", patch_set="0" * 64)),

@@ -1,9 +1,16 @@
 """What changed from one plan to the next."""
 
-from suture.core.planning import HostDiff, Replaced, diff
+from suture.core.documents import decode, digest, encode
+from suture.core.planning import HostDiff, Plan, Replaced, diff
 from tests.unit.core.builders import change, plan, wave, with_host
 
 OLD = plan([wave(0, ["a", "b"])])
+
+
+def test_a_plan_without_times_says_nothing_of_them_and_keeps_its_id() -> None:
+    assert b"timetable" not in encode(OLD)
+    assert decode(encode(OLD), Plan) == OLD
+    assert digest(decode(encode(OLD), Plan))[:12] == OLD.id
 
 
 def test_a_plan_does_not_differ_from_itself() -> None:

@@ -1,5 +1,7 @@
 """Policies as people write them, and as they get them wrong."""
 
+from datetime import date
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -17,7 +19,12 @@ def test_the_example_says_the_defaults() -> None:
 
 
 def test_a_policy_survives_both_of_its_forms() -> None:
-    policy = parse("rings: [{name: all, soak: 1h}]\nservices: {web: {max_out: 2}}", name="p")
+    policy = parse(
+        "rings: [{name: all, soak: 1h}]\nservices: {web: {max_out: 2}}\n"
+        "freezes: [{name: f, days: [2026-12-24]}]\n"
+        'windows: [{name: w, rule: FREQ=DAILY, start: "22:00", duration: 1h, since: 2026-01-01}]',
+        name="p",
+    )
     assert msgspec.json.decode(msgspec.json.encode(policy), type=Policy) == policy
     assert parse(msgspec.yaml.encode(policy).decode(), name="p") == policy
 
@@ -35,6 +42,9 @@ services:
     checks: [{kind: http, target: "http://127.0.0.1/", status: 204, timeout: 3s}]
 checks:
   - {on: db-*, kind: command, target: pg_isready -q}
+windows: [{name: w, hosts: [db], rule: FREQ=DAILY, start: "22:00", duration: 2h, zone: Asia/Tokyo}]
+freezes: [{name: f, begins: 2026-12-20, ends: 2027-01-03, days: [2026-10-31]}]
+emergency: {enabled: true, through_freezes: true}
 reboot: never
 preflight: {min_free_mb: {/opt: 5}}
 """,
@@ -48,6 +58,10 @@ preflight: {min_free_mb: {/opt: 5}}
     )
     assert policy.service("other").max_out == 1
     assert policy.checks[0].on == "db-*"
+    assert (policy.windows[0].hosts, policy.windows[0].zone) == (("db",), "Asia/Tokyo")
+    assert policy.freezes[0].ends == date(2027, 1, 3)
+    assert policy.freezes[0].days == (date(2026, 10, 31),)
+    assert policy.emergency.through_freezes
     assert policy.reboot is RebootRule.NEVER
     assert policy.preflight.min_free_mb == {"/opt": 5}
 
@@ -88,6 +102,20 @@ preflight: {min_free_mb: {/opt: 5}}
         ("b: *x", "p:1: anchors and aliases are not used"),
         ("a: !!python/name:os.system", "tags (tag:yaml.org,2002:python/name:os.system)"),
         ("<<: {}", "unknown key `<<`"),
+        (
+            "windows: [{name: a, rule: FREQ=DAILY, start: 22:00, duration: 4h}]",
+            'windows[0].start: expected a time of day in quotes, such as "22:30", found `22:00`',
+        ),
+        (
+            "windows:\n- {name: a, rule: FREQ=HOURLY, start: '02:00', duration: 4h}",
+            "p:2: windows[0]: rule `FREQ=HOURLY`: FREQ is one of DAILY, MONTHLY, WEEKLY, YEARLY",
+        ),
+        ("freezes: [{name: a, begins: soon}]", "expected a day such as 2026-12-24, found `soon`"),
+        (
+            "freezes: [{name: a, days: [2026-01-01]}, {name: a, days: [2026-01-01]}]",
+            "p:1: freezes: two freezes are called `a`; rename one",
+        ),
+        ("emergency: {through_freezes: true}", "has rules and is not enabled; enable it"),
         ("rings: [", "p:1: not YAML: while parsing a flow"),
         ("a: 1\n  b: 2", "p:2: not YAML: mapping values are not allowed here"),
         ("reboot: never\n---\nreboot: always", "p:2: not YAML: expected a single document"),
