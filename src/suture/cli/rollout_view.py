@@ -48,8 +48,20 @@ def live(view: RolloutView, *, quiet: bool = False) -> Iterator[Listeners]:
         if line is not None:
             out.print(line)
 
-    if quiet or not sys.stdout.isatty():
-        yield (lambda event: None) if quiet else on_event, lambda tick: None
+    told: list[str] = []
+
+    def on_tick(tick: Tick) -> None:
+        """Where nothing moves on the screen, what is waited for is said once."""
+        for action in tick.waiting:
+            if action.until is not None and told[-1:] != [action.reason]:
+                out.print(plain(f"waiting: {action.reason}"))
+                told.append(action.reason)
+
+    if quiet:
+        yield lambda event: None, lambda tick: None
+        return
+    if not sys.stdout.isatty():
+        yield on_event, on_tick
         return
     with showing:
         yield on_event, latest.append
@@ -160,8 +172,17 @@ def _print_report(out: Console, report: StepReport) -> None:
         out.print(plain(f"  │ {line}", "dim"))
 
 
+def print_waiting(out: Console, view: RolloutView) -> None:
+    """What ends by itself, and when."""
+    for action in view.waiting:
+        if action.until is not None:
+            text = f"Waiting until {action.until:%a %Y-%m-%d %H:%M} UTC: {action.reason}"
+            out.print(plain(text, "bold yellow"))
+
+
 def _print_next(out: Console, view: RolloutView) -> None:
     """The commands that make sense now."""
+    print_waiting(out, view)
     rollout, state = view.rollout, view.rollout.state
     if any(host.phase.is_at_work for host in state.hosts):
         _say(out, f"rollout watch {rollout.id}", "go on with it")

@@ -38,13 +38,14 @@ def start(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Roll a plan out and watch it.
+    """Roll a plan out and watch it; outside of its windows it waits for the next one.
 
     Exit code 0: done, every host patched or left alone; 1: hosts were taken back or are not well;
     4: paused or waiting for approval.
     """
     from suture.cli.asking import actor
     from suture.cli.output import console, plain
+    from suture.cli.rollout_view import print_waiting
     from suture.cli.workspace import workspace
     from suture.services import rollouts
 
@@ -54,7 +55,9 @@ def start(
     console(stderr=json).print(
         plain(f"Rollout {rollout} of plan {found.id}: {len(found.hosts)} hosts", "bold")
     )
-    if not detach:
+    if detach:
+        print_waiting(console(stderr=json), rollouts.view(workspace(), rollout))
+    else:
         _drive(rollout, policy, json)
 
 

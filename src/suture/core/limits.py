@@ -42,10 +42,16 @@ class Room:
         self._working += 1
         self._behind[self._jump_of.get(host, "")] += 1
 
+    def full(self) -> str:
+        """Why no host at all may be started now, empty where some may."""
+        if self._working < self._parallel:
+            return ""
+        return f"{self._working} of {self._parallel} at work"
+
     def refusal(self, host: str) -> str:
         """Why ``host`` may not be started now, empty where it may."""
-        if self._working >= self._parallel:
-            return f"{self._working} of {self._parallel} at work"
+        if full := self.full():
+            return full
         for limit in self._services_of.get(host, ()):
             out = self._out[limit.service]
             if len(out) >= limit.max_out:

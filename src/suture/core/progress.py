@@ -12,6 +12,9 @@ from enum import StrEnum
 from suture.core.documents import Document
 from suture.core.limits import Room
 from suture.core.planning import Plan, Wave
+from suture.core.windows import Span, next_fit
+
+_NO_WINDOW = "no window admits them within a year"
 
 
 class HostPhase(StrEnum):
@@ -145,7 +148,9 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     Ways back come first and are given while paused and after an abort as well. A wave starts when
     the one before it is closed, its soak is over, and, where asked, a person approved. It closes
     when each of its hosts has come to an end and not more than half were skipped: a wave that
-    mostly did not happen has shown nothing. After FINISH there is nothing left to ask.
+    mostly did not happen has shown nothing. A host starts only where one of its windows is open
+    for as long as it needs with its way back; what runs is never interrupted, and ways back wait
+    for no window. After FINISH there is nothing left to ask.
     """
     if state.status is RolloutStatus.DONE:
         return ()
@@ -176,6 +181,7 @@ class Tick:
             for host in state.hosts
             if host.phase is HostPhase.FAILED and plan.rollback_on_failure
         ]
+        self._spans: dict[tuple[object, ...], Span | None] = {}
         self.room = Room(plan, self.wave.parallel if self.wave else 0)
         for host in state.hosts:
             if host.phase.is_out:
@@ -202,20 +208,22 @@ class Tick:
         gate = self._gate(self.wave)
         if gate is not None:
             return (gate,)
-        starts, refused = self._starts(self.wave)
+        starts, refused, later = self._starts(self.wave)
         if starts:
             return starts
         if busy:
             why = "; ".join(sorted(set(refused.values()))[:3])
             return () if way_back_given else (_wait(why or f"{len(self.at_work)} at work"),)
+        if later:
+            return (self._wait_for_window(self.wave, later),)
         return (self._stuck_or_done(self.wave, refused),)
 
     def stuck(self) -> dict[str, str]:
         """The hosts that wait for room which nothing at work will make, and why."""
         if self.wave is None or self.at_work or self.to_take_back or self._gate(self.wave):
             return {}
-        starts, refused = self._starts(self.wave)
-        return {} if starts else refused
+        starts, refused, later = self._starts(self.wave)
+        return {} if starts or later else refused
 
     def _trouble(self) -> str:
         """Why the rollout has to stop, empty where it need not."""
@@ -246,20 +254,48 @@ class Tick:
             return _wait(f"{wave.ring} waits for approval", wave.index)
         return None
 
-    def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str]]:
-        """The hosts to start now, and for the others that wait, why not yet."""
+    def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str], dict[str, Span]]:
+        """The hosts to start now, for others that wait why not yet, and the windows for which the
+        rest wait."""
         starts: list[NextAction] = []
         refused: dict[str, str] = {}
+        later: dict[str, Span] = {}
+        full = ""
         for host in wave.hosts:
             if self.by_name[host].phase is not HostPhase.WAITING:
                 continue
-            why = self.room.refusal(host)
-            if why:
+            span = self._window(host)
+            if span is None:
+                refused[host] = _NO_WINDOW
+            elif span.opens > self.now:
+                later[host] = span
+            elif why := full or self.room.refusal(host):
                 refused[host] = why
-                continue
-            self.room.take(host, at_work=True)
-            starts.append(NextAction(ActionKind.START_HOST, wave.ring, host=host, wave=wave.index))
-        return tuple(starts), refused
+                full = self.room.full()
+            else:
+                self.room.take(host, at_work=True)
+                starts.append(
+                    NextAction(ActionKind.START_HOST, wave.ring, host=host, wave=wave.index)
+                )
+        return tuple(starts), refused, later
+
+    def _window(self, host: str) -> Span | None:
+        """The span in which the host may start next, None where there is none for a year."""
+        slot = self.plan.slot(host)
+        if slot is None or not self.plan.timetable:
+            return Span("", self.now, None)
+        key = slot.windows, slot.freezes, slot.needs_s
+        if key not in self._spans:
+            rules = self.plan.timetable.rules(slot)
+            self._spans[key] = next_fit(*rules, self.now, slot.needs_s)
+        return self._spans[key]
+
+    def _wait_for_window(self, wave: Wave, later: dict[str, Span]) -> NextAction:
+        first = min(later.values(), key=lambda span: span.opens)
+        name = f"window {first.name}" if first.name else "the end of a freeze"
+        count = f"{len(later)} host{'' if len(later) == 1 else 's'}"
+        reason = f"{count} of {wave.ring} wait for {name} at {first.opens:%Y-%m-%d %H:%M} UTC"
+        return _wait(reason, wave.index, first.opens)
 
     def _stuck_or_done(self, wave: Wave, refused: dict[str, str]) -> NextAction:
         """Nothing is at work: the wave is at its end, or cannot come to it."""

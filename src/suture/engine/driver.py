@@ -19,6 +19,7 @@ from suture.store.database import Store, StoreError
 from suture.store.workers import Worker
 
 BEAT_S = 0.3
+IDLE_BEAT_S = 2.0  # while a soak or a window is all that is waited for
 HEARTBEAT_S = 2.0
 
 log = structlog.get_logger("suture.engine")
@@ -72,7 +73,7 @@ class Driver:
             on_tick(tick)
             if tick.is_settled:
                 return tick
-            self._woken.wait(BEAT_S)
+            self._woken.wait(BEAT_S if tick.is_at_work else IDLE_BEAT_S)
 
     def wake(self) -> None:
         """Something has changed: the next tick is due."""

@@ -14,7 +14,7 @@ from suture.core.inventory import Host
 from suture.core.lint import has_errors, lint
 from suture.core.planning import Plan
 from suture.core.policy import Policy
-from suture.core.progress import HostPhase, Signal
+from suture.core.progress import ActionKind, HostPhase, NextAction, Signal, next_actions
 from suture.core.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
@@ -37,11 +37,12 @@ OnTick = Callable[[Tick], None]
 
 
 class RolloutView(Document, frozen=True):
-    """A rollout with its plan and everything that its steps reported."""
+    """A rollout with its plan, everything that its steps reported, and what it waits for."""
 
     rollout: StoredRollout
     plan: Plan
     reports: tuple[StepReport, ...]
+    waiting: tuple[NextAction, ...] = ()
 
 
 class Proof(Document, frozen=True):
@@ -129,7 +130,14 @@ def _view(store: Store, rollout: StoredRollout) -> RolloutView:
         plan = stored_plans.get(connection, rollout.plan)
         reports = rollouts.step_reports(connection, rollout.id)
     assert plan is not None
-    return RolloutView(rollout, plan, reports)
+    return RolloutView(rollout, plan, reports, _waiting(plan, rollout))
+
+
+def _waiting(plan: Plan, rollout: StoredRollout) -> tuple[NextAction, ...]:
+    if rollout.is_over:
+        return ()
+    actions = next_actions(plan, rollout.state, clock())
+    return tuple(action for action in actions if action.kind is ActionKind.WAIT)
 
 
 def listing(workspace: Workspace) -> tuple[StoredRollout, ...]:

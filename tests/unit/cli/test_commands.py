@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from suture.core.documents import encode
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning import Plan
+from suture.core.windows import Window
 from suture.services import fleet, plans
 from suture.store import inventories
 from suture.store import plans as stored_plans
@@ -189,6 +190,18 @@ def test_a_rollout_waits_for_approval_and_is_aborted(planned: Run) -> None:
     assert json.loads(out)["rollout"]["state"]["reason"] == "wrong day"
     code, _, err = planned("rollout", "resume", "latest")
     assert (code, "the rollout is aborted" in err) == (2, True)
+
+
+def test_a_rollout_outside_of_its_window_is_started_and_waits(planned: Run) -> None:
+    far = (datetime.now(UTC) + timedelta(days=40)).date()
+    window = Window(name="far", rule="FREQ=YEARLY", start="12:00", duration="1h", since=far)
+    plan = builders.timed(builders.plan([builders.wave(0, ["web1"])]), [window])
+    with fleet.opened(planned.place) as store:
+        plans.save(store, plan, "kim")
+    code, out, _ = planned("rollout", "start", plan.id, "--without-rehearsal", "--detach")
+    assert (code, f"wait for window far at {far} 12:00 UTC" in out) == (0, True)
+    assert f"{far} 12:00 UTC" in planned("rollout", "status", "latest")[1]
+    assert planned("rollout", "abort", "latest")[0] == 0
 
 
 def test_a_rehearsal_that_the_log_does_not_know_is_told(planned: Run) -> None:

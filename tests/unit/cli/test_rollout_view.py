@@ -11,7 +11,7 @@ from suture.core import transitions
 from suture.core.documents import encode
 from suture.core.evidence import Check, Event, Step, StepReport, Verdict
 from suture.core.planning import Plan
-from suture.core.progress import HostPhase, RolloutStatus
+from suture.core.progress import ActionKind, HostPhase, NextAction, RolloutStatus
 from suture.services.rollouts import RolloutView
 from suture.store.rollouts import StoredRollout
 from tests.unit.core import builders
@@ -43,6 +43,14 @@ def test_a_rollout_that_nobody_drives_says_how_to_go_on() -> None:
 def test_a_wave_that_waits_for_approval_says_so() -> None:
     view = _view(builders.plan([builders.wave(0, ["a"], approval=True)]))
     assert "suture rollout approve abc" in _printed(view)
+
+
+def test_a_rollout_outside_of_its_window_says_until_when_it_waits() -> None:
+    view = _view(builders.plan([builders.wave(0, ["a"])]))
+    until = NOW.replace(hour=22)
+    wait = NextAction(ActionKind.WAIT, "1 host of ring-0 wait for window night", until=until)
+    printed = _printed(replace(view, waiting=(wait,)))
+    assert "Waiting until Mon 2026-03-02 22:00 UTC: 1 host of ring-0 wait" in printed
 
 
 def test_a_paused_rollout_offers_a_plan_without_the_suspect() -> None:

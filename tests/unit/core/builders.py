@@ -169,7 +169,7 @@ def plan(
 
 
 def timed(
-    whole: Plan, windows: Sequence[Window], freezes: Sequence[Freeze] = (), **fields: Any
+    whole: Plan, windows: Sequence[Window], freezes: Sequence[Freeze] = (), /, **fields: Any
 ) -> Plan:
     """``whole`` with the same times for all of its hosts; each takes a minute there and back."""
     defaults: dict[str, Any] = {

@@ -13,9 +13,10 @@ from itertools import pairwise
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
-from suture.core.planning import LeftOut, Plan
+from suture.core.planning import LeftOut, Plan, Slot, Timetable
 from suture.core.progress import (
     ActionKind,
     HostPhase,
@@ -34,6 +35,7 @@ from suture.core.transitions import (
     pause,
     start,
 )
+from suture.core.windows import Freeze, Window
 from tests.unit.core.builders import NOW, plan, wave
 
 STARTS = {
@@ -70,7 +72,7 @@ def plans(draw: st.DrawFn) -> Plan:
     if unknown and "web" in services:
         services["web"] = ([*services["web"][0], "gone"], services["web"][1])
     jumps = {name: "jump" for name in names if draw(st.booleans())}
-    return plan(
+    whole = plan(
         waves,
         services,
         left_out=unknown,
@@ -78,6 +80,35 @@ def plans(draw: st.DrawFn) -> Plan:
         jump_limits=(("jump", draw(st.integers(1, 3))),),
         rollback_on_failure=draw(st.booleans()),
     )
+    return draw(times(whole)) if draw(st.booleans()) else whole
+
+
+# When each window is open, in minutes after NOW on every day; each host has some, or needs none.
+MINUTES = {"early": (1, 4), "late": (9, 12), "long": (20, 80)}
+FROZEN = 2 * 24 * 60  # in two days, all day long from midnight
+
+
+def opens(name: str) -> Window:
+    begin, end = MINUTES[name]
+    at = NOW + timedelta(minutes=begin)
+    return Window(name=name, rule="FREQ=DAILY", start=f"{at:%H:%M}", duration=f"{end - begin}m")
+
+
+@st.composite
+def times(draw: st.DrawFn, whole: Plan) -> Plan:
+    freeze = Freeze(name="f", days=((NOW + timedelta(minutes=FROZEN)).date(),))
+    slots = tuple(
+        Slot(
+            host=host.host,
+            windows=draw(st.lists(st.sampled_from(sorted(MINUTES)), unique=True).map(tuple)),
+            freezes=draw(st.sampled_from([(), ("f",)])),
+            exploited=False,
+            takes_s=draw(st.sampled_from([30.0, 90.0])),
+            reserve_s=draw(st.sampled_from([30.0, 90.0])),
+        )
+        for host in whole.hosts
+    )
+    return replace(whole, timetable=Timetable(tuple(map(opens, MINUTES)), (freeze,), slots))
 
 
 class Rollout(RuleBasedStateMachine):
@@ -107,6 +138,7 @@ class Rollout(RuleBasedStateMachine):
                 if phase is HostPhase.PATCHING:
                     assert before.status is RolloutStatus.RUNNING
                     self.may_start_now(before)
+                    self.is_in_its_window(action.host)
                     self.starts[action.host] += 1
                 self.state = host_started(self.state, action.host, phase, "", self.now)
             elif action.kind is ActionKind.CLOSE_WAVE:
@@ -127,6 +159,20 @@ class Rollout(RuleBasedStateMachine):
         for wave_ in self.plan.waves:
             failed = {name for name in wave_.hosts if phases[name].is_failure}
             assert len(failed - set(state.tolerated)) <= wave_.max_failures
+
+    def is_in_its_window(self, host: str) -> None:
+        """Inside of one of its windows, with enough left of it, and in no freeze; by the clock."""
+        slot = self.plan.slot(host)
+        if slot is None:
+            return
+        today = NOW + timedelta(days=(self.now - NOW).days)
+        end = self.now + timedelta(seconds=slot.takes_s + slot.reserve_s)
+        assert not slot.windows or any(
+            today + timedelta(minutes=begin) <= self.now and end <= today + timedelta(minutes=close)
+            for begin, close in (MINUTES[name] for name in slot.windows)
+        )
+        frozen = (NOW + timedelta(minutes=FROZEN)).date()
+        assert not slot.freezes or (self.now.date() != frozen and end.date() != frozen)
 
     def end(self, host: str, phase: HostPhase) -> None:
         self.state = host_finished(self.state, host, phase, "so it ended", self.now)
@@ -161,6 +207,10 @@ class Rollout(RuleBasedStateMachine):
     @rule(minutes=st.integers(0, 3))
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
+
+    @rule(hours=st.integers(1, 30))
+    def much_time_passes(self, hours: int) -> None:
+        self.now += timedelta(hours=hours)
 
     @rule()
     def crash(self) -> None:
@@ -219,7 +269,8 @@ class Rollout(RuleBasedStateMachine):
                 self.end(host, ends[(turn + number // 3) % len(ends)])
             for signal in (Signal.RESUME, Signal.APPROVE):
                 self.person(signal)
-            self.now += timedelta(seconds=20)
+            untils = [action.until for action in actions if action.until is not None]
+            self.now = max([self.now + timedelta(seconds=20), *untils])
         else:
             raise AssertionError(f"does not end: {actions}")
         self.every_failed_host_has_its_way_back_or_is_reported()
