@@ -255,8 +255,8 @@ class Tick:
         return None
 
     def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str], dict[str, Span]]:
-        """The hosts to start now, for others that wait why not yet, and the windows for which the
-        rest wait."""
+        """The hosts to start now, those for which there is no room and why, and the windows for
+        which the rest waits. A window gives no room: who has none does not wait for one."""
         starts: list[NextAction] = []
         refused: dict[str, str] = {}
         later: dict[str, Span] = {}
@@ -267,11 +267,11 @@ class Tick:
             span = self._window(host)
             if span is None:
                 refused[host] = _NO_WINDOW
-            elif span.opens > self.now:
-                later[host] = span
             elif why := full or self.room.refusal(host):
                 refused[host] = why
                 full = self.room.full()
+            elif span.opens > self.now:
+                later[host] = span
             else:
                 self.room.take(host, at_work=True)
                 starts.append(

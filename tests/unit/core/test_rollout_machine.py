@@ -84,7 +84,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 # When each window is open, in minutes after NOW on every day; each host has some, or needs none.
-MINUTES = {"early": (1, 4), "late": (9, 12), "long": (20, 80)}
+MINUTES = {"now": (0, 3), "late": (5, 8), "long": (20, 80)}
 FROZEN = 2 * 24 * 60  # in two days, all day long from midnight
 
 
