@@ -23,6 +23,8 @@ NAMES = (
     "ranking",
     "imports",
     "judge",
+    "plan",
+    "simulate",
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from suture.core.controls import Control, masked_units
 from suture.core.documents import digest
@@ -57,11 +58,12 @@ def expected_restarts(inventory: Inventory, changes: Iterable[Change]) -> tuple[
     """Active units whose name says that they run a changed package; libraries are not guessed."""
     names = {name for change in changes for name in (change.package, change.source)}
     names |= {_UNIT_OF_SOURCE[name] for name in names if name in _UNIT_OF_SOURCE}
+    beginnings = {beginning for name in names for beginning in _beginnings(name)}
     return tuple(
         sorted(
             service.unit
             for service in inventory.services
-            if service.active == "active" and _runs_one_of(service.unit, names)
+            if service.active == "active" and _runs_one_of(service.unit, names, beginnings)
         )
     )
 
@@ -133,10 +135,15 @@ def _target(listener: Listener) -> str:
     return f"[{address}]:{listener.port}" if ":" in address else f"{address}:{listener.port}"
 
 
-def _runs_one_of(unit: str, names: set[str]) -> bool:
+def _runs_one_of(unit: str, names: set[str], beginnings: set[str]) -> bool:
     """``nginx.service`` runs nginx, ``postgresql@15-main.service`` runs postgresql-15, and
-    ``php8.2-fpm.service`` runs php8.2."""
+    ``php8.2-fpm.service`` runs php8.2. ``beginnings`` are those of the names."""
     stem = unit.removesuffix(".service").split("@")[0]
-    return any(
-        stem == name or stem.startswith(f"{name}-") or name.startswith(f"{stem}-") for name in names
-    )
+    return stem in names or stem in beginnings or not names.isdisjoint(_beginnings(stem))
+
+
+@lru_cache(maxsize=65_536)
+def _beginnings(name: str) -> tuple[str, ...]:
+    """Of ``a-b-c``: ``a`` and ``a-b``."""
+    parts = name.split("-")
+    return tuple("-".join(parts[:count]) for count in range(1, len(parts)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from suture.core.documents import Document, digest
 from suture.core.releases import base_release
@@ -145,14 +146,21 @@ class Package(Document, frozen=True, order=True, omit_defaults=True):
         return f"{self.name}:{self.arch}"
 
 
-class PackageSet(Document, frozen=True):
-    """A host's packages, sorted; hosts with the same packages have the same digest."""
+class PackageSet(Document, frozen=True, dict=True):
+    """A host's packages, sorted; hosts with the same packages have the same digest.
+
+    Clones share one, so what is asked of it for every host is worked out once.
+    """
 
     packages: tuple[Package, ...]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return digest(self.packages)
+
+    @cached_property
+    def broken(self) -> tuple[Package, ...]:
+        return tuple(package for package in self.packages if package.state.is_broken)
 
 
 class AvailableVersion(Document, frozen=True):

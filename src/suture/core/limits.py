@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from suture.core.planning import Plan, ServiceLimit
+from suture.core.planning import Plan
 
 
 class Room:
@@ -18,21 +19,18 @@ class Room:
     def __init__(self, plan: Plan, parallel: int) -> None:
         self._parallel = parallel
         self._working = 0
-        self._jump_of = {host.host: host.jump for host in plan.hosts if host.jump}
+        self._jump_of = plan.jump_of
         self._jump_limits = dict(plan.jump_limits)
         self._behind: Counter[str] = Counter()
-        self._services_of: dict[str, list[ServiceLimit]] = {}
-        for limit in plan.services:
-            for member in limit.members:
-                self._services_of.setdefault(member, []).append(limit)
-        self._out: dict[str, list[str]] = {limit.service: [] for limit in plan.services}
+        self._services_of = plan.limits_of
+        self._out: dict[str, list[str]] = {}
         for left_out in plan.left_out:
             if left_out.unknown:
                 self.take(left_out.host, at_work=False)
 
     def take(self, host: str, *, at_work: bool) -> None:
         for limit in self._services_of.get(host, ()):
-            self._out[limit.service].append(host)
+            self._out.setdefault(limit.service, []).append(host)
         if at_work:
             self._working += 1
             self._behind[self._jump_of.get(host, "")] += 1
@@ -53,7 +51,7 @@ class Room:
         if full := self.full():
             return full
         for limit in self._services_of.get(host, ()):
-            out = self._out[limit.service]
+            out = self._out.get(limit.service, ())
             if len(out) >= limit.max_out:
                 return f"service {limit.service}: {_names(out)} out, {limit.max_out} may be"
         return self.jump_refusal(host)
@@ -70,6 +68,6 @@ class Room:
         return f"jump host {jump}: {limit} at work" if self._behind[jump] >= limit else ""
 
 
-def _names(hosts: list[str]) -> str:
+def _names(hosts: Sequence[str]) -> str:
     shown = ", ".join(hosts[:3])
     return shown + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from suture.core.controls import fault, masked_units
 from suture.core.documents import Document, digest
@@ -169,29 +170,33 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
             if times > 1:
                 yield _error("duplicate-package", host.host, f"{key} is changed twice", _REPLAN)
         for change in host.changes:
-            yield from _change(host, change)
+            for code, message in _faults(change):
+                yield _error(code, host.host, message, _REPLAN)
         yield from _ledger(host)
         yield from _controls(host)
 
 
-def _change(host: HostPlan, change: Change) -> Iterator[Problem]:
-    where, what = host.host, f"{change.key} {change.after}"
+@lru_cache(maxsize=65_536)  # most hosts of a fleet share their changes
+def _faults(change: Change) -> tuple[tuple[str, str], ...]:
+    """Code and message of each problem of a change, whatever host it is for."""
+    what = f"{change.key} {change.after}"
+    found = []
     if not _SHA256.fullmatch(change.sha256) or change.size <= 0 or not change.filename:
-        message = f"{what} is not named by SHA-256, size and file"
-        yield _error("unverified-package", where, message, _REPLAN)
+        found.append(("unverified-package", f"{what} is not named by SHA-256, size and file"))
     if not change.after:
-        yield _error("removal", where, f"{change.key} has no version to change to", _REPLAN)
+        found.append(("removal", f"{change.key} has no version to change to"))
     elif change.before is None:
         if change.action is not Action.INSTALL:
-            yield _error("action", where, f"{what} is new and not an install", _REPLAN)
+            found.append(("action", f"{what} is new and not an install"))
     elif change.action is not Action.UPGRADE:
-        yield _error("action", where, f"{what} is installed and not an upgrade", _REPLAN)
+        found.append(("action", f"{what} is installed and not an upgrade"))
     elif (order := _compare(change.after, change.before)) is None:
         message = f"{change.key}: {change.before} → {change.after} cannot be compared"
-        yield _error("bad-version", where, message, _REPLAN)
+        found.append(("bad-version", message))
     elif order <= 0:
         message = f"{change.key}: {change.before} → {change.after} is no upgrade"
-        yield _error("downgrade", where, message, _REPLAN)
+        found.append(("downgrade", message))
+    return tuple(found)
 
 
 def _compare(one: str, other: str) -> int | None:
@@ -244,6 +249,8 @@ def _controls(host: HostPlan) -> Iterator[Problem]:
 def _held_back(plan: Plan) -> Iterator[Problem]:
     """Nothing that failed a rehearsal or hurt a host is deployed again."""
     reasons = {(entry.source, entry.version): entry.reason for entry in plan.held_back}
+    if not reasons:
+        return
     for host in plan.hosts:
         for source, version in sorted({(c.source, c.source_version) for c in host.changes}):
             if (source, version) in reasons:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -114,6 +115,7 @@ def closed_cves(changes: Sequence[Change], findings: Sequence[Finding]) -> tuple
     return tuple(sorted(cves))
 
 
+@lru_cache(maxsize=65_536)
 def _reaches(version: str, fixed: str) -> bool:
     """What cannot be compared is not said to be closed."""
     return is_valid(version) and is_valid(fixed) and compare(version, fixed) >= 0
@@ -191,7 +193,7 @@ def _unfit(inventory: Inventory, policy: Policy) -> str:
     if inventory.package_manager not in SUPPORTED_MANAGERS:
         manager = inventory.package_manager or "none"
         return f"package manager {manager} is not supported; only {SUPPORTED_MANAGERS[0]} is"
-    broken = [p for p in inventory.packages.packages if p.state.is_broken]
+    broken = inventory.packages.broken
     if broken:
         shown = ", ".join(f"{package.name} {package.state}" for package in broken[:3])
         more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""

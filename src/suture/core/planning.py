@@ -110,7 +110,7 @@ class HeldBack(Document, frozen=True):
     reason: str
 
 
-class Slot(Document, frozen=True):
+class Slot(Document, frozen=True, gc=False):
     """When one host may be worked on, and when it probably will be.
 
     ``windows`` and ``freezes`` are the names of those that are for it; without windows it may be
@@ -197,6 +197,24 @@ class Plan(Document, frozen=True, dict=True):
     @cached_property
     def by_host(self) -> Mapping[str, HostPlan]:
         return {host.host: host for host in self.hosts}
+
+    @cached_property
+    def jump_of(self) -> Mapping[str, str]:
+        return {host.host: host.jump for host in self.hosts if host.jump}
+
+    @cached_property
+    def limits_of(self) -> Mapping[str, tuple[ServiceLimit, ...]]:
+        """The limits that count a host, in the plan or not."""
+        limits: dict[str, tuple[ServiceLimit, ...]] = {}
+        for limit in self.services:
+            for member in limit.members:
+                limits[member] = (*limits.get(member, ()), limit)
+        return limits
+
+    @cached_property
+    def wave_of(self) -> Mapping[str, int]:
+        """Each host's wave by its place in ``waves``."""
+        return {host: at for at, wave in enumerate(self.waves) for host in wave.hosts}
 
     def host(self, name: str) -> HostPlan:
         """Raises :class:`KeyError`."""

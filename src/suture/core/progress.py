@@ -175,15 +175,22 @@ class Tick:
         self.by_name = {host.host: host for host in state.hosts}
         self.tolerated = frozenset(state.tolerated)
         self.wave = current_wave(plan, state)
-        self.at_work = [host.host for host in state.hosts if host.phase.is_at_work]
+        # Of many hosts few are anything else than waiting or well, and only these are looked at.
+        quiet = (HostPhase.WAITING, HostPhase.DONE, HostPhase.SKIPPED)
+        busy = [host for host in state.hosts if host.phase not in quiet]
+        self.at_work = [host.host for host in busy if host.phase.is_at_work]
         self.to_take_back = [
             host.host
-            for host in state.hosts
+            for host in busy
             if host.phase is HostPhase.FAILED and plan.rollback_on_failure
         ]
+        self.failed: list[list[HostState]] = [[] for _ in plan.waves]
+        for host in busy:
+            if host.phase.is_failure and host.host not in self.tolerated:
+                self.failed[plan.wave_of[host.host]].append(host)
         self._spans: dict[tuple[object, ...], Span | None] = {}
         self.room = Room(plan, self.wave.parallel if self.wave else 0)
-        for host in state.hosts:
+        for host in busy:
             if host.phase.is_out:
                 self.room.take(host.host, at_work=host.phase.is_at_work)
 
@@ -227,12 +234,7 @@ class Tick:
 
     def _trouble(self) -> str:
         """Why the rollout has to stop, empty where it need not."""
-        for wave in self.plan.waves:
-            failed = [
-                self.by_name[host]
-                for host in wave.hosts
-                if self.by_name[host].phase.is_failure and host not in self.tolerated
-            ]
+        for wave, failed in zip(self.plan.waves, self.failed, strict=True):
             limit = wave.max_failures if self.plan.rollback_on_failure else 0
             if len(failed) > limit:
                 causes = "; ".join(f"{h.host} {h.phase}: {h.reason}" for h in failed[:3])

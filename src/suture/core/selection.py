@@ -43,7 +43,7 @@ class Reason(StrEnum):
     UNVERIFIED = "unverified"  # the index carries no SHA-256
 
 
-class LedgerEntry(Document, frozen=True):
+class LedgerEntry(Document, frozen=True, gc=False):
     """One available update (a binary package) and what became of it."""
 
     package: str
@@ -77,7 +77,7 @@ class Action(StrEnum):
     INSTALL = "install"  # newly pulled in
 
 
-class Change(Document, frozen=True):
+class Change(Document, frozen=True, gc=False):
     """One binary package of the patch set: these exact bytes and no others.
 
     ``before`` is the installed version, None where the package is new on the host.
