@@ -6,15 +6,18 @@ repeated report from a worker that was given up never overwrites the truth.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from suture.core.planning import Plan
 from suture.core.progress import (
+    ActionKind,
     ClosedWave,
     HostPhase,
     HostState,
+    NextAction,
     RolloutState,
     RolloutStatus,
     Signal,
@@ -26,6 +29,14 @@ from suture.core.progress import (
 class RefusedError(ValueError):
     """A signal or a change of phase that makes no sense now, and what would."""
 
+
+Move = tuple[str, HostPhase, str]
+"""A host, the phase that it goes to, and why."""
+
+_WORK = {
+    ActionKind.START_HOST: HostPhase.PATCHING,
+    ActionKind.ROLL_BACK_HOST: HostPhase.ROLLING_BACK,
+}
 
 # From which phases a host may be reported in another. A host that was lost may be found again.
 _STARTS = {
@@ -59,6 +70,25 @@ def start(plan: Plan, rollout: str) -> RolloutState:
     return RolloutState(rollout, plan.id, RolloutStatus.RUNNING, hosts)
 
 
+def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetime) -> RolloutState:
+    """The state after what :func:`next_actions` said was done; a WAIT changes nothing."""
+    moves = [(one.host, _WORK[one.kind], one.reason) for one in actions if one.kind in _WORK]
+    if moves:
+        state = hosts_started(state, moves, now)
+    for action in actions:
+        match action.kind:
+            case ActionKind.CLOSE_WAVE:
+                assert action.wave is not None
+                state = close_wave(state, action.wave, now)
+            case ActionKind.PAUSE:
+                state = pause(state, action.reason)
+            case ActionKind.FINISH:
+                state = finish(state)
+            case _:
+                continue
+    return state
+
+
 def host_started(
     state: RolloutState, host: str, phase: HostPhase, reason: str, now: datetime
 ) -> RolloutState:
@@ -67,14 +97,7 @@ def host_started(
     Recorded before the work is enqueued, so that a crash between the two cannot start it twice.
     A second way back for the same host is a new attempt.
     """
-    before = _host(state, host)
-    if before.phase not in _STARTS.get(phase, ()):
-        raise RefusedError(f"{host} is {before.phase}; it cannot go on to {phase}")
-    if phase is HostPhase.PATCHING and state.status is not RolloutStatus.RUNNING:
-        raise RefusedError(f"the rollout is {state.status}; {host} is not started")
-    again = before.phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST)
-    attempt = before.attempt + (1 if again else 0)
-    return _with_host(state, HostState(host, phase, attempt, now, reason))
+    return hosts_started(state, [(host, phase, reason)], now)
 
 
 def host_finished(
@@ -84,12 +107,37 @@ def host_finished(
 
     The same end reported twice changes nothing.
     """
-    before = _host(state, host)
-    if before.phase is phase:
-        return state
-    if before.phase not in _ENDS.get(phase, ()):
-        raise RefusedError(f"{host} is {before.phase}; it cannot have ended as {phase}")
-    return _with_host(state, HostState(host, phase, before.attempt, now, reason))
+    return hosts_finished(state, [(host, phase, reason)], now)
+
+
+def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
+    """:func:`host_started` for many at once."""
+    hosts: Mapping[str, HostState] = _by_name(state)
+    changed: dict[str, HostState] = {}
+    for host, phase, reason in moves:
+        before = changed.get(host) or _host(hosts, host)
+        if before.phase not in _STARTS.get(phase, ()):
+            raise RefusedError(f"{host} is {before.phase}; it cannot go on to {phase}")
+        if phase is HostPhase.PATCHING and state.status is not RolloutStatus.RUNNING:
+            raise RefusedError(f"the rollout is {state.status}; {host} is not started")
+        again = before.phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST)
+        attempt = before.attempt + (1 if again else 0)
+        changed[host] = HostState(host, phase, attempt, now, reason)
+    return _with_hosts(state, changed)
+
+
+def hosts_finished(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
+    """:func:`host_finished` for many at once."""
+    hosts: Mapping[str, HostState] = _by_name(state)
+    changed: dict[str, HostState] = {}
+    for host, phase, reason in moves:
+        before = changed.get(host) or _host(hosts, host)
+        if before.phase is phase:
+            continue
+        if before.phase not in _ENDS.get(phase, ()):
+            raise RefusedError(f"{host} is {before.phase}; it cannot have ended as {phase}")
+        changed[host] = HostState(host, phase, before.attempt, now, reason)
+    return _with_hosts(state, changed)
 
 
 def close_wave(state: RolloutState, index: int, now: datetime) -> RolloutState:
@@ -149,23 +197,29 @@ def _resume(plan: Plan, state: RolloutState, now: datetime) -> RolloutState:
     troubled = [h.host for h in state.hosts if _is_trouble(h) and h.host not in state.tolerated]
     if troubled:
         return replace(running, tolerated=(*state.tolerated, *troubled))
-    for host, why in Tick(plan, running, now).stuck().items():
-        running = _with_host(running, HostState(host, HostPhase.SKIPPED, 0, now, why))
-        running = replace(running, tolerated=(*running.tolerated, host))
-    return running
+    stuck = Tick(plan, running, now).stuck()
+    left_out = {
+        host: HostState(host, HostPhase.SKIPPED, 0, now, why) for host, why in stuck.items()
+    }
+    return replace(_with_hosts(running, left_out), tolerated=(*state.tolerated, *left_out))
 
 
 def _is_trouble(host: HostState) -> bool:
     return host.phase.is_failure or host.phase is HostPhase.SKIPPED
 
 
-def _host(state: RolloutState, name: str) -> HostState:
-    for host in state.hosts:
-        if host.host == name:
-            return host
-    raise RefusedError(f"{name} is not a host of this rollout")
+def _by_name(state: RolloutState) -> dict[str, HostState]:
+    return {host.host: host for host in state.hosts}
 
 
-def _with_host(state: RolloutState, changed: HostState) -> RolloutState:
-    hosts = tuple(changed if host.host == changed.host else host for host in state.hosts)
+def _host(hosts: Mapping[str, HostState], name: str) -> HostState:
+    if name not in hosts:
+        raise RefusedError(f"{name} is not a host of this rollout")
+    return hosts[name]
+
+
+def _with_hosts(state: RolloutState, changed: Mapping[str, HostState]) -> RolloutState:
+    if not changed:
+        return state
+    hosts = tuple(changed.get(host.host, host) for host in state.hosts)
     return replace(state, hosts=hosts)

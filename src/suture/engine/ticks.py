@@ -195,28 +195,9 @@ def _carry_out(
             return state, actions, False
         for action in moves:
             log.add(_KINDS[action.kind], action.host, reason=action.reason, wave=action.wave)
-            state = _move(state, action, log.now)
-            if action.kind is ActionKind.FINISH:
-                return state, (), True
-
-
-def _move(state: RolloutState, action: NextAction, now: datetime) -> RolloutState:
-    match action.kind:
-        case ActionKind.START_HOST:
-            return transitions.host_started(
-                state, action.host, HostPhase.PATCHING, action.reason, now
-            )
-        case ActionKind.ROLL_BACK_HOST:
-            return transitions.host_started(
-                state, action.host, HostPhase.ROLLING_BACK, action.reason, now
-            )
-        case ActionKind.CLOSE_WAVE:
-            assert action.wave is not None
-            return transitions.close_wave(state, action.wave, now)
-        case ActionKind.PAUSE:
-            return transitions.pause(state, action.reason)
-        case _:
-            return transitions.finish(state)
+        state = transitions.carried_out(state, moves, log.now)
+        if moves[-1].kind is ActionKind.FINISH:
+            return state, (), True
 
 
 _KINDS = {
