@@ -24,9 +24,8 @@ class Room:
         self._behind: Counter[str] = Counter()
         self._services_of = plan.limits_of
         self._out: dict[str, list[str]] = {}
-        for left_out in plan.left_out:
-            if left_out.unknown:
-                self.take(left_out.host, at_work=False)
+        for host in plan.unknown:
+            self.take(host, at_work=False)
 
     def take(self, host: str, *, at_work: bool) -> None:
         for limit in self._services_of.get(host, ()):

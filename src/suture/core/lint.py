@@ -152,12 +152,18 @@ def _limits(plan: Plan) -> Iterator[Problem]:
 
 
 def _host_plans(plan: Plan) -> Iterator[Problem]:
-    """What is done to a host is complete, and proved by digests."""
+    """What is done to a host is complete, and proved by digests. Hosts that share the very same
+    changes or ledger, as clones do, have these looked at once."""
+    judged: dict[int, tuple[str, tuple[tuple[str, str], ...]]] = {}
+    sound: set[tuple[int, int]] = set()
     for host in plan.hosts:
+        if id(host.changes) not in judged:
+            judged[id(host.changes)] = digest(host.changes), tuple(_faults_of(host.changes))
+        patch_set, faults = judged[id(host.changes)]
         if not _SHA256.fullmatch(host.package_set):
             message = "the package set that the plan assumes is not a digest"
             yield _error("package-set", host.host, message, _REPLAN)
-        if host.patch_set != digest(host.changes):
+        if host.patch_set != patch_set:
             message = "the patch set's digest is not that of its changes"
             yield _error("patch-set", host.host, message, _REPLAN)
         if not host.changes and not host.controls:
@@ -166,14 +172,23 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
             message = "has no health check: only the packages will be verified"
             remedy = "Add one to the policy's checks, or allow propose_checks."
             yield _warning("no-checks", host.host, message, remedy)
-        for key, times in Counter(change.key for change in host.changes).items():
-            if times > 1:
-                yield _error("duplicate-package", host.host, f"{key} is changed twice", _REPLAN)
-        for change in host.changes:
-            for code, message in _faults(change):
-                yield _error(code, host.host, message, _REPLAN)
-        yield from _ledger(host)
+        for code, message in faults:
+            yield _error(code, host.host, message, _REPLAN)
+        both = id(host.ledger), id(host.changes)
+        if both not in sound:
+            problems = tuple(_ledger(host))
+            yield from problems
+            if not problems:
+                sound.add(both)
         yield from _controls(host)
+
+
+def _faults_of(changes: tuple[Change, ...]) -> Iterator[tuple[str, str]]:
+    for key, times in Counter(change.key for change in changes).items():
+        if times > 1:
+            yield "duplicate-package", f"{key} is changed twice"
+    for change in changes:
+        yield from _faults(change)
 
 
 @lru_cache(maxsize=65_536)  # most hosts of a fleet share their changes

@@ -139,7 +139,7 @@ def _host_plan(
     ring: str,
 ) -> HostPlan:
     changes = selection.changes
-    package_set, patch_set = inventory.packages.digest, digest(changes)
+    package_set, patch_set = inventory.packages.digest, selection.patch_set
     size = sum(change.size for change in changes)
     return HostPlan(
         host=host.name,

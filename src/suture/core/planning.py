@@ -26,7 +26,7 @@ def _no_jump() -> None:
     return None
 
 
-class HostPlan(Document, frozen=True, omit_defaults=True):
+class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     """All that will be done to one host.
 
     ``package_set`` is the digest of the packages that the plan assumes: a host in another state
@@ -90,7 +90,7 @@ class ServiceLimit(Document, frozen=True):
     max_out: int
 
 
-class LeftOut(Document, frozen=True):
+class LeftOut(Document, frozen=True, gc=False):
     """A host that the plan does not touch, and why.
 
     ``unknown`` tells that its present state could not be established: it may be down, so it
@@ -210,6 +210,11 @@ class Plan(Document, frozen=True, dict=True):
             for member in limit.members:
                 limits[member] = (*limits.get(member, ()), limit)
         return limits
+
+    @cached_property
+    def unknown(self) -> tuple[str, ...]:
+        """The hosts left out that may be down."""
+        return tuple(entry.host for entry in self.left_out if entry.unknown)
 
     @cached_property
     def wave_of(self) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -269,5 +270,12 @@ def parse(text: str, *, name: str) -> Policy:
 
 def matches(host: Host, pattern: str) -> bool:
     """Whether the host's name, service or one of its labels matches a shell pattern."""
+    if _is_literal(pattern):
+        return pattern in host.labels or pattern in (host.name, host.service)
     words = (host.name, *host.labels, *((host.service,) if host.service else ()))
     return any(fnmatchcase(word, pattern) for word in words)
+
+
+@lru_cache(maxsize=1024)
+def _is_literal(pattern: str) -> bool:
+    return not any(char in pattern for char in "*?[")

@@ -70,7 +70,7 @@ class RolloutStatus(StrEnum):
     DONE = "done"
 
 
-class HostState(Document, frozen=True):
+class HostState(Document, frozen=True, gc=False):
     """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase."""
 
     host: str
@@ -121,7 +121,7 @@ class ActionKind(StrEnum):
     WAIT = "wait"
 
 
-class NextAction(Document, frozen=True):
+class NextAction(Document, frozen=True, gc=False):
     """``until`` is when a WAIT ends by itself, None where a person or a host must act."""
 
     kind: ActionKind

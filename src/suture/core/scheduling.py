@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from types import MappingProxyType
 
 from suture.core.documents import Document
@@ -113,6 +114,7 @@ def service_limits(hosts: Sequence[Host], policy: Policy) -> tuple[ServiceLimit,
 _CALM = Urgency()
 
 
+@lru_cache(maxsize=131_072)
 def place(name: str) -> bytes:
     """Where a host stands in the order: a hash, so that names that look alike are spread."""
     return hashlib.sha256(name.encode()).digest()

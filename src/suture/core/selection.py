@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec.structs import replace
 
-from suture.core.documents import Document
+from suture.core.documents import Document, digest
 
 
 class SelectionRules(Document, frozen=True):
@@ -102,11 +103,16 @@ class Change(Document, frozen=True, gc=False):
         return f"{self.package}:{self.arch}"
 
 
-class Selection(Document, frozen=True):
+class Selection(Document, frozen=True, dict=True):
     """The patch set for one host, with the ledger. ``changes`` is the whole closure."""
 
     changes: tuple[Change, ...]
     ledger: Ledger
+
+    @cached_property
+    def patch_set(self) -> str:
+        """The digest of the changes."""
+        return digest(self.changes)
 
     def without_changes(self, why: str) -> Selection:
         """The same updates with none of them taken, because of ``why``."""

@@ -186,7 +186,7 @@ def check_rule(rule: str) -> None:
 def _from(windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime) -> Iterator[Span]:
     """The spans that end after ``now``, in order."""
     spans, ends = _spans(tuple(windows), tuple(freezes), now.astimezone(UTC).year)
-    return iter(spans[bisect_right(ends, now) :])
+    return (spans[at] for at in range(bisect_right(ends, now), len(spans)))
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ Durations and shares stay as they were written (``10m``, ``25%``); :func:`second
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta
@@ -40,6 +41,7 @@ HttpStatus = Annotated[int, Meta(ge=100, le=599, description="an HTTP status, 10
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+@lru_cache(maxsize=1024)
 def seconds(duration: str) -> float:
     """``10m`` → 600.0"""
     return float(int(duration[:-1]) * _UNITS[duration[-1]])
