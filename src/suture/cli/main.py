@@ -29,6 +29,7 @@ from suture.cli import (
     reports,
     rollouts,
     scan,
+    simulate,
 )
 
 app = typer.Typer(
@@ -78,6 +79,7 @@ app.add_typer(exceptions.app, name="exception")
 app.add_typer(policies.app, name="policy")
 app.add_typer(controls.app, name="control")
 app.add_typer(plans.app, name="plan")
+app.command("simulate")(simulate.simulate)
 app.command("rehearse")(plans.rehearse)
 app.add_typer(rollouts.app, name="rollout")
 app.command("verify")(rollouts.verify)

@@ -125,10 +125,8 @@ class Span(Document, frozen=True):
 def span_at(windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime) -> Span | None:
     """The span that is open now, None where none is. Without ``windows`` all time is open but for
     the freezes."""
-    return next(
-        (span for span in _from(windows, freezes, now) if span.opens <= now),
-        None,
-    )
+    spans, first = _from(windows, freezes, now)
+    return spans[first] if first < len(spans) and spans[first].opens <= now else None
 
 
 def next_fit(
@@ -136,14 +134,11 @@ def next_fit(
 ) -> Span | None:
     """The first span, from now on, in which ``needs_s`` seconds fit; None where there is none for
     at least a year. Where it is open already, enough of it is left."""
-    return next(
-        (
-            span
-            for span in _from(windows, freezes, now)
-            if span.admits(max(now, span.opens), needs_s)
-        ),
-        None,
-    )
+    spans, first = _from(windows, freezes, now)
+    for at in range(first, len(spans)):
+        if spans[at].admits(max(now, spans[at].opens), needs_s):
+            return spans[at]
+    return None
 
 
 def openings(window: Window, begin: datetime, end: datetime) -> Iterator[Span]:
@@ -183,10 +178,12 @@ def check_rule(rule: str) -> None:
         raise ValueError(f"rule `{rule}`: INTERVAL is a number from 1 to 999")
 
 
-def _from(windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime) -> Iterator[Span]:
-    """The spans that end after ``now``, in order."""
+def _from(
+    windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime
+) -> tuple[tuple[Span, ...], int]:
+    """Spans in order, and the place of the first that ends after ``now``."""
     spans, ends = _spans(tuple(windows), tuple(freezes), now.astimezone(UTC).year)
-    return (spans[at] for at in range(bisect_right(ends, now), len(spans)))
+    return spans, bisect_right(ends, now)
 
 
 @lru_cache(maxsize=1024)
