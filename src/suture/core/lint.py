@@ -287,7 +287,7 @@ def _times(plan: Plan) -> Iterator[Problem]:
             message = "has no time to keep for the way there and back"
             yield _error("host-reserve", slot.host, message, _REPLAN)
         try:
-            windows, freezes = plan.timetable.rules(slot)
+            windows, freezes = plan.timetable.rules(slot.windows, slot.freezes)
         except KeyError as name:
             message = f"is to keep to {name}, which the plan does not have"
             yield _error("unknown-window", slot.host, message, _REPLAN)

@@ -178,7 +178,7 @@ def _why_left_out(
         return LeftOut(host.name, "never seen; run `suture scan`", unknown=True)
     limit = policy.preflight.max_inventory_age
     age = now - inventory.collected_at
-    if age > timedelta(seconds=seconds(limit)):
+    if age.total_seconds() > seconds(limit):
         reason = f"last seen {_ago(age)} ago, {limit} may be; run `suture scan`"
         return LeftOut(host.name, reason, unknown=True)
     reason = (

@@ -154,17 +154,16 @@ class Timetable(Document, frozen=True, dict=True):
     def _rules(self) -> dict[tuple[tuple[str, ...], tuple[str, ...]], _Rules]:
         return {}
 
-    def rules(self, slot: Slot) -> _Rules:
-        """The windows and freezes that the slot names; raises :class:`KeyError`."""
-        names = slot.windows, slot.freezes
-        if names not in self._rules:
-            windows = {window.name: window for window in self.windows}
-            freezes = {freeze.name: freeze for freeze in self.freezes}
-            self._rules[names] = (
-                tuple(windows[name] for name in slot.windows),
-                tuple(freezes[name] for name in slot.freezes),
+    def rules(self, windows: tuple[str, ...], freezes: tuple[str, ...]) -> _Rules:
+        """The windows and freezes of these names; raises :class:`KeyError`."""
+        if (windows, freezes) not in self._rules:
+            window = {one.name: one for one in self.windows}
+            freeze = {one.name: one for one in self.freezes}
+            self._rules[windows, freezes] = (
+                tuple(window[name] for name in windows),
+                tuple(freeze[name] for name in freezes),
             )
-        return self._rules[names]
+        return self._rules[windows, freezes]
 
 
 _Rules = tuple[tuple[Window, ...], tuple[Freeze, ...]]
@@ -208,7 +207,7 @@ class Plan(Document, frozen=True, dict=True):
         limits: dict[str, tuple[ServiceLimit, ...]] = {}
         for limit in self.services:
             for member in limit.members:
-                limits[member] = (*limits.get(member, ()), limit)
+                limits[member] = (*limits[member], limit) if member in limits else (limit,)
         return limits
 
     @cached_property

@@ -288,7 +288,7 @@ class Tick:
             return Span("", self.now, None)
         key = slot.windows, slot.freezes, slot.needs_s
         if key not in self._spans:
-            rules = self.plan.timetable.rules(slot)
+            rules = self.plan.timetable.rules(slot.windows, slot.freezes)
             self._spans[key] = next_fit(*rules, self.now, slot.needs_s)
         return self._spans[key]
 

@@ -122,8 +122,9 @@ def place(name: str) -> bytes:
 
 def _by_pattern(host: Host, rings: Iterable[RingPolicy]) -> str | None:
     for ring in rings:
-        if any(matches(host, pattern) for pattern in ring.hosts):
-            return ring.name
+        for pattern in ring.hosts:
+            if matches(host, pattern):
+                return ring.name
     return None
 
 

@@ -50,23 +50,25 @@ def timetable(
         host, urgent = enrolled[host_plan.host], urgency[host_plan.host]
         exploited = urgent.exploited and policy.emergency.enabled
         windows, freezes = _rules(host, exploited, policy)
-        takes, reserve = durations.of(host_plan)
-        slot = Slot(
-            host=host.name,
-            windows=windows,
-            freezes=freezes,
-            exploited=exploited,
-            takes_s=round(takes, 1),
-            reserve_s=round(reserve, 1),
-            due=urgent.due,
-        )
-        span = next_fit(*table.rules(slot), now, slot.needs_s)
+        takes, reserve = (round(seconds, 1) for seconds in durations.of(host_plan))
+        span = next_fit(*table.rules(windows, freezes), now, takes + reserve)
         if span is None:
-            out.append(LeftOut(host.name, _never(slot)))
-        else:
-            slots.append(
-                replace(slot, window=span.name, opens_at=span.opens, closes_at=span.closes)
+            out.append(LeftOut(host.name, _never(windows, takes, reserve)))
+            continue
+        slots.append(
+            Slot(
+                host=host.name,
+                windows=windows,
+                freezes=freezes,
+                exploited=exploited,
+                takes_s=takes,
+                reserve_s=reserve,
+                due=urgent.due,
+                window=span.name,
+                opens_at=span.opens,
+                closes_at=span.closes,
             )
+        )
     return replace(table, hosts=tuple(slots)), tuple(out)
 
 
@@ -83,7 +85,7 @@ def forecast(
         for name in wave.hosts:
             slot = slots[name]
             free = places.setdefault((slot.windows, slot.freezes), [ready] * wave.parallel)
-            span = next_fit(*table.rules(slot), free[0], slot.needs_s)
+            span = next_fit(*table.rules(slot.windows, slot.freezes), free[0], slot.needs_s)
             if span is None:
                 continue
             expected[name] = max(free[0], span.opens)
@@ -136,9 +138,10 @@ def _late(slot: Slot, start: datetime | None, cve: str, now: datetime) -> str:
     return cve if start + timedelta(seconds=slot.takes_s) > limit else ""
 
 
-def _never(slot: Slot) -> str:
-    where = ", ".join(slot.windows) or "any time outside of the freezes"
+def _never(windows: tuple[str, ...], takes_s: float, reserve_s: float) -> str:
+    where = ", ".join(windows) or "any time outside of the freezes"
     return (
-        f"no window admits it in the next year ({where}): it needs {slot.needs_s / 60:.0f} min, "
-        f"{slot.reserve_s / 60:.0f} of them for the way back; make one longer"
+        f"no window admits it in the next year ({where}): it needs "
+        f"{(takes_s + reserve_s) / 60:.0f} min, {reserve_s / 60:.0f} of them for the way back; "
+        "make one longer"
     )

@@ -112,7 +112,7 @@ def host_finished(
 
 def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
     """:func:`host_started` for many at once."""
-    hosts: Mapping[str, HostState] = _by_name(state)
+    hosts = _by_name(state)
     changed: dict[str, HostState] = {}
     for host, phase, reason in moves:
         before = changed.get(host) or _host(hosts, host)
@@ -123,12 +123,12 @@ def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> 
         again = before.phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST)
         attempt = before.attempt + (1 if again else 0)
         changed[host] = HostState(host, phase, attempt, now, reason)
-    return _with_hosts(state, changed)
+    return replace(state, hosts=tuple((hosts | changed).values())) if changed else state
 
 
 def hosts_finished(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
     """:func:`host_finished` for many at once."""
-    hosts: Mapping[str, HostState] = _by_name(state)
+    hosts = _by_name(state)
     changed: dict[str, HostState] = {}
     for host, phase, reason in moves:
         before = changed.get(host) or _host(hosts, host)
@@ -137,7 +137,7 @@ def hosts_finished(state: RolloutState, moves: Iterable[Move], now: datetime) ->
         if before.phase not in _ENDS.get(phase, ()):
             raise RefusedError(f"{host} is {before.phase}; it cannot have ended as {phase}")
         changed[host] = HostState(host, phase, before.attempt, now, reason)
-    return _with_hosts(state, changed)
+    return replace(state, hosts=tuple((hosts | changed).values())) if changed else state
 
 
 def close_wave(state: RolloutState, index: int, now: datetime) -> RolloutState:
@@ -218,8 +218,7 @@ def _host(hosts: Mapping[str, HostState], name: str) -> HostState:
     return hosts[name]
 
 
-def _with_hosts(state: RolloutState, changed: Mapping[str, HostState]) -> RolloutState:
+def _with_hosts(state: RolloutState, changed: dict[str, HostState]) -> RolloutState:
     if not changed:
         return state
-    hosts = tuple(changed.get(host.host, host) for host in state.hosts)
-    return replace(state, hosts=hosts)
+    return replace(state, hosts=tuple((_by_name(state) | changed).values()))
