@@ -14,7 +14,7 @@ from suture.core import changelogs, channels
 from suture.core.advisories import Advisory, FixState, Rule, rules
 from suture.core.inventory import Package
 from suture.core.subjects import BASE, Lane, concerns, lane, tiers
-from suture.core.versions import is_valid, order, scheme_of
+from suture.core.versions import Scheme, is_valid, order, scheme_of
 
 # Where publishers contradict themselves about one vulnerability, the earlier one is believed.
 STATES = (
@@ -208,8 +208,11 @@ def weight(rule: Rule) -> tuple[int, bool, bytes, str, str]:
 
 def _readable(rule: Rule) -> Rule:
     """A fix in a version that cannot be compared is a fix that cannot be proved, and a first
-    affected version that cannot be is none."""
+    affected version that cannot be is none. Sources are told apart from packages under rpm alone:
+    elsewhere every rule is about a source."""
     scheme = scheme_of(rule.release)
+    if rule.by_source and scheme is not Scheme.RPM:
+        rule = replace(rule, by_source=False)
     if rule.introduced and not is_valid(rule.introduced, scheme):
         rule = replace(rule, introduced="")
     if rule.state is not FixState.FIXED or is_valid(rule.fixed or "", scheme):
