@@ -110,12 +110,14 @@ class Container:
         """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            status = self.status
+            supervisor, status = self._supervisor, self.status
+            if status is None and supervisor is None:
+                raise ContainerError(f"{self.directory.name}: it was taken away while booting")
             if status and status.ended:
                 raise self._failed(status.failure or "it powered off while booting")
             if status and status.ready and status.boots >= boots and status.leader:
                 return status.leader
-            if self._supervisor and self._supervisor.poll() is not None:
+            if supervisor and supervisor.poll() is not None:
                 raise self._failed(self._log("supervisor.log"))
             time.sleep(0.02)
         raise self._failed(f"it did not come up within {timeout_s:g} s")

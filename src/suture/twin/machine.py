@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -239,19 +240,24 @@ def _word(name: str) -> str:
 
 @asynccontextmanager
 async def _locked(path: Path) -> AsyncIterator[None]:
-    """One at a time, in all processes; waiting does not hold up the loop."""
+    """One at a time, in all processes; who waits can be interrupted."""
     with path.open("w") as file:
-        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        while not _try_lock(file):  # noqa: ASYNC110 (processes share it)
+            await asyncio.sleep(0.2)
         yield
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _is_locked(path: Path) -> bool:
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        return not _try_lock(file)
 
 
 __all__ = ["PACKAGES", "Clone", "ContainerError", "Twin", "TwinSettings", "Twins"]
