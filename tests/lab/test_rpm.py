@@ -57,7 +57,8 @@ def become_fedora(host: LabHost) -> None:
     for path, text in _FILES.items():
         host.run(f"mkdir -p {Path(path).parent}; printf %s {shlex.quote(text)} >{path}")
     host.run(
-        "export HOME=/root; cd /root && for spec in *.spec; do rpmbuild -bb --quiet --target x86_64 $spec; done\n"
+        "export HOME=/root; cd /root\n"
+        "for spec in *.spec; do rpmbuild -bb --quiet --target x86_64 $spec; done\n"
         "rpm -i --justdb --nodeps --ignoreos --force rpmbuild/RPMS/x86_64/*.rpm\n"
         "mv /usr/bin/dpkg-query /usr/bin/dpkg-query.away"
     )
