@@ -338,6 +338,8 @@ def _with_free_ports(made: Made) -> Made:
 def _free_port(address: str, ports: Sequence[int]) -> int:
     for port in ports:
         with socket.socket() as trial:
+            # Connections that an earlier host has closed do not keep a port from a listener.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 trial.bind((address, port))
             except OSError:
