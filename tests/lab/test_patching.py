@@ -460,7 +460,7 @@ async def test_a_killed_transaction_is_told_and_taken_back(box: Box) -> None:
     unit = f"suture-{session.transaction_id(Step.APPLY)}"
     await box.sh(
         "tree() { for child in $(pgrep -P $1); do tree $child; done; echo $1; }\n"
-        f"kill -KILL $(tree $(systemctl show -p MainPID --value {unit}))"
+        f"kill -KILL $(tree $(systemctl show -p MainPID --value {unit})) || true"  # or gone by then
     )
     report = await applying
     assert report.verdict is Verdict.FAIL
