@@ -18,7 +18,7 @@ demo: install     ## the whole loop on real servers that this machine boots
 	@$(PY) -m lab.demo
 
 test: install     ## style, types, architecture, and every test, the lab included
-	@lab/debian-packages.sh openssh-server postgresql
+	@lab/debian-packages.sh openssh-server postgresql rpm
 	$(MAKE) check
 	$(PY) -m pytest -n 4 --dist loadgroup
 
