@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measure import Figure, Report, UnmetError
+from bench import published
+from bench.measure import Figure, Report
 from suture.feeds.catalogue import catalogue
 from suture.feeds.feed import Feed
 from suture.services.syncing import Outcome, Synced, sync
@@ -18,7 +18,6 @@ from suture.services.workspace import Workspace
 
 RUNS = 5
 
-_ALMA = "almalinux-osv-2026-08-21.tar.gz"
 _EPSS = "epss-2026-08-16.csv.gz"
 _COMMENT = b"#model_version:v2026.03.28,score_date:2026-08-16T00:00:00+0000\n"
 _NAMES = ("almalinux-osv", "epss")
@@ -67,18 +66,12 @@ def _mirrored(directory: Path) -> dict[str, Feed]:
     """The two feeds with a directory in the place of their official address."""
     alma = directory / "alma" / "archive" / "refs" / "heads" / "master.tar.gz"
     alma.parent.mkdir(parents=True)
-    alma.symlink_to(_data(_ALMA))
+    alma.symlink_to(published.file(published.ALMA))
     epss = directory / "epss" / "epss_scores-current.csv.gz"
     epss.parent.mkdir()
-    epss.write_bytes(gzip.compress(_COMMENT + gzip.decompress(_data(_EPSS).read_bytes()), 1))
+    epss.write_bytes(
+        gzip.compress(_COMMENT + gzip.decompress(published.file(_EPSS).read_bytes()), 1)
+    )
     known = catalogue()
     places = {"almalinux-osv": directory / "alma", "epss": directory / "epss"}
     return {name: replace(known[name], url=str(place)) for name, place in places.items()}
-
-
-def _data(name: str) -> Path:
-    root = Path(__file__).resolve().parents[2] / "shared" / "data"
-    path = Path(os.environ.get("SUTURE_TEST_DATA") or root) / name
-    if not path.is_file():
-        raise UnmetError(f"{path} is missing; name its folder in SUTURE_TEST_DATA")
-    return path.resolve()

@@ -27,12 +27,12 @@ _CVE = re.compile(r"CVE-\d+-\d+")
 
 
 def file(name: str) -> Path:
-    """Raises :class:`UnmetError` where the file is missing."""
+    """A file or folder of it; raises :class:`UnmetError` where that is missing."""
     root = Path(__file__).resolve().parents[2] / "shared" / "data"
     path = Path(os.environ.get("SUTURE_TEST_DATA") or root) / name
-    if not path.is_file():
+    if not path.exists():
         raise UnmetError(f"{path} is missing; name its folder in SUTURE_TEST_DATA")
-    return path
+    return path.resolve()
 
 
 def ubuntu() -> Iterator[Advisory]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from bench import published
 from bench.coverage import (
     Interval,
     Measure,
@@ -30,7 +29,7 @@ from bench.coverage import (
     places,
     resampled,
 )
-from bench.measure import Figure, Report, UnmetError
+from bench.measure import Figure, Report
 from suture.core import ranking
 from suture.core.enrichment import Enrichment
 from suture.core.findings import Finding, FindingState
@@ -89,22 +88,13 @@ def _scored(fold: Fold) -> Fold:
     return Fold(fold.day, candidates, fold.entered & {one.cve for one in candidates})
 
 
-def _data(name: str) -> Path:
-    """Raises :class:`UnmetError` where the file is missing."""
-    root = Path(__file__).resolve().parents[2] / "shared" / "data"
-    path = Path(os.environ.get("SUTURE_TEST_DATA") or root) / name
-    if not path.exists():
-        raise UnmetError(f"{path} is missing; name its folder in SUTURE_TEST_DATA")
-    return path
-
-
 def _folds() -> list[Fold]:
     known, begins = _vulnrichment(), date(2024, 10, 24)
-    entries = cisa.parse(FeedFile(_KEV, str(_data(_KEV))))
+    entries = cisa.parse(FeedFile(_KEV, str(published.file(_KEV))))
     added = {one.cve: one.kev.added for one in entries if one.kev is not None}
     tables = [
         epss.scores(FeedFile(path.name, str(path)))
-        for path in sorted(_data("epss-history").glob("epss-*.csv.gz"))
+        for path in sorted(published.file("epss-history").glob("epss-*.csv.gz"))
     ]
     last = max(added.values())
     days = [begins, *(table.day for table in tables if begins < table.day < last), last]
@@ -124,7 +114,7 @@ def _folds() -> list[Fold]:
 
 def _vulnrichment() -> list[Enrichment]:
     """The reshaped records of CISA's repository on 2024-10-24."""
-    with gzip.open(_data(_VULNRICHMENT)) as lines:
+    with gzip.open(published.file(_VULNRICHMENT)) as lines:
         return [_enrichment(msgspec.json.decode(line)) for line in lines]
 
 
