@@ -16,12 +16,12 @@ from typing import Any
 
 from bench import fleet_data, published
 from bench.measure import Figure, Report, run_child
-from suture.core.advisory_index import AdvisoryIndex
-from suture.core.fleet import Fleet, Interner, columns
-from suture.core.fleet_findings import FleetFindings
-from suture.core.fleet_matching import match_again, match_fleet
+from suture.core.assessment.fleet import Fleet, Interner, columns
+from suture.core.assessment.fleet_findings import FleetFindings
+from suture.core.assessment.fleet_matching import match_again, match_fleet
+from suture.core.intelligence.advisory_index import AdvisoryIndex
+from suture.core.intelligence.rule_table import RuleTable, rule_table
 from suture.core.inventory import Package
-from suture.core.rule_table import RuleTable, rule_table
 from suture.core.versions import Scheme, is_valid, scheme_of
 from suture.hosts.managers.apt import read_package
 from suture.store import inventories

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from bench import published
-from suture.core.advisories import Advisory
+from suture.core.intelligence.advisories import Advisory
 from suture.core.inventory import Package
 from suture.core.versions import Scheme, is_valid, order, scheme_of
 from suture.store import package_sets

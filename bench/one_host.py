@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
+from suture.core.assessment.matching import match
 from suture.core.documents import encode
 from suture.core.inventory import Host
-from suture.core.matching import match
 from suture.services.knowledge import known_about
 from suture.store import inventories
 from suture.store.database import open_store

@@ -14,9 +14,9 @@ from lab.fleet import Lab, LabHost, Wanted
 from suture.core.documents import digest
 from suture.core.evidence import StepReport, Verdict
 from suture.core.inventory import Inventory
-from suture.core.planning import HostPlan, RebootRule
-from suture.core.selection import Change, Selection, SelectionRules
-from suture.core.selector import select
+from suture.core.planning.plan import HostPlan, RebootRule
+from suture.core.selection.ledger import Change, Selection, SelectionRules
+from suture.core.selection.selector import select
 from suture.hosts import facts, patching
 from suture.hosts.patching import PatchSession
 from suture.services.collecting import clock, nonce

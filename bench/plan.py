@@ -12,8 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from bench.measure import Figure, Report
+from suture.core.assessment.findings import Finding, FindingState
 from suture.core.documents import decode, digest, encode
-from suture.core.findings import Finding, FindingState
 from suture.core.inventory import (
     Clock,
     Host,
@@ -25,14 +25,14 @@ from suture.core.inventory import (
     PackageSet,
     Service,
 )
-from suture.core.lint import lint
-from suture.core.planner import make_plan
-from suture.core.planning import Plan
+from suture.core.planning.lint import lint
+from suture.core.planning.plan import Plan
+from suture.core.planning.planner import make_plan
+from suture.core.planning.windows import Freeze, Window
 from suture.core.policy import EmergencyPolicy, Policy, RingPolicy
-from suture.core.progress import next_actions
-from suture.core.selection import Change, Ledger, LedgerEntry, Reason, Selection
-from suture.core.transitions import start
-from suture.core.windows import Freeze, Window
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.transitions import start
+from suture.core.selection.ledger import Change, Ledger, LedgerEntry, Reason, Selection
 
 RUNS = 3
 

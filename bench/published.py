@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import UnmetError
-from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
 
 UBUNTU = "ubuntu-cve-tracker-2020-06-18.json.gz"
 DEBIAN = ("debian-DSA-list-2023-03-29.txt.gz", "debian-DLA-list-2023-03-29.txt.gz")

@@ -30,10 +30,10 @@ from bench.coverage import (
     resampled,
 )
 from bench.measure import Figure, Report
-from suture.core import ranking
-from suture.core.enrichment import Enrichment
-from suture.core.findings import Finding, FindingState
-from suture.core.ssvc import Decision
+from suture.core.assessment.findings import Finding, FindingState
+from suture.core.intelligence.enrichment import Enrichment
+from suture.core.priority import ranking
+from suture.core.priority.ssvc import Decision
 from suture.feeds import cisa, enriching, epss, fields
 from suture.feeds.feed import FeedFile
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import bolt, fleet, fleet_data, published
 from bench.measure import Figure, Report, UnmetError, ratios, run_child
-from suture.core.advisories import Advisory, rules
+from suture.core.intelligence.advisories import Advisory, rules
 from suture.core.inventory import (
     Clock,
     Inventory,

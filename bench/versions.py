@@ -16,7 +16,7 @@ from univers.versions import DebianVersion, RpmVersion, Version
 from bench import published
 from bench.measure import Figure, Report, UnmetError, need
 from suture.core import versions
-from suture.core.advisories import Advisory, rules
+from suture.core.intelligence.advisories import Advisory, rules
 from suture.core.versions import Scheme, dpkg, is_valid, key, rpm
 
 RUNS = 5

@@ -15,9 +15,9 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from suture.core.advisories import Advisory
 from suture.core.documents import Document, decode, encode
-from suture.core.enrichment import Epss
+from suture.core.intelligence.advisories import Advisory
+from suture.core.intelligence.enrichment import Epss
 from suture.feeds import (
     almalinux,
     alpine,

@@ -10,8 +10,8 @@ import shlex
 
 from suture.core.documents import digest
 from suture.core.inventory import HealthCheck
-from suture.core.planning import HostPlan, RebootRule
-from suture.core.selection import Action, Change, Ledger
+from suture.core.planning.plan import HostPlan, RebootRule
+from suture.core.selection.ledger import Action, Change, Ledger
 from suture.hosts.transport import Transport
 
 NAME = "suture-probe"

@@ -15,8 +15,8 @@ from lab.fleet import LabHost
 from suture.core.controls import Control, Mask, Module, Setting, SettingFormat, Sysctl
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planning import HostPlan
-from suture.core.selection import Change
+from suture.core.planning.plan import HostPlan
+from suture.core.selection.ledger import Change
 from suture.hosts import patching
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.transport import Transport

@@ -15,7 +15,7 @@ import pytest
 from lab.fleet import LabHost
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planning import HostPlan, RebootRule
+from suture.core.planning.plan import HostPlan, RebootRule
 from suture.hosts import patching
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.transport import Transport

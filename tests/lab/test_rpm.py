@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import LabHost
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.services import fleet
 from suture.services.collecting import clock
 from suture.store import records

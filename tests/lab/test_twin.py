@@ -24,11 +24,11 @@ from suture.core.controls import Control, Mask, Module, Setting, SettingFormat, 
 from suture.core.documents import digest, encode
 from suture.core.evidence import Step, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planner import make_plan
-from suture.core.planning import Plan, RebootRule
+from suture.core.planning.plan import Plan, RebootRule
+from suture.core.planning.planner import make_plan
 from suture.core.policy import Policy, TwinPolicy
-from suture.core.selection import SelectionRules
-from suture.core.selector import select
+from suture.core.selection.ledger import SelectionRules
+from suture.core.selection.selector import select
 from suture.hosts.facts import collect
 from suture.hosts.patching import PatchSession, acquire
 from suture.hosts.transport import HostError, Result, Transport

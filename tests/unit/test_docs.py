@@ -10,7 +10,7 @@ import pytest
 
 from docs import commands
 from suture.core import controls
-from suture.core.matching import UnnamedUpdate
+from suture.core.assessment.matching import UnnamedUpdate
 from suture.hosts.transport import FailureKind, HostFailure
 from suture.services import scan_report
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from suture.core.lint import Problem
-    from suture.core.planning import HostPlan, Plan, PlanDiff, Slot
-    from suture.core.selection import Ledger
+    from suture.core.planning.lint import Problem
+    from suture.core.planning.plan import HostPlan, Plan, PlanDiff, Slot
+    from suture.core.selection.ledger import Ledger
     from suture.services.plans import Rehearsed
 
 _TAKEN = ("selected", "required")

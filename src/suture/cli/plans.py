@@ -115,7 +115,7 @@ def diff(old: PlanId, new: PlanId, json: Json = False) -> None:
     from suture.cli.output import console, print_json
     from suture.cli.plan_view import print_diff
     from suture.cli.workspace import workspace
-    from suture.core.planning import diff as plan_diff
+    from suture.core.planning.plan import diff as plan_diff
     from suture.services import plans
 
     there = workspace()
@@ -134,7 +134,7 @@ def lint(plan: PlanId, json: Json = False) -> None:
     from suture.cli.output import console, print_json
     from suture.cli.plan_view import print_problems
     from suture.cli.workspace import workspace
-    from suture.core.lint import has_errors
+    from suture.core.planning.lint import has_errors
     from suture.services import plans
 
     problems = plans.problems(plans.load(workspace(), plan))

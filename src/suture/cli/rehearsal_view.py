@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from suture.core.evidence import StepReport
-    from suture.core.planning import HeldBack, Plan
+    from suture.core.planning.plan import HeldBack, Plan
     from suture.services.rehearsing import Outcome, Progress
 
 

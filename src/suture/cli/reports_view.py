@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from suture.cli.output import console, count, plain, styled, table
 
 if TYPE_CHECKING:
-    from suture.core.configuration import ConfigurationFinding
-    from suture.core.reconciling import HostReconciliation
+    from suture.core.assessment.configuration import ConfigurationFinding
+    from suture.core.scanners.reconciling import HostReconciliation
     from suture.services.scanner_reports import Result
     from suture.store.scanner_reports import StoredReport
 

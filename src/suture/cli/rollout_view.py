@@ -215,7 +215,7 @@ def _suspects(view: RolloutView) -> list[tuple[str, str]]:
 
 
 def _waits_for_approval(view: RolloutView) -> bool:
-    from suture.core.progress import current_wave
+    from suture.core.rollout.progress import current_wave
 
     wave = current_wave(view.plan, view.rollout.state)
     return wave is not None and wave.approval and wave.index not in view.rollout.state.approved

@@ -10,7 +10,7 @@ from suture.cli.plan_view import print_ledger
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from suture.core.ranking import RankedPatch
+    from suture.core.priority.ranking import RankedPatch
     from suture.hosts.transport import HostFailure
     from suture.services.assessing import Assessment
     from suture.services.scanning import Scan

@@ -8,7 +8,7 @@ from msgspec import field
 
 from suture.core.documents import Document
 from suture.core.evidence import Step, StepReport
-from suture.core.planning import HostPlan
+from suture.core.planning.plan import HostPlan
 
 # From so few runs a P95 says nothing.
 LEAST_RUNS = 5

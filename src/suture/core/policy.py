@@ -15,14 +15,14 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from suture.core.deadlines import TimeLimits
 from suture.core.documents import Document
 from suture.core.inventory import HealthCheck, HealthCheckKind, Host
-from suture.core.planning import RebootRule
+from suture.core.planning.plan import RebootRule
+from suture.core.planning.windows import Freeze, Window
 from suture.core.policy_example import EXAMPLE as EXAMPLE
-from suture.core.selection import SelectionRules
-from suture.core.urgency import RankingWeights
-from suture.core.windows import Freeze, Window
+from suture.core.priority.deadlines import TimeLimits
+from suture.core.priority.urgency import RankingWeights
+from suture.core.selection.ledger import SelectionRules
 from suture.core.words import (
     AbsolutePath,
     Count,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import structlog
 
 from suture.core.evidence import Event
-from suture.core.progress import HostPhase
+from suture.core.rollout.progress import HostPhase
 from suture.engine import durable, membership, records, ticks
 from suture.engine.work import HostWork, StepRunner
 from suture.store import events, workers

@@ -23,10 +23,10 @@ import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 
-from suture.core import outcomes
 from suture.core.documents import decode, encode
 from suture.core.evidence import Step, StepReport, Verdict
-from suture.core.planner import SCHEMA
+from suture.core.planning.planner import SCHEMA
+from suture.core.rollout import outcomes
 from suture.engine import records
 from suture.engine.work import HostWork, StepRunner
 from suture.store.database import BUSY_TIMEOUT_S, Store, private_file

@@ -14,10 +14,10 @@ from typing import TypeVar
 import sqlalchemy as sa
 from msgspec.structs import asdict, replace
 
-from suture.core import transitions
 from suture.core.documents import digest
 from suture.core.evidence import Step, StepReport
-from suture.core.progress import HostPhase, HostState, RolloutState
+from suture.core.rollout import transitions
+from suture.core.rollout.progress import HostPhase, HostState, RolloutState
 from suture.engine.work import HostWork
 from suture.store import events, rollouts, workers
 from suture.store.database import Store

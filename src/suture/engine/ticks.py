@@ -11,10 +11,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from suture.core import transitions
 from suture.core.documents import Document
-from suture.core.planning import Plan
-from suture.core.progress import (
+from suture.core.planning.plan import Plan
+from suture.core.rollout import transitions
+from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
     HostState,
@@ -23,7 +23,7 @@ from suture.core.progress import (
     RolloutStatus,
     next_actions,
 )
-from suture.core.transitions import RefusedError
+from suture.core.rollout.transitions import RefusedError
 from suture.engine.records import advance, get, transact
 from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from suture.core.documents import Document
 from suture.core.evidence import Step, StepReport
-from suture.core.progress import HostPhase, HostState
+from suture.core.rollout.progress import HostPhase, HostState
 from suture.hosts.patching import SEQUENCE
 from suture.hosts.patching import WAY_BACK as WAY_BACK_SEQUENCE
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from suture.core.advisories import Advisory, FixState
+from suture.core.intelligence.advisories import Advisory, FixState
 from suture.feeds import osv
 from suture.feeds.feed import Feed, FeedFile, fixed_files
 from suture.feeds.fields import cves, line, severity, token

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from suture.core.advisories import Advisory, Affected
+from suture.core.intelligence.advisories import Advisory, Affected
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source
 from suture.feeds.fields import cves, fix, line, token
 from suture.reading import MAX_MEMBER, UnreadableError, json_of, opened, text_of

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.feeds.feed import Feed, FeedFile, fixed_files
 from suture.feeds.fields import cves, fix, line, severity, token
 from suture.reading import MAX_MEMBER, json_of, opened

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from suture.core.enrichment import Enrichment, KnownExploited
+from suture.core.intelligence.enrichment import Enrichment, KnownExploited
 from suture.feeds import enriching, fields
 from suture.feeds.feed import Feed, FeedFile, fixed_files
 from suture.reading import UnreadableError, json_of, text_of

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds.fields import day, disputed, is_cve, line, severity, token
 from suture.feeds.rpm import Said, affected, evr, is_debug, split_nevra
 from suture.reading import UnreadableError, json_of

@@ -13,7 +13,7 @@ from functools import partial
 
 from msgspec import Raw, Struct, field
 
-from suture.core.enrichment import CvssScore, Enrichment, KnownExploited, Ssvc
+from suture.core.intelligence.enrichment import CvssScore, Enrichment, KnownExploited, Ssvc
 from suture.feeds import enriching, fields
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source, fixed_files
 from suture.reading import UnreadableError, json_of, members

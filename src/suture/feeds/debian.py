@@ -18,7 +18,7 @@ from datetime import date
 
 import msgspec
 
-from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.feeds.feed import Feed, FeedFile, fixed_files
 from suture.feeds.fields import cves, disputed, fix, line, severity, token
 from suture.reading import UnreadableError, json_of, opened, text_of

@@ -10,8 +10,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-from suture.core import scoring
-from suture.core.enrichment import CvssScore, Exploitation, Ssvc, TechnicalImpact
+from suture.core.intelligence.enrichment import CvssScore, Exploitation, Ssvc, TechnicalImpact
+from suture.core.priority import scoring
 from suture.feeds import fields
 from suture.reading import UnreadableError
 

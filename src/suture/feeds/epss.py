@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from suture.core.epss import ScoreTable
+from suture.core.intelligence.epss import ScoreTable
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source
 from suture.reading import UnreadableError, opened
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory
+from suture.core.intelligence.advisories import Advisory
 from suture.feeds.feed import Feed, FeedFile
 from suture.feeds.updateinfo import fetch_repositories, parser
 

@@ -15,12 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from suture.core.advisories import Advisory
 from suture.core.documents import Document
-from suture.core.enrichment import Enrichment
+from suture.core.intelligence.advisories import Advisory
+from suture.core.intelligence.enrichment import Enrichment
 
 if TYPE_CHECKING:
-    from suture.core.epss import ScoreTable
+    from suture.core.intelligence.epss import ScoreTable
 
 
 class FeedError(Exception):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from suture.core.advisories import FixState, Severity
+from suture.core.intelligence.advisories import FixState, Severity
 from suture.reading import UnreadableError
 
 MAX_TEXT = 300  # characters of a summary or a note

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 from msgspec import Meta, Raw, Struct, field
 
-from suture.core.enrichment import CvssScore, Enrichment, KnownExploited, Ssvc
+from suture.core.intelligence.enrichment import CvssScore, Enrichment, KnownExploited, Ssvc
 from suture.feeds import enriching, fields
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source
 from suture.reading import UnreadableError, json_of, opened

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from suture.core.advisories import Advisory, FixState
+from suture.core.intelligence.advisories import Advisory, FixState
 from suture.feeds import oval
 from suture.feeds.feed import Feed, FeedFile, fixed_files
 from suture.feeds.rpm import Said, affected, is_debug, split_nevra

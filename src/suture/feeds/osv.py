@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds.ecosystems import Place, place
 from suture.feeds.feed import FeedFile
 from suture.feeds.fields import cves, day, disputed, fix, is_cve, line, severity, token, url

@@ -14,7 +14,7 @@ from datetime import date
 from typing import IO, NamedTuple
 from xml.etree.ElementTree import Element
 
-from suture.core.advisories import Severity
+from suture.core.intelligence.advisories import Severity
 from suture.feeds.fields import cves, day, line, severity, url
 from suture.reading import UnreadableError, elements
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from suture.core.advisories import Advisory
+from suture.core.intelligence.advisories import Advisory
 from suture.feeds import csaf
 from suture.feeds.csaf_files import documents, fetch_changes
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from suture.core.advisories import Advisory, FixState
+from suture.core.intelligence.advisories import Advisory, FixState
 from suture.feeds import osv
 from suture.feeds.feed import Feed, FeedError, FeedFile, Source, fixed_files
 from suture.feeds.fields import cves, day, line, severity

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds.fields import token
 from suture.reading import UnreadableError
 

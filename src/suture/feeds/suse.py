@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from suture.core.advisories import Advisory
+from suture.core.intelligence.advisories import Advisory
 from suture.feeds import csaf, ecosystems, osv
 from suture.feeds.csaf_files import documents, fetch_changes
 from suture.feeds.feed import Feed, FeedFile, fixed_files

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds import osv
 from suture.feeds.feed import Feed, FeedFile, fixed_files
 from suture.feeds.fields import day, disputed, fix, line, severity, token

@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 import yaml
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, FixState, Severity
 from suture.feeds.feed import FeedError, FeedFile, Source
 from suture.feeds.fields import cves, day, line, severity, token, url
 from suture.feeds.rpm import (

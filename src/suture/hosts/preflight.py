@@ -8,8 +8,8 @@ from datetime import datetime
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.inventory import Inventory
-from suture.core.planning import HostPlan
-from suture.core.selection import Change
+from suture.core.planning.plan import HostPlan
+from suture.core.selection.ledger import Change
 from suture.hosts.controls import control_functions
 from suture.hosts.results import Results
 from suture.hosts.session import PatchSession, PatchSettings

@@ -7,7 +7,7 @@ import re
 import time
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning import RebootRule
+from suture.core.planning.plan import RebootRule
 from suture.hosts.controls import control_functions
 from suture.hosts.results import parse_results
 from suture.hosts.session import PatchSession

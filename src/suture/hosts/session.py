@@ -18,7 +18,7 @@ import stamina
 
 from suture.core.documents import Document
 from suture.core.evidence import Step
-from suture.core.planning import HostPlan
+from suture.core.planning.plan import HostPlan
 from suture.hosts.transaction import (
     LOG_TAIL,
     OnOutput,

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from suture.core.documents import Document
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning import HostPlan
-from suture.core.selection import Change
+from suture.core.planning.plan import HostPlan
+from suture.core.selection.ledger import Change
 from suture.hosts.results import Results, parse_results
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import printable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning import HostPlan
-from suture.core.selection import Change
+from suture.core.planning.plan import HostPlan
+from suture.core.selection.ledger import Change
 from suture.hosts.controls import control_functions
 from suture.hosts.health import health_functions, judge_health
 from suture.hosts.results import Results

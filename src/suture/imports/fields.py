@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
-from suture.core.scanner import (
+from suture.core.scanners.scanner import (
     MAX_NAMES,
     MAX_PACKAGES,
     PackageEvidence,

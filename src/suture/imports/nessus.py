@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from suture.core.advisories import Severity
-from suture.core.scanner import (
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import (
     Scanner,
     ScannerHost,
     ScannerRecord,

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from suture.core.advisories import Severity
 from suture.core.documents import Document
-from suture.core.scanner import (
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import (
     Scanner,
     ScannerHost,
     ScannerRecord,

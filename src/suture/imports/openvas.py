@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from suture.core.scanner import (
+from suture.core.scanners.scanner import (
     Scanner,
     ScannerRecord,
     ScannerState,

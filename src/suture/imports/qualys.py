@@ -14,9 +14,9 @@ from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from suture.core.advisories import Severity
 from suture.core.documents import Document
-from suture.core.scanner import (
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import (
     MAX_PACKAGES,
     PackageEvidence,
     Scanner,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from suture.core.documents import Document
-from suture.core.scanner import Scanner, ScannerRecord
+from suture.core.scanners.scanner import Scanner, ScannerRecord
 from suture.imports import nessus, openscap, openvas, qualys
 from suture.imports.rows import header
 from suture.reading import UnreadableError, opened, root_of

@@ -35,9 +35,9 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 
 from suture import __version__
-from suture.core.advisories import Severity
+from suture.core.assessment.findings import Finding, FindingState
 from suture.core.documents import digest
-from suture.core.findings import Finding, FindingState
+from suture.core.intelligence.advisories import Severity
 from suture.core.inventory import Inventory, OperatingSystem, Package, PackageState
 
 # The package manager of a system by its id, as package URLs name it.

@@ -10,7 +10,7 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-from suture.core.findings import Finding
+from suture.core.assessment.findings import Finding
 
 COLUMNS = (
     "rank",

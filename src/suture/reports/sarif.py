@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from suture import __version__
-from suture.core.advisories import Severity
+from suture.core.assessment.findings import Finding
 from suture.core.documents import digest, encode
-from suture.core.findings import Finding
+from suture.core.intelligence.advisories import Severity
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from suture.core.findings import Finding
+from suture.core.assessment.findings import Finding
 from suture.store import scanner_reports
 
 

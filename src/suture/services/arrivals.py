@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from suture.core.advisory_index import Name
+from suture.core.assessment.fleet import Fleet
+from suture.core.assessment.fleet_matching import match_fleet, names_beside
 from suture.core.documents import Document
-from suture.core.fleet import Fleet
-from suture.core.fleet_matching import match_fleet, names_beside
-from suture.core.rule_table import rule_table
+from suture.core.intelligence.advisory_index import Name
+from suture.core.intelligence.rule_table import rule_table
 from suture.services.collecting import clock
 from suture.services.knowledge import known_about
 from suture.store import events, inventories, records

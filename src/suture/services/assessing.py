@@ -7,17 +7,19 @@ from datetime import date
 
 from msgspec.structs import replace
 
-from suture.core import matching, mitigation, ranking, selector
-from suture.core.choosing import matches_origin
+from suture.core.assessment import matching, mitigation
+from suture.core.assessment.findings import Finding
+from suture.core.assessment.history import Presence
+from suture.core.assessment.matching import UnnamedUpdate
 from suture.core.documents import Document
-from suture.core.findings import Finding
-from suture.core.history import Presence
 from suture.core.inventory import Host, Inventory
-from suture.core.matching import UnnamedUpdate
-from suture.core.planning import HeldBack
+from suture.core.planning.plan import HeldBack
 from suture.core.policy import Policy
-from suture.core.ranking import FindingKey
-from suture.core.selection import Selection
+from suture.core.priority import ranking
+from suture.core.priority.ranking import FindingKey
+from suture.core.selection import selector
+from suture.core.selection.choosing import matches_origin
+from suture.core.selection.ledger import Selection
 from suture.services.knowledge import Knowledge
 
 

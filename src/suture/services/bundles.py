@@ -15,10 +15,10 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory
 from suture.core.documents import Document, encode
-from suture.core.enrichment import Enrichment
-from suture.core.epss import ScoreTable
+from suture.core.intelligence.advisories import Advisory
+from suture.core.intelligence.enrichment import Enrichment
+from suture.core.intelligence.epss import ScoreTable
 from suture.reading import UnreadableError, json_of, members
 from suture.services import fleet
 from suture.services.collecting import clock
@@ -47,7 +47,7 @@ class _Line(Document, frozen=True, omit_defaults=True):
 
 
 class _Scores(Document, frozen=True):
-    """A table of EPSS scores as lists; see :class:`suture.core.epss.ScoreTable`."""
+    """A table of EPSS scores as lists; see :class:`suture.core.intelligence.epss.ScoreTable`."""
 
     day: date
     model: str

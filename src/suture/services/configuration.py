@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from suture.core.advisories import Severity
-from suture.core.configuration import ConfigurationFinding, ConfigurationRules, examine
+from suture.core.assessment.configuration import ConfigurationFinding, ConfigurationRules, examine
+from suture.core.intelligence.advisories import Severity
 from suture.core.policy import Policy
 from suture.core.words import seconds
 from suture.services import fleet, policies, scanner_reports

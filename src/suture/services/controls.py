@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from suture.core.assessment.mitigation import InForce
 from suture.core.controls import Control, parse
 from suture.core.documents import Document
-from suture.core.mitigation import InForce
 from suture.core.yaml_reading import MAX_BYTES
 from suture.services import fleet
 from suture.services.errors import NotFoundError, ServiceError

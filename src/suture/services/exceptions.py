@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from suture.core.advisories import vulnerability_id
+from suture.core.assessment.exceptions import RiskException
 from suture.core.documents import Document
-from suture.core.exceptions import RiskException
+from suture.core.intelligence.advisories import vulnerability_id
 from suture.services import fleet
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError

@@ -10,18 +10,19 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from suture.core import exceptions, ranking, weaknesses
-from suture.core.advisories import FixState, Rule, vulnerability_id
-from suture.core.advisory_index import weight
-from suture.core.counted import groups
+from suture.core.assessment import exceptions
+from suture.core.assessment.counted import groups
+from suture.core.assessment.exceptions import Excepted
+from suture.core.assessment.findings import Finding
+from suture.core.assessment.matching import otherwise
 from suture.core.documents import Document
-from suture.core.exceptions import Excepted
-from suture.core.findings import Finding
+from suture.core.intelligence.advisories import FixState, Rule, vulnerability_id
+from suture.core.intelligence.advisory_index import weight
 from suture.core.inventory import Inventory, Package
-from suture.core.matching import otherwise
-from suture.core.ranking import RankedPatch
-from suture.core.selection import LedgerEntry
-from suture.core.weaknesses import Weakness
+from suture.core.priority import ranking, weaknesses
+from suture.core.priority.ranking import RankedPatch
+from suture.core.priority.weaknesses import Weakness
+from suture.core.selection.ledger import LedgerEntry
 from suture.reports import findings_csv, sarif
 from suture.services import agreeing, fleet, policies
 from suture.services.assessing import Assessment, assess

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from suture.core.evidence import Step, StepReport
 from suture.core.inventory import Host
-from suture.core.planning import Plan
+from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
 from suture.engine.work import HostWork
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings

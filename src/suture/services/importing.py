@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from suture.core.documents import encode
-from suture.core.placing import Directory
-from suture.core.scanner import ScannerRecord
+from suture.core.scanners.placing import Directory
+from suture.core.scanners.scanner import ScannerRecord
 from suture.imports import scanners
 from suture.imports.scanners import Format
 from suture.reading import UnreadableError

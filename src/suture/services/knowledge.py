@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
-from suture.core import changelogs, enrichment
-from suture.core.advisories import Advisory
-from suture.core.advisory_index import AdvisoryIndex, Name
-from suture.core.enrichment import Enrichment
+from suture.core.assessment.mitigation import InForce
+from suture.core.intelligence import changelogs, enrichment
+from suture.core.intelligence.advisories import Advisory
+from suture.core.intelligence.advisory_index import AdvisoryIndex, Name
+from suture.core.intelligence.enrichment import Enrichment
 from suture.core.inventory import Inventory
-from suture.core.mitigation import InForce
 from suture.store import changelogs as stored_changelogs
 from suture.store import controls, feeds, records, scores
 from suture.store.changelogs import ChangelogKey, StoredChangelog

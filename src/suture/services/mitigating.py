@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from suture.core.assessment.mitigation import InForce
 from suture.core.evidence import StepReport, Verdict
-from suture.core.mitigation import InForce
-from suture.core.planning import Plan
-from suture.core.progress import HostPhase, RolloutState
+from suture.core.planning.plan import Plan
+from suture.core.rollout.progress import HostPhase, RolloutState
 from suture.store import controls
 from suture.store.database import Store
 

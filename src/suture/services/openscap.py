@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from suture.core.documents import Document
 from suture.core.inventory import Host
-from suture.core.scanner import Scanner, ScannerHost, ScannerRecord, ScannerState
+from suture.core.scanners.scanner import Scanner, ScannerHost, ScannerRecord, ScannerState
 from suture.hosts import openscap
 from suture.hosts.openscap import Evaluation
 from suture.hosts.transport import FailureKind, HostError, HostFailure

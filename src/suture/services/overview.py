@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from suture.core.advisories import FixState, Severity
-from suture.core.advisory_index import STATES, AdvisoryIndex
+from suture.core.assessment.fleet_findings import FleetFindings
+from suture.core.assessment.fleet_matching import match_fleet
 from suture.core.documents import Document
-from suture.core.enrichment import Enrichment
-from suture.core.fleet_findings import FleetFindings
-from suture.core.fleet_matching import match_fleet
+from suture.core.intelligence.advisories import FixState, Severity
+from suture.core.intelligence.advisory_index import STATES, AdvisoryIndex
+from suture.core.intelligence.enrichment import Enrichment
+from suture.core.intelligence.rule_table import rule_table
 from suture.core.inventory import Host
-from suture.core.rule_table import rule_table
-from suture.core.ssvc import Decision
-from suture.core.urgency import NOWHERE, Place, RankingWeights, place, urgency
+from suture.core.priority.ssvc import Decision
+from suture.core.priority.urgency import NOWHERE, Place, RankingWeights, place, urgency
 from suture.services import fleet as enrolled
 from suture.services import policies
 from suture.services.collecting import clock

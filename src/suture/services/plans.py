@@ -6,16 +6,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from suture.core import planner
 from suture.core.controls import Control
 from suture.core.documents import Document, decode
 from suture.core.durations import Durations, learn
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
-from suture.core.lint import Problem, has_errors, lint
-from suture.core.planning import HeldBack, Plan
+from suture.core.planning import planner
+from suture.core.planning.lint import Problem, has_errors, lint
+from suture.core.planning.plan import HeldBack, Plan
+from suture.core.planning.timing import is_timed
 from suture.core.policy import Policy
-from suture.core.timing import is_timed
 from suture.services import controls, fleet, policies
 from suture.services.assessing import assess
 from suture.services.collecting import clock

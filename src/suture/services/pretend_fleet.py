@@ -13,10 +13,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from suture.core.advisories import Severity
-from suture.core.deadlines import deadline
+from suture.core.assessment.findings import Finding, FindingState
 from suture.core.documents import Document, digest
-from suture.core.findings import Finding, FindingState
+from suture.core.intelligence.advisories import Severity
 from suture.core.inventory import (
     Clock,
     Host,
@@ -29,7 +28,8 @@ from suture.core.inventory import (
     Service,
 )
 from suture.core.policy import Policy
-from suture.core.selection import Change, Ledger, LedgerEntry, Reason, Selection
+from suture.core.priority.deadlines import deadline
+from suture.core.selection.ledger import Change, Ledger, LedgerEntry, Reason, Selection
 
 _KINDS = 24
 _PACKAGES = 400

@@ -11,7 +11,7 @@ from pathlib import Path
 from suture.core.documents import Document, digest, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
-from suture.core.planning import HeldBack, HostPlan, Plan
+from suture.core.planning.plan import HeldBack, HostPlan, Plan
 from suture.core.policy import Policy
 from suture.hosts.transport import HostError
 from suture.hosts.transport.connector import Connector

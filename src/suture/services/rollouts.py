@@ -7,15 +7,15 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from suture.core import matching
+from suture.core.assessment import matching
 from suture.core.documents import Document
 from suture.core.evidence import Event, Step, StepReport, Verdict
 from suture.core.inventory import Host
-from suture.core.lint import has_errors, lint
-from suture.core.planning import Plan
+from suture.core.planning.lint import has_errors, lint
+from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
-from suture.core.progress import ActionKind, HostPhase, NextAction, Signal, next_actions
-from suture.core.transitions import RefusedError as CoreRefusedError
+from suture.core.rollout.progress import ActionKind, HostPhase, NextAction, Signal, next_actions
+from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.ticks import Tick

@@ -9,11 +9,11 @@ from datetime import datetime
 
 import msgspec
 
+from suture.core.assessment.findings import Finding
+from suture.core.assessment.matching import UnnamedUpdate
 from suture.core.documents import Document
-from suture.core.findings import Finding
 from suture.core.inventory import Inventory
-from suture.core.matching import UnnamedUpdate
-from suture.core.selection import Ledger, Reason
+from suture.core.selection.ledger import Ledger, Reason
 from suture.hosts.transport import HostFailure
 
 

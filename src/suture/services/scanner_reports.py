@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from suture.core.advisories import Rule, Severity
-from suture.core.advisory_index import AdvisoryIndex
-from suture.core.configuration import ConfigurationFinding
+from suture.core.assessment.configuration import ConfigurationFinding
 from suture.core.documents import Document
+from suture.core.intelligence.advisories import Rule, Severity
+from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.inventory import Inventory
-from suture.core.placing import Placement
-from suture.core.reconciling import (
+from suture.core.scanners.placing import Placement
+from suture.core.scanners.reconciling import (
     Agreement,
     HostReconciliation,
     Likely,
@@ -21,7 +21,7 @@ from suture.core.reconciling import (
     Theirs,
     reconcile,
 )
-from suture.core.scanner import Scanner, ScannerRecord
+from suture.core.scanners.scanner import Scanner, ScannerRecord
 from suture.services import findings as own
 from suture.services import fleet
 from suture.services.assessing import Assessment

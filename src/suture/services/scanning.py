@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from suture.core import ranking
+from suture.core.assessment.history import Presence
 from suture.core.documents import Document
-from suture.core.history import Presence
 from suture.core.inventory import Host
 from suture.core.policy import Policy
-from suture.core.ranking import RankedPatch
+from suture.core.priority import ranking
+from suture.core.priority.ranking import RankedPatch
 from suture.hosts.transport import FailureKind, HostFailure
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.ssh import Ask

@@ -17,15 +17,15 @@ from random import Random
 from msgspec import field
 from msgspec.structs import replace
 
-from suture.core import transitions
+from suture.core.assessment.findings import Finding
 from suture.core.documents import Document
-from suture.core.findings import Finding
 from suture.core.inventory import Host
-from suture.core.lint import has_errors, lint
-from suture.core.planner import make_plan
-from suture.core.planning import Plan
+from suture.core.planning.lint import has_errors, lint
+from suture.core.planning.plan import Plan
+from suture.core.planning.planner import make_plan
 from suture.core.policy import Policy
-from suture.core.progress import (
+from suture.core.rollout import transitions
+from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
     NextAction,
@@ -33,7 +33,7 @@ from suture.core.progress import (
     Signal,
     next_actions,
 )
-from suture.core.selection import Selection
+from suture.core.selection.ledger import Selection
 from suture.services import fleet as enrolled_fleet
 from suture.services import policies, pretend_fleet
 from suture.services.errors import ServiceError

@@ -12,8 +12,8 @@ from typing import IO
 
 import msgspec
 
-from suture.core.advisories import Advisory
-from suture.core.enrichment import Enrichment
+from suture.core.intelligence.advisories import Advisory
+from suture.core.intelligence.enrichment import Enrichment
 from suture.store import records
 from suture.store.records import Row
 

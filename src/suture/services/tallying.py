@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from suture.core.scanner import ScannerHost, ScannerRecord, ScannerState
+from suture.core.scanners.scanner import ScannerHost, ScannerRecord, ScannerState
 from suture.reading import UnreadableError
 from suture.store.scanner_reports import KeptHost, Summary
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from suture.core.assessment.mitigation import InForce
 from suture.core.controls import Control
 from suture.core.documents import decode, encode
-from suture.core.mitigation import InForce
 from suture.store.tables import controls_in_force as table
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from suture.core.assessment.exceptions import RiskException
 from suture.core.documents import decode, encode
-from suture.core.exceptions import RiskException
 from suture.store.tables import exceptions
 
 

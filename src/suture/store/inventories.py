@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from suture.core.counted import apart
+from suture.core.assessment.counted import apart
+from suture.core.assessment.fleet import Fleet
+from suture.core.assessment.history import Observed, Presence, unbroken
 from suture.core.documents import decode, encode
-from suture.core.fleet import Fleet
-from suture.core.history import Observed, Presence, unbroken
 from suture.core.inventory import Identity, Inventory, PackageSet
 from suture.store import package_sets
 from suture.store.tables import observations

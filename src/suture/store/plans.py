@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from suture.core.documents import decode, encode
 from suture.core.evidence import Verdict
-from suture.core.planning import Plan
+from suture.core.planning.plan import Plan
 from suture.store.tables import plans, rehearsals
 
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory, Affected
 from suture.core.documents import decode, encode
-from suture.core.enrichment import Enrichment
+from suture.core.intelligence.advisories import Advisory, Affected
+from suture.core.intelligence.enrichment import Enrichment
 from suture.store.tables import feed_records
 
 _BATCH = 5000

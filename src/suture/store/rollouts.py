@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from suture.core.documents import Document, decode, encode
 from suture.core.evidence import StepReport
-from suture.core.progress import HostPhase, RolloutState
+from suture.core.rollout.progress import HostPhase, RolloutState
 from suture.store.tables import reports, rollouts
 
 

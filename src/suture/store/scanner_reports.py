@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 
 from suture.core.documents import Document, decode, encode
-from suture.core.scanner import Scanner, ScannerHost, ScannerRecord, ScannerState
+from suture.core.scanners.scanner import Scanner, ScannerHost, ScannerRecord, ScannerState
 from suture.store.tables import scanner_findings, scanner_hosts, scanner_reports
 
 _BATCH = 2000

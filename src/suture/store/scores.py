@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import sqlalchemy as sa
 
-from suture.core.epss import ScoreTable
+from suture.core.intelligence.epss import ScoreTable
 from suture.store.tables import score_tables
 
 

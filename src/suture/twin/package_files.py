@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from suture.core.selection import Change
+from suture.core.selection.ledger import Change
 from suture.hosts.transport import Transport
 
 CACHE = "/var/lib/suture/cache"

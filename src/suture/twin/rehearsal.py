@@ -17,7 +17,7 @@ from suture.core.documents import Document, digest
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.inventory import HealthCheck
 from suture.core.performance import Performance
-from suture.core.planning import HostPlan
+from suture.core.planning.plan import HostPlan
 from suture.hosts.health import check_health
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.shell import quote

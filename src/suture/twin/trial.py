@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from suture.core.evidence import Verdict
 from suture.core.performance import ALTERNATIONS, Performance, Stretch, assess
-from suture.core.planning import HostPlan
+from suture.core.planning.plan import HostPlan
 from suture.twin.load import LoadError, Loading, LoadSettings, load_of
 from suture.twin.machine import Twin
 

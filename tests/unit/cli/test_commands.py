@@ -10,8 +10,8 @@ import pytest
 
 from suture.core.documents import encode
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning import Plan
-from suture.core.windows import Window
+from suture.core.planning.plan import Plan
+from suture.core.planning.windows import Window
 from suture.services import fleet, plans
 from suture.store import inventories
 from suture.store import plans as stored_plans

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from suture.cli.plan_view import print_ledger, print_plan
-from suture.core.planning import Plan
-from suture.core.selection import Ledger, LedgerEntry, Reason
-from suture.core.windows import Freeze, Window
+from suture.core.planning.plan import Plan
+from suture.core.planning.windows import Freeze, Window
+from suture.core.selection.ledger import Ledger, LedgerEntry, Reason
 from suture.services.plans import Rehearsed
 from tests.unit.core import builders
 

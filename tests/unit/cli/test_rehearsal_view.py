@@ -4,7 +4,7 @@ import pytest
 
 from suture.cli.rehearsal_view import print_outcome
 from suture.core.evidence import Verdict
-from suture.core.planning import HeldBack
+from suture.core.planning.plan import HeldBack
 from suture.services.rehearsing import Outcome
 from suture.twin.rehearsal import Rehearsal
 from tests.unit.core.builders import NOW

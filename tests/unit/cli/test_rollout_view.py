@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from suture.cli.rollout_view import exit_code, live, print_rollout
-from suture.core import transitions
 from suture.core.documents import encode
 from suture.core.evidence import Check, Event, Step, StepReport, Verdict
-from suture.core.planning import Plan
-from suture.core.progress import ActionKind, HostPhase, NextAction, RolloutStatus
+from suture.core.planning.plan import Plan
+from suture.core.rollout import transitions
+from suture.core.rollout.progress import ActionKind, HostPhase, NextAction, RolloutStatus
 from suture.services.rollouts import RolloutView
 from suture.store.rollouts import StoredRollout
 from tests.unit.core import builders

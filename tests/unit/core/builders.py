@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from suture.core.counted import groups
+from suture.core.assessment.counted import groups
+from suture.core.assessment.fleet import Fleet, Interner, columns
 from suture.core.documents import digest
-from suture.core.fleet import Fleet, Interner, columns
 from suture.core.inventory import (
     Clock,
     HealthCheck,
@@ -22,7 +22,7 @@ from suture.core.inventory import (
     Package,
     PackageSet,
 )
-from suture.core.planning import (
+from suture.core.planning.plan import (
     HostPlan,
     Plan,
     RebootRule,
@@ -31,8 +31,8 @@ from suture.core.planning import (
     Timetable,
     Wave,
 )
-from suture.core.selection import Change, Ledger, LedgerEntry, Reason, Selection
-from suture.core.windows import Freeze, Window
+from suture.core.planning.windows import Freeze, Window
+from suture.core.selection.ledger import Change, Ledger, LedgerEntry, Reason, Selection
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

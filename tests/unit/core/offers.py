@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from suture.core.assessment.findings import Finding
 from suture.core.documents import digest
-from suture.core.findings import Finding
 from suture.core.inventory import AvailableVersion, Inventory, Origin, Package, Update
-from suture.core.planning import HeldBack
-from suture.core.selection import Reason, Selection, SelectionRules
-from suture.core.selector import select
+from suture.core.planning.plan import HeldBack
+from suture.core.selection.ledger import Reason, Selection, SelectionRules
+from suture.core.selection.selector import select
 from tests.unit.core.builders import inventory, package
 
 SECURITY = Origin("Debian", "Debian-Security", "stable-security", "bookworm-security", "main")

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from suture.core.controls import Condition, Control, Module, Sysctl, fault, parse
 from suture.core.documents import decode, digest, encode
-from suture.core.expectations import class_id
 from suture.core.inventory import HealthCheck, HealthCheckKind, Listener, PackageState
-from suture.core.lint import lint
-from suture.core.planner import make_plan
-from suture.core.planning import Plan, diff
+from suture.core.planning.expectations import class_id
+from suture.core.planning.lint import lint
+from suture.core.planning.plan import Plan, diff
+from suture.core.planning.planner import make_plan
 from suture.core.policy import Policy
 from suture.core.yaml_reading import DocumentError
 from tests.unit.core.builders import (

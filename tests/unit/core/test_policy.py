@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planning import RebootRule
+from suture.core.planning.plan import RebootRule
 from suture.core.policy import EXAMPLE, Policy, PolicyError, matches, parse
 from suture.core.words import seconds, share_of
 from tests.unit.core.builders import host

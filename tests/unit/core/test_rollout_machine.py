@@ -16,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
-from suture.core.planning import LeftOut, Plan, Slot, Timetable
-from suture.core.progress import (
+from suture.core.planning.plan import LeftOut, Plan, Slot, Timetable
+from suture.core.planning.windows import Freeze, Window
+from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
     RolloutState,
@@ -25,7 +26,7 @@ from suture.core.progress import (
     Signal,
     next_actions,
 )
-from suture.core.transitions import (
+from suture.core.rollout.transitions import (
     RefusedError,
     apply_signal,
     close_wave,
@@ -35,7 +36,6 @@ from suture.core.transitions import (
     pause,
     start,
 )
-from suture.core.windows import Freeze, Window
 from tests.unit.core.builders import NOW, plan, wave
 
 STARTS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.planning import Plan
+from suture.core.planning.plan import Plan
 from suture.engine import ticks
 from suture.store import plans
 from suture.store.database import Store, open_store

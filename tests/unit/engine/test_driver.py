@@ -14,7 +14,7 @@ import pytest
 from suture.core import chain
 from suture.core.documents import decode
 from suture.core.evidence import Step
-from suture.core.progress import HostPhase, RolloutStatus, Signal
+from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
 from suture.engine import ticks
 from suture.engine.driver import LeaseLostError, driving
 from suture.engine.records import StepFinished

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from suture.core import transitions
 from suture.core.documents import decode, digest
 from suture.core.evidence import Step, StepReport, Verdict
-from suture.core.planning import Plan
-from suture.core.progress import HostPhase
+from suture.core.planning.plan import Plan
+from suture.core.rollout import transitions
+from suture.core.rollout.progress import HostPhase
 from suture.engine import records, ticks
 from suture.engine.records import GivenUpError, OvertakenError, StepFinished, SupersededError
 from suture.engine.work import HostWork

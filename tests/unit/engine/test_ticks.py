@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from suture.core import chain
-from suture.core.planning import Plan
-from suture.core.progress import HostPhase, RolloutStatus, Signal
-from suture.core.transitions import RefusedError
+from suture.core.planning.plan import Plan
+from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
+from suture.core.rollout.transitions import RefusedError
 from suture.engine import records, ticks
 from suture.engine.work import HostWork
 from suture.store import events, rollouts, signals

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from suture.core.advisories import Advisory, Affected
+from suture.core.intelligence.advisories import Advisory, Affected
 from suture.feeds.feed import FeedError, FeedFile
 from suture.reading import UnreadableError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from suture.core.advisories import Affected, FixState, Severity, rules
+from suture.core.intelligence.advisories import Affected, FixState, Severity, rules
 from suture.feeds import almalinux
 from suture.feeds.feed import FeedFile
 from suture.feeds.rpm import UNKNOWN_STREAM

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.feeds import alpine
 from suture.feeds.feed import FeedError, FeedFile
 from suture.reading import UnreadableError

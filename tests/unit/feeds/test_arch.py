@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds import arch
 from suture.feeds.feed import FeedFile
 from suture.reading import UnreadableError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from suture.core.enrichment import Enrichment, KnownExploited
+from suture.core.intelligence.enrichment import Enrichment, KnownExploited
 from suture.feeds import cisa
 from suture.reading import UnreadableError
 from tests.unit.feeds.sources import RECORDED, damaged, recorded, written

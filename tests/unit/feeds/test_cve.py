@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from suture.core.enrichment import (
+from suture.core.intelligence.enrichment import (
     CvssScore,
     Enrichment,
     Exploitation,

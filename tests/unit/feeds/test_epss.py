@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from suture.core.enrichment import Epss
+from suture.core.intelligence.enrichment import Epss
 from suture.feeds import epss
 from suture.feeds.feed import FeedFile
 from suture.reading import UnreadableError

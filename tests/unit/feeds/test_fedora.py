@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.advisories import Advisory, Severity
+from suture.core.intelligence.advisories import Advisory, Severity
 from suture.feeds import fedora
 from suture.feeds.feed import Feed, FeedFile
 from tests.unit.feeds.recorded import RECORDED, written

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from suture.core.advisories import Severity
+from suture.core.intelligence.advisories import Severity
 from suture.feeds import fields
 from suture.reading import UnreadableError
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suture.core.enrichment import (
+from suture.core.intelligence.enrichment import (
     CvssScore,
     Enrichment,
     Exploitation,

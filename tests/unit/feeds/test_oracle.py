@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from suture.core.advisories import Advisory, Severity
+from suture.core.intelligence.advisories import Advisory, Severity
 from suture.feeds import oracle
 from suture.reading import UnreadableError
 from tests.unit.feeds.recorded import RECORDED, about, read_or_refused, recorded, spoiled, written

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds import osv
 from suture.feeds.feed import FeedFile
 from suture.reading import UnreadableError

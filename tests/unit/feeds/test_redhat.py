@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds import redhat
 from suture.feeds.feed import FeedFile
 from suture.reading import UnreadableError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from suture.core.advisories import Advisory, Severity
+from suture.core.intelligence.advisories import Advisory, Severity
 from suture.feeds import rocky
 from suture.feeds.feed import FeedError
 from suture.reading import UnreadableError

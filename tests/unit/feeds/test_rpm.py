@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.feeds.rpm import (
     UNKNOWN_STREAM,
     Nevra,

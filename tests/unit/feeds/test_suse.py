@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from suture.core.advisories import FixState, Severity
+from suture.core.intelligence.advisories import FixState, Severity
 from suture.feeds import suse
 from tests.unit.feeds.recorded import RECORDED, about, read_or_refused, recorded, spoiled
 

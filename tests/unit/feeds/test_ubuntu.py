@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds import ubuntu
 from suture.feeds.feed import FeedFile
 from suture.reading import UnreadableError

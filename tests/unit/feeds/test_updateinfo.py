@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.feeds.feed import FeedError, FeedFile
 from suture.feeds.rpm import UNKNOWN_STREAM
 from suture.feeds.updateinfo import INDEX, fetch_repositories, parser

@@ -11,8 +11,8 @@ import pytest
 from suture.core.documents import digest
 from suture.core.evidence import Check, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planning import HostPlan, RebootRule
-from suture.core.selection import Action, Change, Ledger
+from suture.core.planning.plan import HostPlan, RebootRule
+from suture.core.selection.ledger import Action, Change, Ledger
 from suture.hosts.health import health_functions, judge_health
 from suture.hosts.preflight import judge_preflight
 from suture.hosts.results import parse_results

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suture.core.scanner import MAX_PACKAGES, PackageEvidence
+from suture.core.scanners.scanner import MAX_PACKAGES, PackageEvidence
 from suture.imports.fields import identity, moment, packages_in
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from suture.core.advisories import Severity
-from suture.core.scanner import PackageEvidence, Scanner, ScannerHost, ScannerState
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import PackageEvidence, Scanner, ScannerHost, ScannerState
 from suture.imports import nessus
 from tests.unit.imports.samples import RECORDED, whole, written
 

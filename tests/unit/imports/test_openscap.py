@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.advisories import Severity
-from suture.core.scanner import ScannerHost, ScannerState
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import ScannerHost, ScannerState
 from suture.imports import openscap
 from suture.reading import UnreadableError
 from tests.unit.imports.samples import RECORDED, whole, written

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.advisories import Severity
-from suture.core.scanner import PackageEvidence, ScannerHost, ScannerState
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import PackageEvidence, ScannerHost, ScannerState
 from suture.imports import openvas
 from tests.unit.imports.samples import RECORDED, whole, written
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.advisories import Severity
-from suture.core.scanner import PackageEvidence, ScannerHost, ScannerState
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import PackageEvidence, ScannerHost, ScannerState
 from suture.imports import qualys
 from suture.reading import UnreadableError
 from tests.unit.imports.samples import RECORDED, whole, written

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.reports import SHAPES, write
 from suture.core.documents import decode, encode
-from suture.core.scanner import MAX_CVES, MAX_PACKAGES, MAX_TEXT, ScannerRecord
+from suture.core.scanners.scanner import MAX_CVES, MAX_PACKAGES, MAX_TEXT, ScannerRecord
 from suture.imports import nessus, openscap, openvas, qualys
 from suture.imports.scanners import Read, recognise
 from suture.reading import UnreadableError

@@ -9,7 +9,7 @@ from typing import Any
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from suture.core.findings import Finding, FindingState
+from suture.core.assessment.findings import Finding, FindingState
 from suture.core.inventory import OperatingSystem, PackageState
 from suture.reports.cyclonedx import package_url, render
 from tests.unit.core.builders import inventory, package

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from suture.core.advisories import Severity
+from suture.core.intelligence.advisories import Severity
 from suture.reports.sarif import render
 from tests.unit.reports.test_cyclonedx import FINDING
 

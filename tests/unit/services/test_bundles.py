@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState
-from suture.core.enrichment import Enrichment, Epss
-from suture.core.epss import ScoreTable
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.enrichment import Enrichment, Epss
+from suture.core.intelligence.epss import ScoreTable
 from suture.services import bundles, fleet
 from suture.services.errors import RefusedError, ServiceError
 from suture.services.workspace import Workspace

@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning import Plan
-from suture.core.progress import HostPhase, HostState, RolloutState, RolloutStatus
-from suture.core.selection import Reason
+from suture.core.planning.plan import Plan
+from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus
+from suture.core.selection.ledger import Reason
 from suture.core.yaml_reading import DocumentError
 from suture.services import controls, fleet, mitigating, plans
 from suture.services.collecting import clock

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from suture.core.exceptions import RiskException
+from suture.core.assessment.exceptions import RiskException
 from suture.services import evidence, exceptions, fleet
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.services import exceptions, fleet
 from suture.services.collecting import clock
 from suture.services.findings import Format, Moment, explain, fleet_findings, rendered, sbom

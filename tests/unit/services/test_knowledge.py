@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
-from suture.core.enrichment import CvssScore, Enrichment, Epss, KnownExploited
-from suture.core.epss import ScoreTable
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.enrichment import CvssScore, Enrichment, Epss, KnownExploited
+from suture.core.intelligence.epss import ScoreTable
 from suture.core.policy import Policy
 from suture.services.assessing import assess
 from suture.services.knowledge import Knowledge, known_about

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from suture.core.advisories import Advisory, Affected, FixState, Severity
-from suture.core.reconciling import Agreement, Likely
-from suture.core.scanner import Scanner, ScannerState
+from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
+from suture.core.scanners.reconciling import Agreement, Likely
+from suture.core.scanners.scanner import Scanner, ScannerState
 from suture.services import findings, fleet, scanner_reports, tallying
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.importing import import_report

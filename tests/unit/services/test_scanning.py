@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from suture.core.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.inventory import OperatingSystem
 from suture.services import fleet, scanning
 from suture.services.collecting import Changelogs, Collected

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from msgspec import structs as struct
 
-from suture.core.advisories import Advisory, Affected, FixState
-from suture.core.enrichment import Epss
-from suture.core.epss import ScoreTable
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.enrichment import Epss
+from suture.core.intelligence.epss import ScoreTable
 from suture.feeds.feed import Feed, FeedFile, Source, fixed_files
 from suture.reading import UnreadableError, json_of, text_of
 from suture.services import fleet

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from suture.core.scanner import Scanner, ScannerHost, ScannerRecord, ScannerState
+from suture.core.scanners.scanner import Scanner, ScannerHost, ScannerRecord, ScannerState
 from suture.reading import UnreadableError
 from suture.services import tallying
 from suture.services.tallying import Tally

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from suture.core.assessment.mitigation import InForce
 from suture.core.controls import Control, Mask, Sysctl
-from suture.core.mitigation import InForce
-from suture.core.progress import RolloutState, RolloutStatus
+from suture.core.rollout.progress import RolloutState, RolloutStatus
 from suture.store import controls, rollouts
 from suture.store.database import Store
 from suture.store.tables import plans

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from suture.core.fleet import Fleet
+from suture.core.assessment.fleet import Fleet
 from suture.core.inventory import Inventory, OperatingSystem, Package, PackageState
 from suture.store import inventories, package_sets
 from suture.store.database import Store

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from suture.core.advisories import Advisory, Affected, FixState
-from suture.core.enrichment import CvssScore, Enrichment
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.enrichment import CvssScore, Enrichment
 from suture.store import records
 from suture.store.database import Store
 from suture.store.records import Applied, Row

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from suture.core.scanner import (
+from suture.core.scanners.scanner import (
     PackageEvidence,
     Scanner,
     ScannerHost,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from suture.core.counted import is_running
+from suture.core.assessment.counted import is_running
 from suture.core.inventory import Inventory, Origin, Package, PackageSet
 from suture.core.versions import Scheme, order
 from suture.hosts.managers.fields import number

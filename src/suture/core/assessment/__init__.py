@@ -1,0 +1,1 @@
+"""Which vulnerabilities are on which host: package sets against advisories."""

@@ -1,0 +1,1 @@
+"""What publishers say: advisories, enrichment, life cycles, and the index that asks them."""

@@ -1,0 +1,1 @@
+"""Policy, inventory, intelligence and time become a plan, which lint reads once more."""

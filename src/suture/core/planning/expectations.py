@@ -1,0 +1,149 @@
+"""What a reader of the plan may expect on a host: restarts, a reboot, checks, the time it takes.
+
+Expectations are for people and for choosing what to check. What is really stale after the patch
+decides what is restarted, and the host itself says whether it needs a reboot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from suture.core.controls import Control, masked_units
+from suture.core.documents import digest
+from suture.core.inventory import HealthCheck, HealthCheckKind, Host, Inventory, Listener
+from suture.core.planning.plan import RebootRule
+from suture.core.policy import Policy, matches
+from suture.core.selection.ledger import Change
+
+# Source package → unit, where the names have nothing in common.
+_UNIT_OF_SOURCE = {"openssh": "ssh", "bind9": "named", "isc-dhcp": "isc-dhcp-server"}
+
+# Packages after which Debian and Ubuntu ask for a reboot, besides the kernel's own.
+_REBOOT_PACKAGES = frozenset({"amd64-microcode", "dbus", "intel-microcode", "libc6", "systemd"})
+_KERNEL_PACKAGE = re.compile(r"^linux-(image|modules)-")
+
+# Ports from here on are given out by the kernel and are others after a restart.
+_FIRST_EPHEMERAL_PORT = 32768
+
+_MOST_PROPOSED_UNITS = 16
+
+
+def class_id(
+    inventory: Inventory, package_set: str, patch_set: str, controls: Sequence[Control] = ()
+) -> str:
+    """The group of hosts that one twin stands for: the same release, architecture, packages,
+    services, patches and controls. 12 hex digits. The sets are given by their digests."""
+    units = {
+        service.unit
+        for service in inventory.services
+        if service.active == "active" and service.enabled.startswith("enabled")
+    }
+    units |= {listener.unit for listener in inventory.listeners if listener.unit}
+    return digest(
+        (
+            inventory.os.release,
+            inventory.arch,
+            inventory.foreign_archs,
+            package_set,
+            sorted(units),
+            patch_set,
+            *([tuple(controls)] if controls else []),
+        )
+    )[:12]
+
+
+def expected_restarts(inventory: Inventory, changes: Iterable[Change]) -> tuple[str, ...]:
+    """Active units whose name says that they run a changed package; libraries are not guessed."""
+    names = {name for change in changes for name in (change.package, change.source)}
+    names |= {_UNIT_OF_SOURCE[name] for name in names if name in _UNIT_OF_SOURCE}
+    beginnings = {beginning for name in names for beginning in _beginnings(name)}
+    return tuple(
+        sorted(
+            service.unit
+            for service in inventory.services
+            if service.active == "active" and _runs_one_of(service.unit, names, beginnings)
+        )
+    )
+
+
+def expects_reboot(inventory: Inventory, changes: Iterable[Change], rule: RebootRule) -> bool:
+    """Whether the host will probably be rebooted under ``rule``. Controls alone need no reboot, but
+    where a module is in use, which the host itself finds out."""
+    changes = tuple(changes)
+    if rule is not RebootRule.IF_NEEDED or not changes:
+        return rule is RebootRule.ALWAYS
+    if inventory.reboot_required:
+        return True
+    return not inventory.kernel.container and any(
+        change.package in _REBOOT_PACKAGES or _KERNEL_PACKAGE.match(change.package)
+        for change in changes
+    )
+
+
+def health_checks(
+    host: Host, inventory: Inventory, policy: Policy, controls: Sequence[Control] = ()
+) -> tuple[HealthCheck, ...]:
+    """The host's own checks, the policy's, its service's, and those proposed from what listens, but
+    for units that ``controls`` mask.
+
+    The same question is asked once, as the first to ask wrote it.
+    """
+    checks = list(host.checks)
+    checks += [check.check for check in policy.checks if matches(host, check.on)]
+    if host.service:
+        checks += [check.check for check in policy.service(host.service).checks]
+    if policy.propose_checks:
+        masked = masked_units(controls)
+        checks += proposed_checks([one for one in inventory.listeners if one.unit not in masked])
+    unique: dict[tuple[HealthCheckKind, str], HealthCheck] = {}
+    for check in checks:
+        unique.setdefault((check.kind, check.target), check)
+    return tuple(unique.values())
+
+
+def proposed_checks(listeners: Sequence[Listener]) -> list[HealthCheck]:
+    """That each service that listens on TCP stays active and goes on listening there.
+
+    Sockets on all addresses are asked on loopback. Ephemeral ports are left out: they change with
+    every restart. So are link-local addresses, which need an interface.
+    """
+    units = sorted({item.unit for item in listeners if item.unit.endswith(".service")})
+    checks = []
+    for unit in units[:_MOST_PROPOSED_UNITS]:
+        checks.append(HealthCheck(HealthCheckKind.UNIT, unit, proposed=True))
+        targets = {_target(item) for item in listeners if item.unit == unit and _is_lasting(item)}
+        checks += [HealthCheck(HealthCheckKind.PORT, t, proposed=True) for t in sorted(targets)]
+    return checks
+
+
+def _is_lasting(listener: Listener) -> bool:
+    return (
+        listener.protocol.startswith("tcp")
+        and 0 < listener.port < _FIRST_EPHEMERAL_PORT
+        and "%" not in listener.address
+    )
+
+
+def _target(listener: Listener) -> str:
+    address = listener.address.strip("[]")
+    if address in ("", "*", "0.0.0.0"):  # noqa: S104
+        return f"127.0.0.1:{listener.port}"
+    if address == "::":
+        return f"[::1]:{listener.port}"
+    return f"[{address}]:{listener.port}" if ":" in address else f"{address}:{listener.port}"
+
+
+def _runs_one_of(unit: str, names: set[str], beginnings: set[str]) -> bool:
+    """``nginx.service`` runs nginx, ``postgresql@15-main.service`` runs postgresql-15, and
+    ``php8.2-fpm.service`` runs php8.2. ``beginnings`` are those of the names."""
+    stem = unit.removesuffix(".service").split("@")[0]
+    return stem in names or stem in beginnings or not names.isdisjoint(_beginnings(stem))
+
+
+@lru_cache(maxsize=65_536)
+def _beginnings(name: str) -> tuple[str, ...]:
+    """Of ``a-b-c``: ``a`` and ``a-b``."""
+    parts = name.split("-")
+    return tuple("-".join(parts[:count]) for count in range(1, len(parts)))

@@ -1,0 +1,1 @@
+"""What to close first, and by when: scores, decisions, deadlines, weaknesses."""

@@ -1,0 +1,72 @@
+"""How much room is left in a rollout: hosts at work, out of their service, behind a jump host."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from suture.core.planning.plan import Plan
+
+
+class Room:
+    """Counts the places taken while one tick decides; made anew for each.
+
+    A host that is *at work* takes a place among the ``parallel`` ones, one behind its jump host,
+    and one in each of its services. A host that is only *out* (not well, or of unknown state)
+    takes the place in its services alone.
+    """
+
+    def __init__(self, plan: Plan, parallel: int) -> None:
+        self._parallel = parallel
+        self._working = 0
+        self._jump_of = plan.jump_of
+        self._jump_limits = dict(plan.jump_limits)
+        self._behind: Counter[str] = Counter()
+        self._services_of = plan.limits_of
+        self._out: dict[str, list[str]] = {}
+        for host in plan.unknown:
+            self.take(host, at_work=False)
+
+    def take(self, host: str, *, at_work: bool) -> None:
+        for limit in self._services_of.get(host, ()):
+            self._out.setdefault(limit.service, []).append(host)
+        if at_work:
+            self._working += 1
+            self._behind[self._jump_of.get(host, "")] += 1
+
+    def go_to_work(self, host: str) -> None:
+        """A host that is out already is worked on: its service knows it as out."""
+        self._working += 1
+        self._behind[self._jump_of.get(host, "")] += 1
+
+    def full(self) -> str:
+        """Why no host at all may be started now, empty where some may."""
+        if self._working < self._parallel:
+            return ""
+        return f"{self._working} of {self._parallel} at work"
+
+    def refusal(self, host: str) -> str:
+        """Why ``host`` may not be started now, empty where it may."""
+        if full := self.full():
+            return full
+        for limit in self._services_of.get(host, ()):
+            out = self._out.get(limit.service, ())
+            if len(out) >= limit.max_out:
+                return f"service {limit.service}: {_names(out)} out, {limit.max_out} may be"
+        return self.jump_refusal(host)
+
+    def jump_refusal(self, host: str) -> str:
+        """Why the jump host has no connection left for ``host``, empty where it has.
+
+        A limit below one is taken as one: a way back must always be possible.
+        """
+        jump = self._jump_of.get(host)
+        if jump is None or jump not in self._jump_limits:
+            return ""
+        limit = max(1, self._jump_limits[jump])
+        return f"jump host {jump}: {limit} at work" if self._behind[jump] >= limit else ""
+
+
+def _names(hosts: Sequence[str]) -> str:
+    shown = ", ".join(hosts[:3])
+    return shown + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")

@@ -1,0 +1,42 @@
+"""What a host's step reports amount to: the phase that its work ended in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.rollout.progress import HostPhase
+
+
+def after_patching(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
+    """The phase after the steps that were run, in order, up to the first that did not pass.
+
+    A host that may have been changed and is not well has FAILED; one that may have been changed
+    and cannot be judged is LOST, which is neither well nor taken back on a guess.
+    """
+    last = reports[-1]
+    changed = any(report.changed_host for report in reports)
+    if last.verdict is Verdict.PASS:
+        return HostPhase.DONE, _and("patched and verified", last)
+    reason = f"{last.step.value}: {last.reason or last.verdict.value}"
+    if not changed:
+        return HostPhase.SKIPPED, f"left alone, nothing was changed; {reason}"
+    if last.verdict is Verdict.FAIL:
+        return HostPhase.FAILED, reason
+    return HostPhase.LOST, f"its state is unknown; {reason}"
+
+
+def after_way_back(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
+    """The phase after the way back: proved by its check, whatever the way there reported."""
+    check = next((one for one in reports if one.step is Step.VERIFY_ROLL_BACK), None)
+    if check is not None and check.verdict is Verdict.PASS:
+        return HostPhase.ROLLED_BACK, _and("as it was before, verified", check)
+    worst = next((one for one in reports if one.verdict is not Verdict.PASS), reports[-1])
+    reason = f"{worst.step.value}: {worst.reason or worst.verdict.value}"
+    if all(one.verdict is not Verdict.FAIL for one in reports):
+        return HostPhase.LOST, f"its state is unknown; {reason}"
+    return HostPhase.ROLLBACK_FAILED, reason
+
+
+def _and(well: str, report: StepReport) -> str:
+    return f"{well}; {report.reason}" if report.reason else well

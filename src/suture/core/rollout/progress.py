@@ -1,0 +1,322 @@
+"""The rollout's state machine: (plan, state, now) → what to do next, and why the rest waits.
+
+Pure: the engine loads a state, asks :func:`next_actions`, and carries the answer out. Asking
+twice with the same state gives the same answer, so a crash between the two costs nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from suture.core.documents import Document
+from suture.core.planning.plan import Plan, Wave
+from suture.core.planning.windows import Span, next_fit
+from suture.core.rollout.limits import Room
+
+_NO_WINDOW = "no window admits them within a year"
+
+
+class HostPhase(StrEnum):
+    WAITING = "waiting"  # not started
+    PATCHING = "patching"  # enqueued or at work
+    DONE = "done"  # patched and verified
+    SKIPPED = "skipped"  # left alone, nothing was changed
+    FAILED = "failed"  # changed, and not well: needs the way back
+    ROLLING_BACK = "rolling-back"
+    ROLLED_BACK = "rolled-back"
+    ROLLBACK_FAILED = "rollback-failed"
+    LOST = "lost"  # its state could not be established
+
+    @property
+    def is_at_work(self) -> bool:
+        return self in (HostPhase.PATCHING, HostPhase.ROLLING_BACK)
+
+    @property
+    def is_final(self) -> bool:
+        return self in (
+            HostPhase.DONE,
+            HostPhase.SKIPPED,
+            HostPhase.ROLLED_BACK,
+            HostPhase.ROLLBACK_FAILED,
+            HostPhase.LOST,
+        )
+
+    @property
+    def is_failure(self) -> bool:
+        """A host that was taken back has failed as well: the patch did not do there."""
+        return self in (
+            HostPhase.FAILED,
+            HostPhase.ROLLING_BACK,
+            HostPhase.ROLLED_BACK,
+            HostPhase.ROLLBACK_FAILED,
+            HostPhase.LOST,
+        )
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it has to be counted as not serving; unknown counts."""
+        return self.is_at_work or self in (
+            HostPhase.FAILED,
+            HostPhase.ROLLBACK_FAILED,
+            HostPhase.LOST,
+        )
+
+
+class RolloutStatus(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"  # nothing new is started; a person decides
+    ABORTED = "aborted"  # nothing new is ever started
+    DONE = "done"
+
+
+class HostState(Document, frozen=True, gc=False):
+    """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase."""
+
+    host: str
+    phase: HostPhase = HostPhase.WAITING
+    attempt: int = 0
+    since: datetime | None = None
+    reason: str = ""
+
+
+class ClosedWave(Document, frozen=True):
+    """A finished wave, and when it finished: the soak counts from there."""
+
+    index: int
+    at: datetime
+
+
+class RolloutState(Document, frozen=True):
+    """``approved`` are the waves that a person let pass; ``reason`` says why it is paused or
+    aborted; ``tolerated`` are the hosts whose failure or skip a person has accepted by
+    resuming.
+    """
+
+    rollout: str
+    plan: str
+    status: RolloutStatus
+    hosts: tuple[HostState, ...]
+    closed: tuple[ClosedWave, ...] = ()
+    approved: tuple[int, ...] = ()
+    reason: str = ""
+    tolerated: tuple[str, ...] = ()
+
+
+class Signal(StrEnum):
+    """What a person says to a running rollout."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    APPROVE = "approve"
+    ABORT = "abort"
+
+
+class ActionKind(StrEnum):
+    START_HOST = "start-host"
+    ROLL_BACK_HOST = "roll-back-host"
+    CLOSE_WAVE = "close-wave"
+    PAUSE = "pause"
+    FINISH = "finish"
+    WAIT = "wait"
+
+
+class NextAction(Document, frozen=True, gc=False):
+    """``until`` is when a WAIT ends by itself, None where a person or a host must act."""
+
+    kind: ActionKind
+    reason: str
+    host: str = ""
+    wave: int | None = None
+    until: datetime | None = None
+
+
+def current_wave(plan: Plan, state: RolloutState) -> Wave | None:
+    """The first wave that is not closed, None when all are."""
+    closed = {wave.index for wave in state.closed}
+    return next((wave for wave in plan.waves if wave.index not in closed), None)
+
+
+def failures(state: RolloutState) -> tuple[HostState, ...]:
+    """The hosts that failed, taken back or not, in the order of the waves."""
+    return tuple(host for host in state.hosts if host.phase.is_failure)
+
+
+def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAction, ...]:
+    """What to do now. At least one action while the rollout is not done.
+
+    Ways back come first and are given while paused and after an abort as well. A wave starts when
+    the one before it is closed, its soak is over, and, where asked, a person approved. It closes
+    when each of its hosts has come to an end and not more than half were skipped: a wave that
+    mostly did not happen has shown nothing. A host starts only where one of its windows is open
+    for as long as it needs with its way back; what runs is never interrupted, and ways back wait
+    for no window. After FINISH there is nothing left to ask.
+    """
+    if state.status is RolloutStatus.DONE:
+        return ()
+    tick = Tick(plan, state, now)
+    ways_back = tick.ways_back()
+    if state.status is RolloutStatus.RUNNING:
+        return (*ways_back, *tick.advance(bool(ways_back)))
+    if state.status is RolloutStatus.PAUSED:
+        return (*ways_back, _wait(f"paused: {state.reason}"))
+    if tick.at_work or tick.to_take_back:
+        return (*ways_back, _wait("aborted; waiting for the hosts at work"))
+    return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}"),)
+
+
+class Tick:
+    """One look at the rollout. The plan is indexed once; places are taken as actions are given."""
+
+    def __init__(self, plan: Plan, state: RolloutState, now: datetime) -> None:
+        self.plan = plan
+        self.state = state
+        self.now = now
+        self.by_name = {host.host: host for host in state.hosts}
+        self.tolerated = frozenset(state.tolerated)
+        self.wave = current_wave(plan, state)
+        # Of many hosts few are anything else than waiting or well, and only these are looked at.
+        quiet = (HostPhase.WAITING, HostPhase.DONE, HostPhase.SKIPPED)
+        busy = [host for host in state.hosts if host.phase not in quiet]
+        self.at_work = [host.host for host in busy if host.phase.is_at_work]
+        self.to_take_back = [
+            host.host
+            for host in busy
+            if host.phase is HostPhase.FAILED and plan.rollback_on_failure
+        ]
+        self.failed: list[list[HostState]] = [[] for _ in plan.waves]
+        for host in busy:
+            if host.phase.is_failure and host.host not in self.tolerated:
+                self.failed[plan.wave_of[host.host]].append(host)
+        self._spans: dict[tuple[object, ...], Span | None] = {}
+        self.room = Room(plan, self.wave.parallel if self.wave else 0)
+        for host in busy:
+            if host.phase.is_out:
+                self.room.take(host.host, at_work=host.phase.is_at_work)
+
+    def ways_back(self) -> tuple[NextAction, ...]:
+        actions = []
+        for host in self.to_take_back:
+            if not self.room.jump_refusal(host):
+                self.room.go_to_work(host)
+                reason = self.by_name[host].reason
+                actions.append(NextAction(ActionKind.ROLL_BACK_HOST, reason, host=host))
+        return tuple(actions)
+
+    def advance(self, way_back_given: bool) -> tuple[NextAction, ...]:
+        """The way forward of a running rollout."""
+        trouble = self._trouble()
+        if trouble:
+            return (NextAction(ActionKind.PAUSE, trouble),)
+        busy = bool(self.at_work or self.to_take_back)
+        if self.wave is None:
+            finish = NextAction(ActionKind.FINISH, "every wave is closed")
+            return (_wait(f"{len(self.at_work)} at work") if busy else finish,)
+        gate = self._gate(self.wave)
+        if gate is not None:
+            return (gate,)
+        starts, refused, later = self._starts(self.wave)
+        if starts:
+            return starts
+        if busy:
+            why = "; ".join(sorted(set(refused.values()))[:3])
+            return () if way_back_given else (_wait(why or f"{len(self.at_work)} at work"),)
+        if later:
+            return (self._wait_for_window(self.wave, later),)
+        return (self._stuck_or_done(self.wave, refused),)
+
+    def stuck(self) -> dict[str, str]:
+        """The hosts that wait for room which nothing at work will make, and why."""
+        if self.wave is None or self.at_work or self.to_take_back or self._gate(self.wave):
+            return {}
+        starts, refused, later = self._starts(self.wave)
+        return {} if starts or later else refused
+
+    def _trouble(self) -> str:
+        """Why the rollout has to stop, empty where it need not."""
+        for wave, failed in zip(self.plan.waves, self.failed, strict=True):
+            limit = wave.max_failures if self.plan.rollback_on_failure else 0
+            if len(failed) > limit:
+                causes = "; ".join(f"{h.host} {h.phase}: {h.reason}" for h in failed[:3])
+                return f"{len(failed)} failed in {wave.ring}, {limit} may: {causes}"
+            if wave is self.wave:
+                break
+        return ""
+
+    def _gate(self, wave: Wave) -> NextAction | None:
+        """The WAIT before the wave may start, None when it may."""
+        position = self.plan.waves.index(wave)
+        if position > 0:
+            before = self.plan.waves[position - 1]
+            closed_at = next(c.at for c in self.state.closed if c.index == before.index)
+            until = closed_at + timedelta(seconds=before.soak_s)
+            if self.now < until:
+                return _wait(f"{before.ring} soaks before {wave.ring}", wave.index, until)
+        if wave.approval and wave.index not in self.state.approved:
+            return _wait(f"{wave.ring} waits for approval", wave.index)
+        return None
+
+    def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str], dict[str, Span]]:
+        """The hosts to start now, those for which there is no room and why, and the windows for
+        which the rest waits. A window gives no room: who has none does not wait for one."""
+        starts: list[NextAction] = []
+        refused: dict[str, str] = {}
+        later: dict[str, Span] = {}
+        full = ""
+        for host in wave.hosts:
+            if self.by_name[host].phase is not HostPhase.WAITING:
+                continue
+            span = self._window(host)
+            if span is None:
+                refused[host] = _NO_WINDOW
+            elif why := full or self.room.refusal(host):
+                refused[host] = why
+                full = self.room.full()
+            elif span.opens > self.now:
+                later[host] = span
+            else:
+                self.room.take(host, at_work=True)
+                starts.append(
+                    NextAction(ActionKind.START_HOST, wave.ring, host=host, wave=wave.index)
+                )
+        return tuple(starts), refused, later
+
+    def _window(self, host: str) -> Span | None:
+        """The span in which the host may start next, None where there is none for a year."""
+        slot = self.plan.slot(host)
+        if slot is None or not self.plan.timetable:
+            return Span("", self.now, None)
+        key = slot.windows, slot.freezes, slot.needs_s
+        if key not in self._spans:
+            rules = self.plan.timetable.rules(slot.windows, slot.freezes)
+            self._spans[key] = next_fit(*rules, self.now, slot.needs_s)
+        return self._spans[key]
+
+    def _wait_for_window(self, wave: Wave, later: dict[str, Span]) -> NextAction:
+        first = min(later.values(), key=lambda span: span.opens)
+        name = f"window {first.name}" if first.name else "the end of a freeze"
+        count = f"{len(later)} host{'' if len(later) == 1 else 's'}"
+        reason = f"{count} of {wave.ring} wait for {name} at {first.opens:%Y-%m-%d %H:%M} UTC"
+        return _wait(reason, wave.index, first.opens)
+
+    def _stuck_or_done(self, wave: Wave, refused: dict[str, str]) -> NextAction:
+        """Nothing is at work: the wave is at its end, or cannot come to it."""
+        if refused:
+            why = "; ".join(sorted(set(refused.values()))[:3])
+            problem = f"no room for {len(refused)} hosts of {wave.ring} ({why}): "
+            remedy = "bring those back, or resume to leave these out"
+            return NextAction(ActionKind.PAUSE, problem + remedy, wave=wave.index)
+        skipped = [
+            self.by_name[host]
+            for host in wave.hosts
+            if self.by_name[host].phase is HostPhase.SKIPPED and host not in self.tolerated
+        ]
+        if 2 * len(skipped) > len(wave.hosts):
+            causes = "; ".join(f"{host.host}: {host.reason}" for host in skipped[:3])
+            problem = f"{wave.ring} is inconclusive, {len(skipped)} of {len(wave.hosts)} skipped"
+            return NextAction(ActionKind.PAUSE, f"{problem}: {causes}", wave=wave.index)
+        return NextAction(ActionKind.CLOSE_WAVE, f"{wave.ring} is through", wave=wave.index)
+
+
+def _wait(reason: str, wave: int | None = None, until: datetime | None = None) -> NextAction:
+    return NextAction(ActionKind.WAIT, reason, wave=wave, until=until)

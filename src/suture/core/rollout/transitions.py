@@ -1,0 +1,224 @@
+"""How a rollout's state changes: what happened to a host, and what a person said.
+
+The engine stores what these return. Each refuses what cannot have happened, so that a late or
+repeated report from a worker that was given up never overwrites the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from suture.core.planning.plan import Plan
+from suture.core.rollout.progress import (
+    ActionKind,
+    ClosedWave,
+    HostPhase,
+    HostState,
+    NextAction,
+    RolloutState,
+    RolloutStatus,
+    Signal,
+    Tick,
+    current_wave,
+)
+
+
+class RefusedError(ValueError):
+    """A signal or a change of phase that makes no sense now, and what would."""
+
+
+Move = tuple[str, HostPhase, str]
+"""A host, the phase that it goes to, and why."""
+
+_WORK = {
+    ActionKind.START_HOST: HostPhase.PATCHING,
+    ActionKind.ROLL_BACK_HOST: HostPhase.ROLLING_BACK,
+}
+
+# From which phases a host may be reported in another. A host that was lost may be found again.
+_STARTS = {
+    HostPhase.PATCHING: (HostPhase.WAITING,),
+    HostPhase.ROLLING_BACK: (
+        HostPhase.FAILED,
+        HostPhase.DONE,
+        HostPhase.ROLLBACK_FAILED,
+        HostPhase.LOST,
+    ),
+}
+_ENDS = {
+    HostPhase.DONE: (HostPhase.PATCHING, HostPhase.LOST),
+    HostPhase.SKIPPED: (HostPhase.PATCHING, HostPhase.LOST),
+    HostPhase.FAILED: (HostPhase.PATCHING, HostPhase.LOST, HostPhase.DONE),
+    HostPhase.ROLLED_BACK: (HostPhase.ROLLING_BACK, HostPhase.ROLLBACK_FAILED, HostPhase.LOST),
+    HostPhase.ROLLBACK_FAILED: (HostPhase.ROLLING_BACK, HostPhase.LOST),
+    HostPhase.LOST: (HostPhase.PATCHING, HostPhase.ROLLING_BACK),
+}
+
+
+def start(plan: Plan, rollout: str) -> RolloutState:
+    """The state before anything happened. Raises :class:`RefusedError` where the plan's waves
+    and hosts are not the same hosts, each once."""
+    in_waves = [host for wave in plan.waves for host in wave.hosts]
+    if sorted(in_waves) != sorted(host.host for host in plan.hosts):
+        raise RefusedError("the plan's waves do not hold each of its hosts; run `suture plan lint`")
+    if len(set(in_waves)) != len(in_waves):
+        raise RefusedError("the plan holds a host twice; run `suture plan lint`")
+    hosts = tuple(HostState(host) for host in in_waves)
+    return RolloutState(rollout, plan.id, RolloutStatus.RUNNING, hosts)
+
+
+def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetime) -> RolloutState:
+    """The state after what :func:`next_actions` said was done; a WAIT changes nothing."""
+    moves = [(one.host, _WORK[one.kind], one.reason) for one in actions if one.kind in _WORK]
+    if moves:
+        state = hosts_started(state, moves, now)
+    for action in actions:
+        match action.kind:
+            case ActionKind.CLOSE_WAVE:
+                assert action.wave is not None
+                state = close_wave(state, action.wave, now)
+            case ActionKind.PAUSE:
+                state = pause(state, action.reason)
+            case ActionKind.FINISH:
+                state = finish(state)
+            case _:
+                continue
+    return state
+
+
+def host_started(
+    state: RolloutState, host: str, phase: HostPhase, reason: str, now: datetime
+) -> RolloutState:
+    """The host goes to work: ``phase`` is PATCHING or ROLLING_BACK.
+
+    Recorded before the work is enqueued, so that a crash between the two cannot start it twice.
+    A second way back for the same host is a new attempt.
+    """
+    return hosts_started(state, [(host, phase, reason)], now)
+
+
+def host_finished(
+    state: RolloutState, host: str, phase: HostPhase, reason: str, now: datetime
+) -> RolloutState:
+    """The host's work ended in ``phase``, or a later look found it so.
+
+    The same end reported twice changes nothing.
+    """
+    return hosts_finished(state, [(host, phase, reason)], now)
+
+
+def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
+    """:func:`host_started` for many at once."""
+    hosts = _by_name(state)
+    changed: dict[str, HostState] = {}
+    for host, phase, reason in moves:
+        before = changed.get(host) or _host(hosts, host)
+        if before.phase not in _STARTS.get(phase, ()):
+            raise RefusedError(f"{host} is {before.phase}; it cannot go on to {phase}")
+        if phase is HostPhase.PATCHING and state.status is not RolloutStatus.RUNNING:
+            raise RefusedError(f"the rollout is {state.status}; {host} is not started")
+        again = before.phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST)
+        attempt = before.attempt + (1 if again else 0)
+        changed[host] = HostState(host, phase, attempt, now, reason)
+    return replace(state, hosts=tuple((hosts | changed).values())) if changed else state
+
+
+def hosts_finished(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
+    """:func:`host_finished` for many at once."""
+    hosts = _by_name(state)
+    changed: dict[str, HostState] = {}
+    for host, phase, reason in moves:
+        before = changed.get(host) or _host(hosts, host)
+        if before.phase is phase:
+            continue
+        if before.phase not in _ENDS.get(phase, ()):
+            raise RefusedError(f"{host} is {before.phase}; it cannot have ended as {phase}")
+        changed[host] = HostState(host, phase, before.attempt, now, reason)
+    return replace(state, hosts=tuple((hosts | changed).values())) if changed else state
+
+
+def close_wave(state: RolloutState, index: int, now: datetime) -> RolloutState:
+    """The wave is finished; its soak begins. Closing it twice changes nothing."""
+    if any(wave.index == index for wave in state.closed):
+        return state
+    return replace(state, closed=(*state.closed, ClosedWave(index, now)))
+
+
+def pause(state: RolloutState, reason: str) -> RolloutState:
+    """Stop starting hosts. A rollout that is not running stays as it is."""
+    if state.status is not RolloutStatus.RUNNING:
+        return state
+    return replace(state, status=RolloutStatus.PAUSED, reason=reason)
+
+
+def finish(state: RolloutState) -> RolloutState:
+    """Nothing is left to do. An aborted rollout stays aborted."""
+    if state.status is RolloutStatus.ABORTED:
+        return state
+    return replace(state, status=RolloutStatus.DONE, reason="")
+
+
+def apply_signal(
+    plan: Plan, state: RolloutState, signal: Signal, now: datetime, reason: str = ""
+) -> RolloutState:
+    """What a person said; ``reason`` says who and why.
+
+    To resume accepts every failure and skip so far. Where there is none to accept and services
+    have no room for the hosts that wait, it leaves those hosts out: limits hold for people too.
+    Raises :class:`RefusedError` for a signal that makes no sense now.
+    """
+    if state.status not in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
+        raise RefusedError(f"the rollout is {state.status}; make a new plan for what is left")
+    if signal is Signal.ABORT:
+        return replace(state, status=RolloutStatus.ABORTED, reason=reason or "aborted")
+    if signal is Signal.APPROVE:
+        return _approve(plan, state)
+    if signal is Signal.PAUSE:
+        if state.status is RolloutStatus.PAUSED:
+            raise RefusedError(f"the rollout is paused already: {state.reason}")
+        return pause(state, reason or "paused by a person")
+    if state.status is RolloutStatus.RUNNING:
+        raise RefusedError("the rollout is running; there is nothing to resume")
+    return _resume(plan, state, now)
+
+
+def _approve(plan: Plan, state: RolloutState) -> RolloutState:
+    wave = current_wave(plan, state)
+    if wave is None or not wave.approval or wave.index in state.approved:
+        raise RefusedError("no wave waits for approval")
+    return replace(state, approved=(*state.approved, wave.index))
+
+
+def _resume(plan: Plan, state: RolloutState, now: datetime) -> RolloutState:
+    running = replace(state, status=RolloutStatus.RUNNING, reason="")
+    troubled = [h.host for h in state.hosts if _is_trouble(h) and h.host not in state.tolerated]
+    if troubled:
+        return replace(running, tolerated=(*state.tolerated, *troubled))
+    stuck = Tick(plan, running, now).stuck()
+    left_out = {
+        host: HostState(host, HostPhase.SKIPPED, 0, now, why) for host, why in stuck.items()
+    }
+    return replace(_with_hosts(running, left_out), tolerated=(*state.tolerated, *left_out))
+
+
+def _is_trouble(host: HostState) -> bool:
+    return host.phase.is_failure or host.phase is HostPhase.SKIPPED
+
+
+def _by_name(state: RolloutState) -> dict[str, HostState]:
+    return {host.host: host for host in state.hosts}
+
+
+def _host(hosts: Mapping[str, HostState], name: str) -> HostState:
+    if name not in hosts:
+        raise RefusedError(f"{name} is not a host of this rollout")
+    return hosts[name]
+
+
+def _with_hosts(state: RolloutState, changed: dict[str, HostState]) -> RolloutState:
+    if not changed:
+        return state
+    return replace(state, hosts=tuple((_by_name(state) | changed).values()))

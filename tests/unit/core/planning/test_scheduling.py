@@ -1,0 +1,137 @@
+"""Which host goes when: each exactly once, the same on every run, services spread."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suture.core.inventory import Host
+from suture.core.planning.plan import ServiceLimit
+from suture.core.planning.scheduling import assign_rings, service_limits, waves
+from suture.core.policy import Concurrency, Policy, RingPolicy, ServicePolicy
+from tests.unit.core.builders import host, host_plan
+
+names = st.lists(st.integers(0, 999), unique=True, min_size=1, max_size=60)
+fleets = names.flatmap(
+    lambda numbers: st.tuples(
+        *(
+            st.builds(
+                host,
+                st.just(f"h{number}"),
+                service=st.sampled_from([None, "web", "db"]),
+                ring=st.sampled_from([None, None, None, "early", "nowhere"]),
+            )
+            for number in numbers
+        )
+    )
+)
+
+
+def rings_of(hosts: list[Host], policy: Policy) -> dict[str, list[str]]:
+    rings: dict[str, list[str]] = {}
+    for name, ring in assign_rings(hosts, policy).items():
+        rings.setdefault(ring, []).append(name)
+    return rings
+
+
+@given(fleets, st.randoms())
+def test_each_host_has_one_ring_whatever_the_order(hosts: tuple[Host, ...], random: object) -> None:
+    rings = assign_rings(hosts, Policy())
+    assert rings.keys() == {h.name for h in hosts if h.ring != "nowhere"}
+    assert all(rings[h.name] == h.ring for h in hosts if h.ring == "early")
+    shuffled = list(hosts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert assign_rings(shuffled, Policy()) == rings
+
+
+@given(fleets)
+def test_a_share_is_kept_and_never_takes_a_whole_service(hosts: tuple[Host, ...]) -> None:
+    free = [h for h in hosts if h.ring is None]
+    rings = rings_of(free, Policy())
+    assert len(rings.get("canary", ())) <= max(1, len(free) * 5 // 100)
+    members = Counter(h.service for h in free if h.service)
+    service_of = {h.name: h.service for h in free}
+    for ring in ("canary", "early"):
+        inside = Counter(service_of[name] for name in rings.get(ring, ()))
+        assert all(inside[name] < n for name, n in members.items() if n > 1)
+
+
+@given(names, st.integers(1000, 1999))
+def test_a_new_host_moves_at_most_one_other_across_each_boundary(
+    numbers: list[int], new: int
+) -> None:
+    before = [host(f"h{number}") for number in numbers]
+    old = assign_rings(before, Policy())
+    joined = assign_rings([*before, host(f"h{new}")], Policy())
+    assert sum(old[name] != joined[name] for name in old) <= 2
+
+
+def test_own_ring_before_pattern_before_share_before_rest() -> None:
+    policy = Policy(
+        rings=(
+            RingPolicy(name="canary", share=1),
+            RingPolicy(name="staging", hosts=("stage-*", "test")),
+            RingPolicy(name="broad"),
+        )
+    )
+    hosts = [
+        host("stage-1", ring="broad"),
+        host("stage-2"),
+        host("a", labels=("test",)),
+        host("b"),
+        host("c"),
+    ]
+    rings = assign_rings(hosts, policy)
+    assert (rings["stage-1"], rings["stage-2"], rings["a"]) == ("broad", "staging", "staging")
+    assert sorted([rings["b"], rings["c"]]) == ["broad", "canary"]
+
+
+def test_without_a_ring_for_the_rest_hosts_stay_out() -> None:
+    policy = Policy(rings=(RingPolicy(name="only", hosts=("web",)),))
+    assert assign_rings([host("web"), host("db")], policy) == {"web": "only"}
+
+
+def test_the_first_ring_takes_one_of_each_service_before_a_second() -> None:
+    policy = Policy(rings=(RingPolicy(name="first", share=3), RingPolicy(name="rest")))
+    hosts = [host(f"{s}-{n}", service=s) for s in ("a", "b", "c") for n in range(4)]
+    first = rings_of(hosts, policy)["first"]
+    assert sorted(name[0] for name in first) == ["a", "b", "c"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 99), st.sampled_from(["canary", "early", "broad"])),
+        unique_by=lambda pair: pair[0],
+        max_size=40,
+    )
+)
+def test_waves_hold_each_host_once_in_the_order_of_the_rings(placed: list[tuple[int, str]]) -> None:
+    plans = [host_plan(f"h{number}", ring=ring) for number, ring in placed]
+    made = waves(plans, Policy(concurrency=Concurrency(total=7)))
+    assert sorted(name for w in made for name in w.hosts) == sorted(p.host for p in plans)
+    order = [ring.name for ring in Policy().rings]
+    assert [w.ring for w in made] == [name for name in order if any(p.ring == name for p in plans)]
+    assert [w.index for w in made] == list(range(len(made)))
+    assert all(w.hosts and w.parallel <= 7 for w in made)
+
+
+def test_members_of_a_service_stand_apart_in_a_wave() -> None:
+    plans = [host_plan(f"{s}-{n}", ring="broad", service=s) for s in ("a", "b") for n in range(3)]
+    (only,) = waves(plans, Policy())
+    assert [sorted(name[0] for name in only.hosts[i : i + 2]) for i in (0, 2, 4)] == [
+        ["a", "b"]
+    ] * 3
+
+
+def test_a_service_limit_counts_every_member() -> None:
+    policy = Policy(services={"web": ServicePolicy(max_out="50%")})
+    hosts = [
+        host("w2", service="web"),
+        host("w1", service="web"),
+        host("d", service="db"),
+        host("x"),
+    ]
+    assert service_limits(hosts, policy) == (
+        ServiceLimit("db", ("d",), 1),
+        ServiceLimit("web", ("w1", "w2"), 1),
+    )
