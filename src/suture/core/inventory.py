@@ -272,7 +272,7 @@ class Listener(Document, frozen=True):
 
 class Service(Document, frozen=True):
     """A systemd service unit: ``active`` as in ``ActiveState``, ``enabled`` as in
-    ``UnitFileState``."""
+    ``UnitFileState``, empty where the host was not asked: of services that do not run."""
 
     unit: str
     active: str

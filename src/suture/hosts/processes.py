@@ -199,7 +199,8 @@ def _hex_address(text: str) -> str:
 def _services(reading: Reading) -> tuple[tuple[Service, ...], tuple[Updater, ...]]:
     services, updaters, refused = [], [], []
     # Named and matched by the pattern, too, a unit comes twice.
-    units = {unit.get("Id", ""): unit for unit in _units(reading.lines("services"))}
+    units = dict(reading.each("units", _listed))
+    units |= {unit.get("Id", ""): unit for unit in _units(reading.lines("services"))}
     for name, unit in units.items():
         if not _UNIT.fullmatch(name):
             refused.append(name)
@@ -229,6 +230,12 @@ def _services(reading: Reading) -> tuple[tuple[Service, ...], tuple[Updater, ...
         tuple(sorted(services, key=lambda one: one.unit)),
         tuple(sorted(updaters, key=lambda one: one.name)),
     )
+
+
+def _listed(line: str) -> tuple[str, Mapping[str, str]]:
+    """A line of ``systemctl list-units``, which does not tell whether the unit is enabled."""
+    name, load, active, sub, *_ = line.split()
+    return name, {"LoadState": load, "ActiveState": active, "SubState": sub}
 
 
 def _units(lines: Iterable[str]) -> list[dict[str, str]]:

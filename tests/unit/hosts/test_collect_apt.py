@@ -30,18 +30,16 @@ def _sections(tmp_path: Path, *, depends: str, phased: str = "", name: str = "ap
     _tool(
         tmp_path,
         "dpkg-query",
-        r"""case $2 in
-        *Provides*) printf 'I\tamd64\tinstalled\tapp, \n'
-            printf 'I\tall\tinstalled\tperl-base, perlapi-5 (= 5)\n'
-            printf 'I\tamd64\tconfig-files\tgone, \nI\ti386\tinstalled\tforeign, \n' ;;
-        *) printf 'app\tamd64\t1.0\tapp\t1.0\tinstall\tinstalled\tok\n' ;;
-        esac""",
+        r"""printf '%s\t%s\t1.0\tapp\t1.0\tinstall\t%s\tok\t%s\n' app amd64 installed '' \
+            perl-base all installed 'perlapi-5 (= 5)' gone amd64 config-files '' \
+            foreign i386 installed ''""",
     )
+    _tool(tmp_path, "apt-config", """echo 'APT::Architectures:: "amd64";'""")
     _tool(
         tmp_path,
         "apt-cache",
-        f"case $1-$# in policy-1) ;; policy-*) cat {tmp_path}/policy ;; "
-        f"*) cat {tmp_path}/offer ;; esac",
+        f"while [ $1 = -o ]; do shift 2; done; case $1-$# in policy-1) ;; "
+        f"policy-*) cat {tmp_path}/policy ;; *) cat {tmp_path}/offer ;; esac",
     )
     _tool(
         tmp_path,

@@ -1,16 +1,24 @@
+set -f
 section archs
-dpkg --print-architecture
+native=$(dpkg --print-architecture)
+printf '%s\n' "$native"
 dpkg --print-foreign-architectures
 section packages
-packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\n')
-printf '%s\n' "$packages"
+packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\t${Provides}\n')
+printf '%s\n' "$packages" | cut -f 1-8
 section automatic
 if [ -r /var/lib/apt/extended_states ]; then
   awk '$1 == "Package:" { name = $2 } $1 == "Architecture:" { arch = $2 }
     $1 == "Auto-Installed:" && $2 == 1 { print name ":" arch }' /var/lib/apt/extended_states
 else note 'apt has no record of automatically installed packages'; fi
+# What every run of apt would find out again: the architectures by a run of dpkg, and which
+# translations there are by a thousand looks for files, where there are none.
+settings=$(apt-config dump)
+options=$(printf '%s\n' "$settings" | sed -n 's/^APT::Architectures:: "\([a-z0-9-]*\)";$/-o APT::Architectures::=\1/p')
+[ -n "$(find /var/lib/apt/lists -name '*_Translation-*' -print -quit)" ] ||
+  options="$options -o Acquire::Languages=none"
 section archives
-apt-cache policy || note 'apt-cache policy failed'
+apt-cache $options policy || note 'apt-cache policy failed'
 section policy
 # For each installed package: P name candidate installed sources, with a line N for each newer
 # version; sources are numbers into the lines S.
@@ -33,25 +41,24 @@ reduce_policy='
     else if (where == "installed") installed = installed " " known[line]
     if (where != "installed" && index(other " ", " " known[line] " ") == 0) other = other " " known[line]; next }
   END { flush(); for (i = 1; i <= sources; i++) printf "S\t%d\t%s\n", i, text[i] }'
-policy=$(printf '%s\n' "$packages" | awk -F '\t' '$7 != "config-files" && $7 != "not-installed" { print $1 ":" $2 }' |
-  xargs -r apt-cache policy | awk "$reduce_policy")
+names=$(printf '%s\n' "$packages" |
+  awk -F '\t' '$7 != "config-files" && $7 != "not-installed" { print $1 ":" $2 }')
+policy=$(apt-cache $options policy $names | awk "$reduce_policy")
 printf '%s\n' "$policy"
 describe='
   /^$/ { print ""; next }
   /^(Package|Version|Architecture|Source|Depends|Pre-Depends|Breaks|Conflicts|Provides|Replaces|Essential|Filename|Size|Installed-Size|SHA256|Phased-Update-Percentage): /'
-offers=$(printf '%s\n' "$policy" | awk -F '\t' '$1 == "N" { print $2 "=" $3 }' |
-  xargs -r apt-cache show | awk "$describe")
+newer=$(printf '%s\n' "$policy" | awk -F '\t' '$1 == "N" { print $2 "=" $3 }')
+offers=$([ -z "$newer" ] || apt-cache $options show $newer | awk "$describe")
 # Working out a full upgrade costs more than all the rest, and tells only what would be new or is
 # phased. So apt is asked where a newer version is phased or foreign, or depends on a name that no
 # package of the native architecture has or provides.
 upgrade_matters() {
-  { printf '%s\n' "$policy"
-    dpkg-query -W -f='I\t${Architecture}\t${db:Status-Status}\t${Package}, ${Provides}\n'
-    printf '%s\n' "$offers"; } | awk -F '\t' -v native="$(dpkg --print-architecture)" '
+  printf '%s\n' "$policy" "$packages" "$offers" | awk -F '\t' -v native="$native" '
     function bare(name) { sub(/[ :(].*/, "", name); return name }
     $1 == "N" && ($2 ~ /:/ || $4 != "") { matters = 1 }
-    $1 == "I" && ($2 == native || $2 == "all") && $3 != "config-files" && $3 != "not-installed" {
-      count = split($4, names, /, */)
+    NF == 9 && ($2 == native || $2 == "all") && $7 != "config-files" && $7 != "not-installed" {
+      count = split($1 ", " $9, names, /, */)
       for (i = 1; i <= count; i++) have[bare(names[i])] }
     /^(Pre-)?Depends: / { sub(/^[^ ]* /, ""); groups = split($0, group, / *, */)
       for (i = 1; i <= groups; i++) { met = 0; count = split(group[i], names, / *[|] */)
@@ -61,7 +68,7 @@ upgrade_matters() {
 }
 section upgrade
 if upgrade_matters; then
-  upgrade=$(apt-get --print-uris --assume-no -V dist-upgrade | awk '
+  upgrade=$(apt-get $options --print-uris --assume-no -V dist-upgrade | awk '
     /^[^ ]/ { what = "" }
     /^The following NEW packages will be installed:/ { what = "new"; next }
     /^The following packages will be REMOVED:/ { what = "removed"; next }
@@ -72,11 +79,13 @@ else upgrade=$(printf 'done\t\t'); fi
 printf '%s\n' "$upgrade"
 new=$(printf '%s\n' "$upgrade" | sed -n 's/^new\t\([^\t]*\)\t\(.*\)/\1=\2/p')
 section policy-new
-[ -z "$new" ] || printf '%s\n' "$new" | cut -d = -f 1 | xargs apt-cache policy | awk "$reduce_policy"
+[ -z "$new" ] || printf '%s\n' "$new" | cut -d = -f 1 | xargs apt-cache $options policy | awk "$reduce_policy"
 section available
 printf '%s\n' "$offers"
-[ -z "$new" ] || printf '%s\n' "$new" | xargs apt-cache show | awk "$describe"
+[ -z "$new" ] || printf '%s\n' "$new" | xargs apt-cache $options show | awk "$describe"
 section indexes
 date '+now %s'
-find /var/lib/apt/lists -maxdepth 1 -type f \( -name '*Release' -o -name '*_Packages*' \) -printf 'list %Ts\n' | sort | tail -n 1
-stat -c 'refreshed %Y' /var/lib/apt/periodic/update-success-stamp /var/lib/suture/indexes
+find /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp /var/lib/suture/indexes -maxdepth 1 -type f \
+  \( -name '*Release' -o -name '*_Packages*' \) -printf 'list %Ts\n' -o \
+  \( -name update-success-stamp -o -name indexes \) -printf 'refreshed %Ts\n'
+set +f

@@ -4,12 +4,8 @@ if has sshd; then
     note 'the settings of sshd could not be read'
 fi
 section unauthenticated
-for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-  [ ! -e "$file" ] || grep -HE '^[[:space:]]*deb(-src)?[[:space:]]+\[[^]]*(trusted|allow-insecure)=yes' "$file"
-done
-for file in /etc/apt/sources.list.d/*.sources; do
-  [ ! -e "$file" ] || grep -HiE '^(trusted|allow-insecure):[[:space:]]*yes' "$file"
-done
+grep -sHE '^[[:space:]]*deb(-src)?[[:space:]]+\[[^]]*(trusted|allow-insecure)=yes' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
+grep -sHiE '^(trusted|allow-insecure):[[:space:]]*yes' /etc/apt/sources.list.d/*.sources
 for file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do
   [ ! -f "$file" ] || awk -F ' *= *' '
     function flush() { if (id != "" && on && unchecked) print FILENAME ": " id " gpgcheck=0"
@@ -19,4 +15,4 @@ for file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do
     $1 == "gpgcheck" { unchecked = $2 ~ /^(0|false|no|off)/ }
     END { flush() }' "$file"
 done
-! has apt-config || apt-config dump | grep -E '^(APT::Get::AllowUnauthenticated|Acquire::AllowInsecureRepositories|Acquire::AllowWeakRepositories) "(true|yes|1)"'
+printf '%s\n' "$settings" | grep -E '^(APT::Get::AllowUnauthenticated|Acquire::AllowInsecureRepositories|Acquire::AllowWeakRepositories) "(true|yes|1)"'

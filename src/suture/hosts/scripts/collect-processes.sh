@@ -14,7 +14,6 @@ if has ss; then
   section sockets
   sockets=$(ss -lntupH)
   printf '%s\n' "$sockets"
-  pids=$(printf '%s\n' "$sockets" | grep -o 'pid=[0-9]*' | cut -d= -f2)
 else
   note 'there is no ss: listening sockets come from /proc/net'
   section sockets-proc
@@ -24,23 +23,42 @@ else
   section socket-owners
   owners=$(find /proc/[0-9]*/fd -lname 'socket:*' -printf '%h %l\n' | sed -nE 's#^/proc/([0-9]+)/fd socket:\[([0-9]+)\]$#\1 \2#p')
   printf '%s\n' "$owners"
-  pids=$(printf '%s\n' "$owners" | cut -d ' ' -f 1)
 fi
-pids=$(printf '%s\n' $pids "$stale" | cut -d ' ' -f 1 | sort -un)
+# Lines of ss name processes by pid=, the others begin with one.
+pids=$(printf '%s\n' "$sockets" "$owners" "$stale" | awk '
+  /^[0-9]+ / && !seen[$1]++ { print $1 }
+  { while (match($0, /pid=[0-9]+/)) {
+      pid = substr($0, RSTART + 4, RLENGTH - 4); $0 = substr($0, RSTART + RLENGTH)
+      if (!seen[pid]++) print pid } }')
 section processes
 # Processes of containers live in another pid namespace; they are not this host's own.
-own=$(readlink /proc/self/ns/pid)
 for pid in $pids; do
-  [ "$(readlink "/proc/$pid/ns/pid")" = "$own" ] || continue
-  unit=$(sed -nE 's/^(0:|[0-9]+:name=systemd)://p' "/proc/$pid/cgroup" | sort -r | head -n 1)
+  [ "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] || continue
+  unit=/
+  while [ "$unit" = / ] && IFS=: read -r number controllers path; do
+    case $number:$controllers in 0: | *:name=systemd) unit=$path ;; esac
+  done <"/proc/$pid/cgroup"
   read -r command <"/proc/$pid/comm" && printf '%s\t%s\t%s\n' "$pid" "$unit" "$command"
 done
-section services
 if [ -d /run/systemd/system ] && has systemctl; then
-  systemctl show --all -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState '*.service' \
-    apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service packagekit.service \
+  # All that systemctl can show of a unit costs a host much: it is asked for what runs, and for
+  # the timers and the like of other updaters.
+  section units
+  systemctl list-units --all --type=service --plain --no-legend --full || note 'systemd did not list its services'
+  others=
+  for unit in apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service packagekit.service \
     packagekit-offline-update.service landscape-client.service dnf-automatic.timer \
-    dnf-automatic-install.timer dnf5-automatic.timer || note 'systemd did not list its services'
-else note 'there is no systemd: services are unknown'; fi
+    dnf-automatic-install.timer dnf5-automatic.timer; do
+    for place in /etc /run /usr/local/lib /usr/lib /lib; do
+      [ ! -e "$place/systemd/system/$unit" ] || { others="$others $unit"; break; }
+    done
+  done
+  section services
+  systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState '*.service' $others ||
+    note 'systemd did not show its services'
+else
+  section services
+  note 'there is no systemd: services are unknown'
+fi
 section crons
 for name in cron-apt apticron yum-cron; do [ ! -e "/etc/cron.d/$name" ] || echo "$name"; done

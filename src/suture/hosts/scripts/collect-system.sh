@@ -1,18 +1,20 @@
 section uname
-uname -s; uname -r; id -u
+system=$(uname -sr)
+printf '%s\n' "${system%% *}" "${system#* }"
+id -u
 section os
 cat /etc/os-release || cat /usr/lib/os-release || note 'there is no os-release file'
 # An rpm system may have dpkg as a tool, and a Debian one rpm.
 manager=
 if [ -s /var/lib/dpkg/status ] && has dpkg-query && has apt-get; then manager=apt
 elif has rpm && [ -n "$(rpm -q --whatprovides filesystem)" ]; then manager=rpm; fi
-if ! [ "$(uname -s)" = Linux ] || [ -z "$manager" ]; then
+if [ "${system%% *}" != Linux ] || [ -z "$manager" ]; then
   section unsupported
   section end
   exit 0
 fi
 section boot
-cat /proc/sys/kernel/random/boot_id || note 'the boot id could not be read'
+read -r boot </proc/sys/kernel/random/boot_id && printf '%s\n' "$boot" || note 'the boot id could not be read'
 section container
 if has systemd-detect-virt; then systemd-detect-virt -c
 elif [ -e /run/.containerenv ] || [ -e /.dockerenv ]; then echo container
