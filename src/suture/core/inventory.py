@@ -332,7 +332,9 @@ class Inventory(Document, frozen=True):
     ``installable`` are versions of packages not installed now, which a full upgrade would pull
     in. ``indexes_age_s`` is how old the host's package lists are, in seconds, None where there
     are none. ``notes`` say what could not be read and why; absence is never taken for zero.
-    ``configuration`` and ``identity`` are None in what an older version collected.
+    ``configuration`` and ``identity`` are None in what an older version collected. ``stamp`` is
+    of the files that the packages were read from, as the host's file system describes them; empty
+    where nothing would be known by it.
     """
 
     host: str
@@ -363,3 +365,4 @@ class Inventory(Document, frozen=True):
     notes: tuple[str, ...] = ()
     configuration: Configuration | None = None
     identity: Identity | None = None
+    stamp: str = ""

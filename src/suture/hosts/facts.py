@@ -1,7 +1,8 @@
 """What a host is, in one round trip: one script, sections out of its output, an inventory.
 
 The script reads; it writes nothing on the host, not even a temporary file. What it could not
-read is said in the inventory's notes.
+read is said in the inventory's notes. A host that is told the stamp of what it answered before
+leaves out the packages where nothing of theirs has changed, for reading them is most of its work.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from suture import __version__
 from suture.core.inventory import (
     Clock,
     Configuration,
@@ -23,6 +25,7 @@ from suture.core.inventory import (
     OperatingSystem,
 )
 from suture.hosts.managers import apt, rpm
+from suture.hosts.managers.packages import PackageFacts
 from suture.hosts.processes import read_processes
 from suture.hosts.sections import MalformedError, Reading, check_nonce, read_sections
 from suture.hosts.shell import program
@@ -41,12 +44,15 @@ _KNOWN_BY = {
     "agent": re.compile(r"[0-9A-Fa-f-]{32,36}"),
 }
 _MAX_KNOWN_BY = 200
+_STAMP = re.compile(r"[0-9a-f]{64}")
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 
 
-def script(nonce: str) -> str:
-    """The script that prints everything about a host, packed where the host can pack."""
-    begin = program("sections", "collect", "collect-system", nonce=check_nonce(nonce))
+def script(nonce: str, known: str = "") -> str:
+    """The script that prints everything about a host, packed where the host can pack; without
+    the packages where their stamp is ``known``."""
+    values = {"nonce": check_nonce(nonce), "known": known, "reader": __version__}
+    begin = program("sections", "collect", "collect-system", **values)
     more = ("collect-processes", "collect-configuration", "collect-identity")
     end = program(*more, "collect-end", "sections-end")
     packages = (
@@ -56,20 +62,35 @@ def script(nonce: str) -> str:
 
 
 async def collect(
-    transport: Transport, host: Host, *, now: Callable[[], datetime], nonce: str
+    transport: Transport,
+    host: Host,
+    *,
+    now: Callable[[], datetime],
+    nonce: str,
+    before: Inventory | None = None,
 ) -> Inventory:
-    """Everything about ``host`` now. ``nonce`` is random hexadecimal, fresh for each run.
+    """Everything about ``host`` now. ``nonce`` is random hexadecimal, fresh for each run. What is
+    as it was ``before`` is taken from there.
 
     Raises :class:`HostError`: UNSUPPORTED for a system that is not handled, PRIVILEGE without
     root, MALFORMED for output that no honest host prints, and what the transport raises.
     """
     started = now()
-    result = await transport.run(script(nonce), timeout_s=TIMEOUT_S)
-    return read_inventory(host, result.stdout, nonce=nonce, started=started, ended=now())
+    known = before.stamp if before else ""
+    result = await transport.run(script(nonce, known), timeout_s=TIMEOUT_S)
+    return read_inventory(
+        host, result.stdout, nonce=nonce, started=started, ended=now(), before=before
+    )
 
 
 def read_inventory(
-    host: Host, output: bytes, *, nonce: str, started: datetime, ended: datetime
+    host: Host,
+    output: bytes,
+    *,
+    nonce: str,
+    started: datetime,
+    ended: datetime,
+    before: Inventory | None = None,
 ) -> Inventory:
     """The inventory in the script's output; ``started`` and ``ended`` are our own clock's.
 
@@ -78,7 +99,7 @@ def read_inventory(
     try:
         reading = read_sections(output, nonce)
         system = _system(host, reading)
-        return _inventory(host, reading, system, started, ended)
+        return _inventory(host, reading, system, started, ended, before)
     except MalformedError as error:
         raise _failure(
             host,
@@ -90,10 +111,15 @@ def read_inventory(
 
 
 def _inventory(
-    host: Host, reading: Reading, system: OperatingSystem, started: datetime, ended: datetime
+    host: Host,
+    reading: Reading,
+    system: OperatingSystem,
+    started: datetime,
+    ended: datetime,
+    before: Inventory | None,
 ) -> Inventory:
     is_rpm = "rpm" in reading.sections
-    facts = rpm.read_rpm(reading) if is_rpm else apt.read_apt(reading, system.id)
+    facts, stamp = _packages(reading, system, before)
     running = read_processes(reading)
     kernel = _kernel(reading, facts.kernels)
     clock = _clock(reading, started, ended)
@@ -131,8 +157,26 @@ def _inventory(
         configuration=_configuration(reading),
         identity=_identity(reading),
         notes=tuple(reading.notes),
+        stamp=stamp,
     )
     return rpm.with_reboot(inventory) if is_rpm else inventory
+
+
+def _packages(
+    reading: Reading, system: OperatingSystem, before: Inventory | None
+) -> tuple[PackageFacts, str]:
+    """The packages, and the stamp by which they are known again: none of what was not all read."""
+    if "rpm" in reading.sections:
+        return rpm.read_rpm(reading), ""
+    stamp = reading.first("stamp")
+    if "unchanged" in reading.sections:
+        if before is None or not stamp or stamp != before.stamp:
+            raise MalformedError("it says that nothing changed since it was never asked")
+        return apt.read_unchanged(reading, before), stamp
+    said = len(reading.notes)
+    facts = apt.read_apt(reading, system.id)
+    is_whole = len(reading.notes) == said and _STAMP.fullmatch(stamp)
+    return facts, stamp if is_whole else ""
 
 
 def _system(host: Host, reading: Reading) -> OperatingSystem:

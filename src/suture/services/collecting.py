@@ -47,15 +47,22 @@ def nonce() -> str:
 
 
 async def collect(
-    connector: Connector, hosts: Sequence[Host], *, refresh: bool, progress: Progress
+    connector: Connector,
+    hosts: Sequence[Host],
+    *,
+    refresh: bool,
+    progress: Progress,
+    before: Mapping[str, Inventory] | None = None,
 ) -> tuple[Collected, ...]:
-    """One :class:`Collected` a host, in the same order; failures are values."""
-    work = (_collect(connector, host, refresh, progress) for host in hosts)
+    """One :class:`Collected` a host, in the same order; failures are values. ``before`` are
+    inventories by the host's name, whose packages a host need not tell again."""
+    known = before or {}
+    work = (_collect(connector, host, refresh, progress, known.get(host.name)) for host in hosts)
     return tuple(await asyncio.gather(*work))
 
 
 async def _collect(
-    connector: Connector, host: Host, refresh: bool, progress: Progress
+    connector: Connector, host: Host, refresh: bool, progress: Progress, before: Inventory | None
 ) -> Collected:
     note = ""
     try:
@@ -66,7 +73,9 @@ async def _collect(
                 refreshed = await indexes.refresh_indexes(transport, nonce=nonce())
                 note = "" if refreshed.refreshed else f"lists not refreshed: {refreshed.reason}"
             progress(host.name, "collecting")
-            inventory = await facts.collect(transport, host, now=clock, nonce=nonce())
+            inventory = await facts.collect(
+                transport, host, now=clock, nonce=nonce(), before=before
+            )
     except HostError as error:
         progress(host.name, "failed")
         return Collected(host=host, failure=error.failure)

@@ -100,8 +100,10 @@ async def _scan_fleet(
     from suture.store import changelogs, inventories
 
     hosts = fleet.chosen(workspace, labels=labels)
-    collected = await collect(ways, hosts, refresh=refresh, progress=progress)
     with fleet.opened(workspace) as store:
+        with store.read() as connection:
+            before = inventories.latest(connection)
+        collected = await collect(ways, hosts, refresh=refresh, progress=progress, before=before)
         with store.read() as connection:
             known = changelogs.listing(connection)
         fetched = await fetch_changelogs(ways, collected, known, progress)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from suture.hosts.managers.apt import SCRIPTS
 from suture.hosts.shell import program
 
 _POLICY = """app:
@@ -47,7 +48,7 @@ def _sections(tmp_path: Path, *, depends: str, phased: str = "", name: str = "ap
         "printf 'The following NEW packages will be installed:\\n   lib (1)\\n"
         "1 upgraded, 1 newly installed\\n'",
     )
-    script = "section() { printf '# %s\\n' \"$1\"; }; note() { :; }\n" + program("collect-apt")
+    script = "section() { printf '# %s\\n' \"$1\"; }; note() { :; }\n" + program(*SCRIPTS)
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(["sh"], input=script, env={"PATH": path}, capture_output=True, text=True)
     return done.stdout

@@ -1,6 +1,6 @@
 """apt and dpkg: what the collection's apt sections say, read strictly.
 
-Line formats are those that ``scripts/collect-apt.sh`` prints. Names, versions and digests that
+Line formats are those that ``scripts/collect-packages.sh`` prints. Names, versions and digests that
 do not look like what Debian's policy allows are left out with a note, never passed on.
 """
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from suture.core.inventory import (
     AvailableVersion,
+    Inventory,
     Origin,
     Package,
     PackageSet,
@@ -26,7 +27,7 @@ from suture.hosts.managers.packages import PackageFacts
 from suture.hosts.sections import MalformedError, Reading
 from suture.hosts.text import clean
 
-SCRIPTS = ("collect-apt",)
+SCRIPTS = ("collect-packages", "collect-apt")
 
 _KERNEL_PACKAGE = re.compile(r"linux-image-(?:unsigned-)?(?P<release>\d[A-Za-z0-9.+~-]*)")
 _INDEX = re.compile(r" *-?\d+ (?P<key>\S.*)")
@@ -102,6 +103,24 @@ def read_apt(reading: Reading, os_id: str) -> PackageFacts:
         archives=tuple(sorted(set(origins.values()), key=str)),
         indexes_age_s=_age(reading),
         kernels=frozenset(_kernels(packages)),
+    )
+
+
+def read_unchanged(reading: Reading, before: Inventory) -> PackageFacts:
+    """What was read ``before``, of a host that says that nothing has changed since."""
+    return PackageFacts(
+        arch=before.arch,
+        foreign_archs=before.foreign_archs,
+        packages=before.packages,
+        held=before.held,
+        automatic=before.automatic,
+        third_party=before.third_party,
+        pinned=before.pinned,
+        updates=before.updates,
+        installable=before.installable,
+        archives=before.archives,
+        indexes_age_s=_age(reading),
+        kernels=frozenset(_kernels(before.packages.packages)),
     )
 
 

@@ -1,91 +1,30 @@
-set -f
-section archs
-native=$(dpkg --print-architecture)
-printf '%s\n' "$native"
-dpkg --print-foreign-architectures
-section packages
-packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\t${Provides}\n')
-printf '%s\n' "$packages" | cut -f 1-8
 section automatic
 if [ -r /var/lib/apt/extended_states ]; then
   awk '$1 == "Package:" { name = $2 } $1 == "Architecture:" { arch = $2 }
     $1 == "Auto-Installed:" && $2 == 1 { print name ":" arch }' /var/lib/apt/extended_states
 else note 'apt has no record of automatically installed packages'; fi
-# What every run of apt would find out again: the architectures by a run of dpkg, and which
-# translations there are by a thousand looks for files, where there are none.
-settings=$(apt-config dump)
-options=$(printf '%s\n' "$settings" | sed -n 's/^APT::Architectures:: "\([a-z0-9-]*\)";$/-o APT::Architectures::=\1/p')
-[ -n "$(find /var/lib/apt/lists -name '*_Translation-*' -print -quit)" ] ||
-  options="$options -o Acquire::Languages=none"
-section archives
-apt-cache $options policy || note 'apt-cache policy failed'
-section policy
-# For each installed package: P name candidate installed sources, with a line N for each newer
-# version; sources are numbers into the lines S.
-reduce_policy='
-  function flush(   i) {
-    if (name == "" ) return
-    printf "P\t%s\t%s\t%s\t%s\n", name, candidate, installed, other
-    for (i = 1; i <= newer; i++) printf "N\t%s\t%s\t%s\t%s\n", name, version[i], phased[i], from[i]
-  }
-  /^[^ ]/ { flush(); name = substr($1, 1, length($1) - 1)
-    candidate = installed = other = ""; newer = 0; where = "newer"; next }
-  /^  Candidate: / { candidate = $2; next }
-  /^ \*\*\* / { where = "installed"; next }
-  /^     [^ ]/ { if (where == "newer") { newer++; version[newer] = $1; from[newer] = ""
-      phased[newer] = match($0, /phased [0-9]+%/) ? substr($0, RSTART + 7, RLENGTH - 8) : "" }
-    else where = "older"; next }
-  /^       +-?[0-9]+ / { line = $0; sub(/^ +-?[0-9]+ /, "", line)
-    if (!(line in known)) { known[line] = ++sources; text[sources] = line }
-    if (where == "newer") from[newer] = from[newer] " " known[line]
-    else if (where == "installed") installed = installed " " known[line]
-    if (where != "installed" && index(other " ", " " known[line] " ") == 0) other = other " " known[line]; next }
-  END { flush(); for (i = 1; i <= sources; i++) printf "S\t%d\t%s\n", i, text[i] }'
-names=$(printf '%s\n' "$packages" |
-  awk -F '\t' '$7 != "config-files" && $7 != "not-installed" { print $1 ":" $2 }')
-policy=$(apt-cache $options policy $names | awk "$reduce_policy")
-printf '%s\n' "$policy"
-describe='
-  /^$/ { print ""; next }
-  /^(Package|Version|Architecture|Source|Depends|Pre-Depends|Breaks|Conflicts|Provides|Replaces|Essential|Filename|Size|Installed-Size|SHA256|Phased-Update-Percentage): /'
-newer=$(printf '%s\n' "$policy" | awk -F '\t' '$1 == "N" { print $2 "=" $3 }')
-offers=$([ -z "$newer" ] || apt-cache $options show $newer | awk "$describe")
-# Working out a full upgrade costs more than all the rest, and tells only what would be new or is
-# phased. So apt is asked where a newer version is phased or foreign, or depends on a name that no
-# package of the native architecture has or provides.
-upgrade_matters() {
-  printf '%s\n' "$policy" "$packages" "$offers" | awk -F '\t' -v native="$native" '
-    function bare(name) { sub(/[ :(].*/, "", name); return name }
-    $1 == "N" && ($2 ~ /:/ || $4 != "") { matters = 1 }
-    NF == 9 && ($2 == native || $2 == "all") && $7 != "config-files" && $7 != "not-installed" {
-      count = split($1 ", " $9, names, /, */)
-      for (i = 1; i <= count; i++) have[bare(names[i])] }
-    /^(Pre-)?Depends: / { sub(/^[^ ]* /, ""); groups = split($0, group, / *, */)
-      for (i = 1; i <= groups; i++) { met = 0; count = split(group[i], names, / *[|] */)
-        for (j = 1; j <= count; j++) if (bare(names[j]) in have) met = 1
-        if (!met) matters = 1 } }
-    END { exit !matters }'
-}
-section upgrade
-if upgrade_matters; then
-  upgrade=$(apt-get $options --print-uris --assume-no -V dist-upgrade | awk '
-    /^[^ ]/ { what = "" }
-    /^The following NEW packages will be installed:/ { what = "new"; next }
-    /^The following packages will be REMOVED:/ { what = "removed"; next }
-    /phasing:$/ { what = "phased"; next }
-    what != "" && /^ +[^ ]/ { gsub(/[()]/, ""); sub(/\*$/, "", $1); print what "\t" $1 "\t" $2 }
-    /^[0-9]+ upgraded, / { print "done\t\t" }')
-else upgrade=$(printf 'done\t\t'); fi
-printf '%s\n' "$upgrade"
-new=$(printf '%s\n' "$upgrade" | sed -n 's/^new\t\([^\t]*\)\t\(.*\)/\1=\2/p')
-section policy-new
-[ -z "$new" ] || printf '%s\n' "$new" | cut -d = -f 1 | xargs apt-cache $options policy | awk "$reduce_policy"
-section available
-printf '%s\n' "$offers"
-[ -z "$new" ] || printf '%s\n' "$new" | xargs apt-cache $options show | awk "$describe"
 section indexes
 date '+now %s'
 find /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp /var/lib/suture/indexes -maxdepth 1 -type f \
   \( -name '*Release' -o -name '*_Packages*' \) -printf 'list %Ts\n' -o \
   \( -name update-success-stamp -o -name indexes \) -printf 'refreshed %Ts\n'
-set +f
+# The stamp is of all that read_packages reads, as the file system describes it, and of who makes
+# what of it. Nobody can set a file's change time, and where one is so young that the clock might
+# not tell the next change apart there is no stamp; nor where apt keeps its files elsewhere.
+settings=$(apt-config dump)
+stamp=
+places=$(printf '%s\n' "$settings" | grep -cxF -e 'Dir "/";' -e 'Dir::State "var/lib/apt";' \
+  -e 'Dir::State::lists "lists/";' -e 'Dir::State::status "/var/lib/dpkg/status";' \
+  -e 'Dir::State::extended_states "extended_states";' -e 'Dir::Etc "etc/apt";' \
+  -e 'Dir::Etc::sourcelist "sources.list";' -e 'Dir::Etc::sourceparts "sources.list.d";' \
+  -e 'Dir::Etc::preferences "preferences";' -e 'Dir::Etc::preferencesparts "preferences.d";')
+files=$(find -L /etc/apt /etc/machine-id /etc/os-release /var/lib/apt/extended_states /var/lib/apt/lists \
+  /var/lib/dpkg/arch /var/lib/dpkg/status /var/lib/dpkg/updates \
+  -printf '%p %i %s %T@ %C@\n' -newerct '2 seconds ago' -printf 'young\n')
+case $places:$settings:$files in
+*RootDir* | *young*) ;;
+10:*) stamp=$(printf '%s\n' "$reader" "$settings" "$files" | sha256sum | cut -c 1-64) ;;
+esac
+if [ -n "$known" ] && [ "$stamp" = "$known" ]; then section unchanged; else read_packages; fi
+section stamp
+printf '%s\n' "$stamp"
