@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 
-from suture.core.assessment.matching import match
+from suture.core.assessment.matching import match, names_of
 from suture.core.documents import encode
 from suture.core.inventory import Host
 from suture.services.knowledge import known_about
@@ -20,7 +20,9 @@ def main(path: str) -> None:
     store = open_store(f"sqlite:///{path}")
     with store.read() as connection:
         (inventory,) = inventories.latest(connection).values()
-    knowledge = known_about(store, {inventory.os.release}, now=datetime.now(UTC))
+    knowledge = known_about(
+        store, {inventory.os.release}, now=datetime.now(UTC), names=names_of([inventory])
+    )
     sys.stdout.buffer.write(encode(match(Host(inventory.host, ""), inventory, knowledge.index)))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -15,8 +16,10 @@ from suture.core.inventory import Host, Inventory
 from suture.hosts import changelogs, facts, indexes
 from suture.hosts.changelogs import Binary, ChangelogWanted
 from suture.hosts.transport import HostError, HostFailure
-from suture.hosts.transport.connector import Connector
 from suture.store.changelogs import ChangelogKey, StoredChangelog
+
+if TYPE_CHECKING:
+    from suture.hosts.transport.connector import Connector
 
 Progress = Callable[[str, str], None]
 """Called with a host's name and what is being done there."""

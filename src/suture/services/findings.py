@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from suture.core.assessment import exceptions
+from suture.core.assessment import exceptions, matching
 from suture.core.assessment.counted import groups
 from suture.core.assessment.exceptions import Excepted
 from suture.core.assessment.findings import Finding
@@ -189,15 +189,23 @@ def assessed(
     policy, _ = policies.load(workspace, policy_file)
     hosts = fleet.chosen(workspace, names=names, labels=labels)
     with fleet.opened(workspace) as store, store.read() as connection:
+        asked = {host.name for host in hosts}
         if moment.at is None:
-            seen = inventories.latest(connection)
+            seen = inventories.latest(connection, asked)
         else:
-            seen = inventories.at(connection, moment.at)
+            seen = inventories.at(connection, moment.at, asked)
         known = [(host, seen[host.name]) for host in hosts if host.name in seen]
         never = tuple(host.name for host in hosts if host.name not in seen)
         now = clock()
         releases = {one.os.release for _, one in known}
-        knowledge = known_about(store, releases, now=now, at=moment.at, known_at=moment.known_at)
+        knowledge = known_about(
+            store,
+            releases,
+            now=now,
+            at=moment.at,
+            known_at=moment.known_at,
+            names=matching.names_of(inventory for _, inventory in known),
+        )
         today = (moment.at or now).date()
         presence = inventories.presence(connection, {host.name for host, _ in known}, moment.at)
         found = assess(known, knowledge, policy, today=today, presence=presence)

@@ -7,18 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import asdict, replace
 
 from suture.core.documents import Document
 from suture.core.inventory import Criticality, Exposure, Host, Inventory
 from suture.hosts.transport import HostError, HostFailure
-from suture.hosts.transport.connector import Connector
-from suture.hosts.transport.ssh import Ask
-from suture.imports import ansible
 from suture.services import policies
 from suture.services.collecting import Collected, clock, nonce
-from suture.services.connections import connector, known_hosts
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.files import read_at_most
 from suture.services.targets import parse_target
@@ -26,6 +23,10 @@ from suture.services.workspace import Workspace
 from suture.store import changelogs, events, hosts, inventories
 from suture.store.changelogs import StoredChangelog
 from suture.store.database import Store, open_store
+
+if TYPE_CHECKING:
+    from suture.hosts.transport.connector import Connector
+    from suture.hosts.transport.ssh import Ask
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,252}")
@@ -173,6 +174,8 @@ def _word(value: object) -> str:
 
 def import_ansible(workspace: Workspace, file: Path) -> tuple[Changes, tuple[str, ...]]:
     """Enrol the hosts of an inventory file; ``-`` is standard input. Answers the warnings too."""
+    from suture.imports import ansible
+
     data = read_at_most(file, ansible.MAX_BYTES)
     name = "standard input" if str(file) == "-" else str(file)
     try:
@@ -197,9 +200,11 @@ def listing(workspace: Workspace, labels: Sequence[str] = ()) -> tuple[Details, 
 
 
 def details(workspace: Workspace, name: str) -> Details:
+    from suture.services.connections import known_hosts
+
     with opened(workspace) as store, store.read() as connection:
         host = _get(hosts.get(connection, name), name)
-        inventory = inventories.latest(connection).get(name)
+        inventory = inventories.latest(connection, (name,)).get(name)
     keys = known_hosts(workspace).fingerprints(host.address, host.port)
     return Details(host, inventory.collected_at if inventory else None, keys, inventory)
 
@@ -267,6 +272,8 @@ async def test(
 ) -> tuple[Reached, ...]:
     """Reach hosts as root and look for what patching needs; nothing is changed there."""
     import asyncio
+
+    from suture.services.connections import connector, known_hosts
 
     found = chosen(workspace, names=names)
     if forget_key:

@@ -24,10 +24,11 @@ _ENRICHING = ("nvd", "nvd-api", "cve", "vulnrichment", "cisa-kev")
 class Knowledge:
     """All that is said about the releases of a fleet, read once for all of its hosts.
 
-    ``names`` are all that the index is wanted for, None for everything. ``published`` is (source,
-    source version) → the day it came out. ``stale`` is publisher → how
-    old its word is, where that is too old to be relied on. ``in_force`` are the controls that stand
-    in for patches.
+    ``names`` are all that the index is wanted for, None for everything. ``spoken_of`` are the
+    releases about which anything is said, about whatever package: of others nothing is known,
+    which is not the same as nothing open. ``published`` is (source, source version) → the day it
+    came out. ``stale`` is publisher → how old its word is, where that is too old to be relied on.
+    ``in_force`` are the controls that stand in for patches.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Knowledge:
         store: Store | None = None,
         known_at: datetime | None = None,
         names: Collection[Name] | None = None,
+        spoken_of: Iterable[str] = (),
     ) -> None:
         found = list(advisories)
         self.published: dict[tuple[str, str], date] = {}
@@ -54,6 +56,8 @@ class Knowledge:
             found += changelogs.advisories(entries, release=one.release, installed=one.since)
             for version, day in changelogs.published(entries).items():
                 self.published[(one.source, version)] = day
+        said = {affected.release for one in found for affected in one.affected}
+        self.spoken_of = frozenset(said.union(spoken_of))
         if names is None:
             self.index = AdvisoryIndex(found)
         else:
@@ -108,8 +112,12 @@ def known_about(
     with store.read() as connection:
         known = (*stored_changelogs.listing(connection, known_at=known_at), *read)
         advisories = [
-            advisory for _, advisory in records.advisories(connection, releases, known_at=known_at)
+            advisory
+            for _, advisory in records.advisories(
+                connection, releases, known_at=known_at, names=names
+            )
         ]
+        spoken_of = records.spoken_of(connection, releases, known_at=known_at)
         states = feeds.listing(connection)
         in_force = controls.listing(connection, at=at)
     return Knowledge(
@@ -121,6 +129,7 @@ def known_about(
         store=store,
         known_at=known_at,
         names=names,
+        spoken_of=spoken_of,
     )
 
 

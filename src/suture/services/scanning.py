@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from suture.core.assessment import matching
 from suture.core.assessment.history import Presence
 from suture.core.documents import Document
 from suture.core.inventory import Host
@@ -119,8 +120,15 @@ def _known(
     fetched: Changelogs,
     read: Sequence[StoredChangelog],
 ) -> Knowledge:
-    releases = {one.inventory.os.release for one in collected if one.inventory is not None}
-    return known_about(store, releases, now=clock(), read=read, unreadable=fetched.unreadable)
+    seen = [one.inventory for one in collected if one.inventory is not None]
+    return known_about(
+        store,
+        {one.os.release for one in seen},
+        now=clock(),
+        read=read,
+        unreadable=fetched.unreadable,
+        names=matching.names_of(seen),
+    )
 
 
 def _assess(
@@ -154,7 +162,7 @@ def _unjudged(one: Collected, knowledge: Knowledge) -> HostFailure | None:
     if one.inventory is None or one.inventory.package_manager == "apt":
         return one.failure
     system = one.inventory.os
-    if any(rule.release == system.release for rule in knowledge.index):
+    if system.release in knowledge.spoken_of:
         return None
     return HostFailure(
         host=one.host.name,

@@ -55,18 +55,20 @@ def record(connection: sa.Connection, inventory: Inventory) -> None:
     )
 
 
-def latest(connection: sa.Connection) -> dict[str, Inventory]:
-    """The newest observation of each host, by the host's name."""
-    return _inventories(connection, None)
+def latest(connection: sa.Connection, hosts: Collection[str] | None = None) -> dict[str, Inventory]:
+    """The newest observation of each host, or of ``hosts``, by the host's name."""
+    return _inventories(connection, None, hosts)
 
 
-def at(connection: sa.Connection, when: datetime) -> dict[str, Inventory]:
+def at(
+    connection: sa.Connection, when: datetime, hosts: Collection[str] | None = None
+) -> dict[str, Inventory]:
     """What was known of each host's packages at a time, by the host's name.
 
     What else the inventory tells is as it was seen last while the packages were these, which may
     be later than ``when``.
     """
-    return _inventories(connection, when)
+    return _inventories(connection, when, hosts)
 
 
 def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
@@ -169,9 +171,19 @@ def identities(connection: sa.Connection) -> dict[str, Identity]:
     return {host: one.identity for host, one in known.items() if one.identity is not None}
 
 
-def _inventories(connection: sa.Connection, when: datetime | None) -> dict[str, Inventory]:
-    query = _newest(when, observations.c.host, observations.c.inventory, observations.c.package_set)
-    rows: Sequence[Any] = connection.execute(query).all()
+def _inventories(
+    connection: sa.Connection, when: datetime | None, hosts: Collection[str] | None
+) -> dict[str, Inventory]:
+    columns = (observations.c.host, observations.c.inventory, observations.c.package_set)
+    query = _newest(when, *columns).order_by(observations.c.id)  # of two at once the later counts
+    queries = (
+        [query]
+        if hosts is None
+        else [
+            query.where(observations.c.host.in_(some)) for some in package_sets.parts(list(hosts))
+        ]
+    )
+    rows: Sequence[Any] = [row for one in queries for row in connection.execute(one)]
     loaded = package_sets.load(connection, {row.package_set for row in rows})
     return {
         row.host: replace(

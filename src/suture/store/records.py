@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
 from suture.core.intelligence.advisories import Advisory, Affected
+from suture.core.intelligence.advisory_index import Name
 from suture.core.intelligence.enrichment import Enrichment
 from suture.store.tables import feed_records
 
@@ -118,14 +120,48 @@ def advisories(
     releases: Collection[str],
     *,
     known_at: datetime | None = None,
+    names: Collection[Name] | None = None,
 ) -> Iterator[tuple[str, Advisory]]:
-    """(feed, advisory) of all that concerns ``releases``, as known at a time, else now."""
+    """(feed, advisory) of all that concerns ``releases``, as known at a time, else now.
+
+    Of ``names``, where given, alone: those that name none of them are passed over unread.
+    """
+    columns = (feed_records.c.feed, feed_records.c.release, feed_records.c.document)
     for part in _parts(sorted(releases)):
-        query = sa.select(feed_records.c.feed, feed_records.c.document).where(
-            feed_records.c.release.in_(part), *_known(known_at)
-        )
-        for row in connection.execute(query.order_by(feed_records.c.id)):
-            yield row.feed, decode(row.document, Advisory)
+        query = sa.select(*columns).where(feed_records.c.release.in_(part), *_known(known_at))
+        for feed, release, document in connection.execute(query.order_by(feed_records.c.id)):
+            if names is None or any(
+                (release, one.package) in names for one in _naming.decode(document).affected
+            ):
+                yield feed, decode(document, Advisory)
+
+
+class _Affected(msgspec.Struct):
+    package: str
+
+
+class _Naming(msgspec.Struct):
+    """Of an advisory only what it is about."""
+
+    affected: list[_Affected]
+
+
+_naming = msgspec.json.Decoder(_Naming)
+
+
+def spoken_of(
+    connection: sa.Connection, releases: Collection[str], *, known_at: datetime | None = None
+) -> set[str]:
+    """Those of ``releases`` about which any feed says something, as known at a time, else now."""
+    return {
+        release
+        for release in releases
+        if connection.execute(
+            sa.select(feed_records.c.id)
+            .where(feed_records.c.release == release, *_known(known_at))
+            .limit(1)
+        ).first()
+    }
 
 
 def changed(

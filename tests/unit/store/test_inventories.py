@@ -44,6 +44,7 @@ def test_the_newest_observation_comes_back_as_it_was(store: Store) -> None:
     record(store, seen("web", package("nginx", "1")), replace(web, collected_at=NOW), clone)
     with store.read() as connection:
         assert inventories.latest(connection) == {"web": web, "clone": clone}
+        assert inventories.latest(connection, ("web", "unknown")) == {"web": web}
 
 
 def test_the_same_packages_extend_the_row_and_what_is_late_is_passed_over(store: Store) -> None:

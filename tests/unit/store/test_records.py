@@ -60,6 +60,28 @@ def test_a_record_is_kept_by_release(store: Store) -> None:
     assert (feed, one.affected) == ("tracker", both.affected[1:])
 
 
+def test_what_names_no_wanted_package_is_passed_over(store: Store) -> None:
+    with store.begin() as connection:
+        records.apply(connection, "tracker", "all", all_rows(advisory("1")), at(0))
+    with store.read() as connection:
+        for release, package, found in (
+            ("debian:12", "nginx", 1),
+            ("debian:12", "curl", 0),
+            ("debian:13", "nginx", 0),
+        ):
+            names = {(release, package)}
+            assert len(list(records.advisories(connection, ["debian:12"], names=names))) == found
+
+
+def test_of_which_releases_something_is_known(store: Store) -> None:
+    with store.begin() as connection:
+        records.apply(connection, "tracker", "all", all_rows(advisory("1")), at(1))
+    with store.read() as connection:
+        asked = {"debian:12", "fedora:40"}
+        assert records.spoken_of(connection, asked) == {"debian:12"}
+        assert records.spoken_of(connection, asked, known_at=at(0)) == set()
+
+
 def test_what_is_said_again_goes_on_and_what_is_not_ends(store: Store) -> None:
     with store.begin() as connection:
         records.apply(connection, "dsa", "a", all_rows(advisory("1"), advisory("2")), at(0))

@@ -8,8 +8,8 @@ from suture.core.assessment.counted import Group, groups, is_running
 from suture.core.assessment.findings import Finding, FindingState
 from suture.core.documents import Document
 from suture.core.intelligence.advisories import FixState, Rule
-from suture.core.intelligence.advisory_index import AdvisoryIndex, weight
-from suture.core.intelligence.subjects import Tiers, compared, tiers
+from suture.core.intelligence.advisory_index import AdvisoryIndex, Name, weight
+from suture.core.intelligence.subjects import Tiers, compared, names, tiers
 from suture.core.inventory import AvailableVersion, Host, Inventory, Package
 from suture.core.versions import Scheme, is_valid, order, scheme_of
 
@@ -67,6 +67,19 @@ def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Findi
             by_cve.setdefault(judgement.rule.cve, []).append(judgement)
         findings += [_finding(host, some, seen) for some in by_cve.values()]
     return tuple(sorted(findings, key=lambda finding: (finding.cve, finding.source)))
+
+
+def names_of(inventories: Iterable[Inventory]) -> set[Name]:
+    """All that rules may call what is installed on the hosts, and what is on offer to them: of
+    other names an index need not know anything to judge them."""
+    found: set[Name] = set()
+    for inventory in inventories:
+        release = inventory.os.release
+        scheme = scheme_of(release)
+        some: list[Package | AvailableVersion] = list(inventory.packages.packages)
+        some += (version for update in inventory.updates for version in update.versions)
+        found.update((release, name) for one in some for name in names(one, scheme))
+    return found
 
 
 def unnamed_updates(

@@ -74,7 +74,7 @@ def _rpm_tiers(package: Package) -> Tiers:
     )
 
 
-def names(package: Package, scheme: Scheme) -> set[str]:
+def names(package: Package | AvailableVersion, scheme: Scheme) -> set[str]:
     """What rules may call the package."""
     return {package.name, package.source} if scheme is Scheme.RPM else {package.source}
 

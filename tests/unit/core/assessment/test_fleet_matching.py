@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suture.core.assessment.fleet_matching import match_again, match_fleet, names_beside
-from suture.core.assessment.matching import match
+from suture.core.assessment.matching import match, names_of
 from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.intelligence.rule_table import rule_table
@@ -118,6 +118,14 @@ def test_a_fleet_is_its_hosts(seen: list[Inventory], said: list[Advisory]) -> No
 
 
 @settings(max_examples=200, deadline=None)
+@given(inventories(), st.lists(advisories, max_size=8))
+def test_a_host_s_own_names_are_all_that_judging_it_needs(
+    seen: Inventory, said: list[Advisory]
+) -> None:
+    needed = AdvisoryIndex(()).renewed(names_of([seen]), said)
+    assert match(host("web"), seen, needed) == match(host("web"), seen, AdvisoryIndex(said))
+
+
 @given(
     st.lists(inventories(), max_size=3),
     st.lists(advisories, max_size=6),
