@@ -199,16 +199,20 @@ def _refeed(place: Path, runs: int) -> dict[str, list[float]]:
 def _text(place: Path, runs: int) -> dict[str, list[float]]:
     table = rule_table(AdvisoryIndex(fleet_data.advisories()))
     releases = fleet_data.RELEASES
-    files = sorted(place.iterdir())
-    of = [releases[number % len(releases)] for number in range(len(files))]
+    by_release = [
+        (one, release)
+        for turn, release in enumerate(releases)
+        for one in sorted(place.iterdir())[turn :: len(releases)]
+    ]
+    names, of = [one.name for one, _ in by_release], [release for _, release in by_release]
 
     def read() -> FleetFindings:
         interner = Interner()
         sets = [
-            interner.intern_lines(one.read_text().split("\n"), _READERS[scheme_of(release)])
-            for one, release in zip(files, of, strict=True)
+            interner.intern_lines(one.read_bytes().split(b"\n"), _READERS[scheme_of(release)])
+            for one, release in by_release
         ]
-        return _assess(columns(interner.packages, [one.name for one in files], of, sets), table)
+        return _assess(columns(interner.packages, names, of, sets), table)
 
     seconds, cpu = _both(read, runs)
     return {"assess": seconds, "cpu": cpu}
