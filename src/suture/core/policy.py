@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, field
 
 from suture.core.documents import Document
-from suture.core.inventory import HealthCheck, HealthCheckKind, Host
+from suture.core.host_patterns import matches as matches
+from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
 from suture.core.policy_example import EXAMPLE as EXAMPLE
@@ -266,16 +266,3 @@ def parse(text: str, *, name: str) -> Policy:
     Raises :class:`PolicyError`, whose message names file, line, key and what is expected.
     """
     return read_yaml(text, Policy, name=name)
-
-
-def matches(host: Host, pattern: str) -> bool:
-    """Whether the host's name, service or one of its labels matches a shell pattern."""
-    if _is_literal(pattern):
-        return pattern in host.labels or pattern in (host.name, host.service)
-    words = (host.name, *host.labels, *((host.service,) if host.service else ()))
-    return any(fnmatchcase(word, pattern) for word in words)
-
-
-@lru_cache(maxsize=1024)
-def _is_literal(pattern: str) -> bool:
-    return not any(char in pattern for char in "*?[")

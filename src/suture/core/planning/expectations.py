@@ -12,9 +12,10 @@ from functools import lru_cache
 
 from suture.core.controls import Control, masked_units
 from suture.core.documents import digest
+from suture.core.host_patterns import HostGroups
 from suture.core.inventory import HealthCheck, HealthCheckKind, Host, Inventory, Listener
 from suture.core.planning.plan import RebootRule
-from suture.core.policy import Policy, matches
+from suture.core.policy import Policy
 from suture.core.selection.ledger import Change
 
 # Source package → unit, where the names have nothing in common.
@@ -82,25 +83,46 @@ def expects_reboot(inventory: Inventory, changes: Iterable[Change], rule: Reboot
     )
 
 
-def health_checks(
-    host: Host, inventory: Inventory, policy: Policy, controls: Sequence[Control] = ()
-) -> tuple[HealthCheck, ...]:
-    """The host's own checks, the policy's, its service's, and those proposed from what listens, but
-    for units that ``controls`` mask.
+class Checks:
+    """The health checks of hosts: their own, the policy's, their service's, and those proposed from
+    what listens. Proposals are worked out once for hosts that share their inventory."""
 
-    The same question is asked once, as the first to ask wrote it.
-    """
-    checks = list(host.checks)
-    checks += [check.check for check in policy.checks if matches(host, check.on)]
-    if host.service:
-        checks += [check.check for check in policy.service(host.service).checks]
-    if policy.propose_checks:
-        masked = masked_units(controls)
-        checks += proposed_checks([one for one in inventory.listeners if one.unit not in masked])
-    unique: dict[tuple[HealthCheckKind, str], HealthCheck] = {}
-    for check in checks:
-        unique.setdefault((check.kind, check.target), check)
-    return tuple(unique.values())
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._groups = HostGroups((check.on,) for check in policy.checks)
+        self._proposed: dict[tuple[int, ...], tuple[HealthCheck, ...]] = {}
+
+    def of(
+        self, host: Host, inventory: Inventory, controls: Sequence[Control] = ()
+    ) -> tuple[HealthCheck, ...]:
+        """Nothing is proposed for units that ``controls`` mask. The same question is asked once, as
+        the first to ask wrote it. ``inventory`` and ``controls`` must outlive this."""
+        written = self._written(host)
+        proposed = self._proposals(inventory, controls) if self._policy.propose_checks else ()
+        if not written:
+            return proposed
+        unique: dict[tuple[HealthCheckKind, str], HealthCheck] = {}
+        for check in (*written, *proposed):
+            unique.setdefault((check.kind, check.target), check)
+        return tuple(unique.values())
+
+    def _written(self, host: Host) -> list[HealthCheck]:
+        """By people."""
+        checks = [*host.checks]
+        checks += [self._policy.checks[at].check for at in self._groups.of(host)]
+        if host.service:
+            checks += [check.check for check in self._policy.service(host.service).checks]
+        return checks
+
+    def _proposals(
+        self, inventory: Inventory, controls: Sequence[Control]
+    ) -> tuple[HealthCheck, ...]:
+        key = id(inventory), *map(id, controls)
+        if key not in self._proposed:
+            masked = masked_units(controls)
+            listeners = [one for one in inventory.listeners if one.unit not in masked]
+            self._proposed[key] = tuple(proposed_checks(listeners))
+        return self._proposed[key]
 
 
 def proposed_checks(listeners: Sequence[Listener]) -> list[HealthCheck]:

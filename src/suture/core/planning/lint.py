@@ -180,7 +180,8 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
             yield from problems
             if not problems:
                 sound.add(both)
-        yield from _controls(host)
+        if host.controls:
+            yield from _controls(host)
 
 
 def _faults_of(changes: tuple[Change, ...]) -> Iterator[tuple[str, str]]:

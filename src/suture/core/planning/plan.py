@@ -206,8 +206,9 @@ class Plan(Document, frozen=True, dict=True):
         """The limits that count a host, in the plan or not."""
         limits: dict[str, tuple[ServiceLimit, ...]] = {}
         for limit in self.services:
+            alone = (limit,)
             for member in limit.members:
-                limits[member] = (*limits[member], limit) if member in limits else (limit,)
+                limits[member] = (*limits[member], limit) if member in limits else alone
         return limits
 
     @cached_property

@@ -14,9 +14,10 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from suture.core.documents import Document
+from suture.core.host_patterns import HostGroups
 from suture.core.inventory import Host
 from suture.core.planning.plan import HostPlan, ServiceLimit, Wave
-from suture.core.policy import Policy, RingPolicy, matches
+from suture.core.policy import Policy
 from suture.core.words import seconds, share_of
 
 
@@ -39,8 +40,11 @@ def assign_rings(hosts: Sequence[Host], policy: Policy) -> dict[str, str]:
     """
     known = {ring.name for ring in policy.rings}
     placed: dict[str, str] = {}
+    named = HostGroups(ring.hosts for ring in policy.rings)
     for host in hosts:
-        ring = host.ring or _by_pattern(host, policy.rings)
+        ring = host.ring
+        if ring is None and (matching := named.of(host)):
+            ring = policy.rings[matching[0]].name
         if ring in known:
             placed[host.name] = ring
     free = sorted(
@@ -118,14 +122,6 @@ _CALM = Urgency()
 def place(name: str) -> bytes:
     """Where a host stands in the order: a hash, so that names that look alike are spread."""
     return hashlib.sha256(name.encode()).digest()
-
-
-def _by_pattern(host: Host, rings: Iterable[RingPolicy]) -> str | None:
-    for ring in rings:
-        for pattern in ring.hosts:
-            if matches(host, pattern):
-                return ring.name
-    return None
 
 
 def _take(free: Sequence[Host], room: int, inside: Counter[str], members: Counter[str]) -> set[str]:

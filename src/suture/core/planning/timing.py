@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from suture.core.assessment.findings import Finding
 from suture.core.durations import Durations
+from suture.core.host_patterns import HostGroups
 from suture.core.inventory import Host
 from suture.core.planning.plan import HostPlan, LeftOut, Slot, Timetable, Wave
 from suture.core.planning.scheduling import Urgency
-from suture.core.planning.windows import Freeze, Window, next_fit
-from suture.core.policy import Policy, matches
+from suture.core.planning.windows import Span, next_fit
+from suture.core.policy import Policy
 
 
 def is_timed(policy: Policy) -> bool:
@@ -46,12 +47,17 @@ def timetable(
     slots: list[Slot] = []
     out: list[LeftOut] = []
     table = Timetable((*policy.windows, *policy.emergency.windows), policy.freezes, ())
+    rules = _Rules(policy)
+    first: dict[tuple[object, ...], Span | None] = {}
     for host_plan in planned:
         host, urgent = enrolled[host_plan.host], urgency[host_plan.host]
         exploited = urgent.exploited and policy.emergency.enabled
-        windows, freezes = _rules(host, exploited, policy)
+        windows, freezes = rules.of(host, exploited)
         takes, reserve = (round(seconds, 1) for seconds in durations.of(host_plan))
-        span = next_fit(*table.rules(windows, freezes), now, takes + reserve)
+        key = windows, freezes, takes + reserve
+        if key not in first:
+            first[key] = next_fit(*table.rules(windows, freezes), now, takes + reserve)
+        span = first[key]
         if span is None:
             out.append(LeftOut(host.name, _never(windows, takes, reserve)))
             continue
@@ -81,11 +87,14 @@ def forecast(
     expected: dict[str, datetime] = {}
     for wave in waves:
         end = ready
-        places: dict[tuple[tuple[str, ...], tuple[str, ...]], list[datetime]] = {}
+        groups: dict[tuple[tuple[str, ...], tuple[str, ...]], _Places] = {}
         for name in wave.hosts:
             slot = slots[name]
-            free = places.setdefault((slot.windows, slot.freezes), [ready] * wave.parallel)
-            span = next_fit(*table.rules(slot.windows, slot.freezes), free[0], slot.needs_s)
+            key = slot.windows, slot.freezes
+            if key not in groups:
+                groups[key] = _Places([ready] * wave.parallel)
+            free = groups[key].free
+            span = groups[key].span(table, slot)
             if span is None:
                 continue
             expected[name] = max(free[0], span.opens)
@@ -106,6 +115,25 @@ def forecast(
     )
 
 
+class _Places:
+    """Places at work of the hosts that keep to the same windows and freezes, by when each is free.
+    The first of them is never free earlier than it was, so a span that still admits a host is the
+    first to do so as long as it is for the same time that is needed."""
+
+    def __init__(self, free: list[datetime]) -> None:
+        self.free = free
+        self._spans: dict[float, Span | None] = {}
+
+    def span(self, table: Timetable, slot: Slot) -> Span | None:
+        """The first that admits the host on the place that is free first."""
+        needs, at = slot.needs_s, self.free[0]
+        span = self._spans.get(needs)
+        if span is None or not span.admits(max(at, span.opens), needs):
+            rules = table.rules(slot.windows, slot.freezes)
+            span = self._spans[needs] = next_fit(*rules, at, needs)
+        return span
+
+
 def _urgency(host: HostPlan, findings: Sequence[Finding]) -> Urgency:
     closes = frozenset(host.closes)
     closed = [finding for finding in findings if finding.cve in closes]
@@ -113,21 +141,40 @@ def _urgency(host: HostPlan, findings: Sequence[Finding]) -> Urgency:
     return Urgency(any(finding.kev for finding in closed), *due)
 
 
-def _rules(host: Host, exploited: bool, policy: Policy) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the windows and freezes that are for the host."""
-    freezes = tuple(freeze.name for freeze in policy.freezes if _is_for(freeze, host))
-    if exploited and policy.emergency.through_freezes:
-        freezes = ()
-    own = tuple(window.name for window in policy.windows if window.hosts and _is_for(window, host))
-    usual = own or tuple(window.name for window in policy.windows if not window.hosts)
-    if not exploited or not usual:
-        return usual, freezes
-    emergency = tuple(window.name for window in policy.emergency.windows)
-    return ((*usual, *emergency) if emergency else ()), freezes
+class _Rules:
+    """The names of the windows and freezes that are for a host."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        windows, freezes = policy.windows, policy.freezes
+        self._groups = HostGroups(one.hosts for one in (*windows, *freezes))
+        self._known: dict[tuple[tuple[int, ...], bool], _Names] = {}
+
+    def of(self, host: Host, exploited: bool) -> _Names:
+        key = self._groups.of(host), exploited
+        if key not in self._known:
+            self._known[key] = self._names(*key)
+        return self._known[key]
+
+    def _names(self, named: tuple[int, ...], exploited: bool) -> _Names:
+        """``named`` are the places of the windows and then of the freezes that name the host."""
+        windows, emergency = self._policy.windows, self._policy.emergency
+        own = tuple(windows[at].name for at in named if at < len(windows))
+        freezes = tuple(
+            freeze.name
+            for at, freeze in enumerate(self._policy.freezes, start=len(windows))
+            if not freeze.hosts or at in named
+        )
+        if exploited and emergency.through_freezes:
+            freezes = ()
+        usual = own or tuple(window.name for window in windows if not window.hosts)
+        if not exploited or not usual:
+            return usual, freezes
+        lane = tuple(window.name for window in emergency.windows)
+        return ((*usual, *lane) if lane else ()), freezes
 
 
-def _is_for(one: Window | Freeze, host: Host) -> bool:
-    return not one.hosts or any(matches(host, pattern) for pattern in one.hosts)
+_Names = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _late(slot: Slot, start: datetime | None, cve: str, now: datetime) -> str:

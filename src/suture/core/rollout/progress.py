@@ -258,12 +258,15 @@ class Tick:
 
     def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str], dict[str, Span]]:
         """The hosts to start now, those for which there is no room and why, and the windows for
-        which the rest waits. A window gives no room: who has none does not wait for one."""
+        which the rest waits: of those behind the last place nothing is said where others start. A
+        window gives no room: who has none does not wait for one."""
         starts: list[NextAction] = []
         refused: dict[str, str] = {}
         later: dict[str, Span] = {}
         full = ""
         for host in wave.hosts:
+            if full and starts:
+                break
             if self.by_name[host].phase is not HostPhase.WAITING:
                 continue
             span = self._window(host)

@@ -7,10 +7,10 @@ import pytest
 
 from suture.core.inventory import HealthCheck, HealthCheckKind, Inventory, Kernel, Listener, Service
 from suture.core.planning.expectations import (
+    Checks,
     class_id,
     expected_restarts,
     expects_reboot,
-    health_checks,
     proposed_checks,
 )
 from suture.core.planning.plan import RebootRule
@@ -145,9 +145,9 @@ def test_checks_of_host_policy_and_service_come_before_proposals() -> None:
     )
     web = host("a", labels=("prod",), service="web", checks=(own,))
     seen = inventory("a", listeners=(listener(80, unit="nginx.service"),))
-    assert [(c.target, c.proposed) for c in health_checks(web, seen, policy)] == [
+    assert [(c.target, c.proposed) for c in Checks(policy).of(web, seen)] == [
         ("nginx.service", False),
         ("127.0.0.1:80", False),
         ("app.service", False),
     ]
-    assert health_checks(host("b"), seen, Policy(propose_checks=False)) == ()
+    assert Checks(Policy(propose_checks=False)).of(host("b"), seen) == ()

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from suture.core.assessment.findings import Finding, FindingState
 from suture.core.documents import decode, encode
 from suture.core.inventory import Host, Inventory, PackageState, StaleProcess
+from suture.core.planning.host_plans import closed_cves
 from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
-from suture.core.planning.planner import closed_cves, make_plan
+from suture.core.planning.planner import make_plan
 from suture.core.policy import Concurrency, OnFailure, Policy, RingPolicy
 from suture.core.selection.ledger import Ledger, Selection
 from tests.unit.core.builders import (

@@ -1,0 +1,119 @@
+"""One host's part of a plan: what is changed there, what that closes, and how it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from msgspec.structs import replace
+
+from suture.core.assessment.findings import Finding
+from suture.core.controls import Control
+from suture.core.documents import Document
+from suture.core.inventory import Host, Inventory
+from suture.core.planning import expectations
+from suture.core.planning.plan import HostPlan
+from suture.core.policy import Policy
+from suture.core.selection.ledger import Change, Selection
+from suture.core.versions import compare, is_valid
+
+# A Debian 12 host on two shared cores fetched 23 packages (20 MB) in 1.2 s and installed them in
+# 19.3 s. Expectation enough to order a night's work by; restarts, checks and reboots come on top.
+BYTES_PER_S = 17_000_000
+PACKAGE_S = 0.84
+
+
+class _Kind(Document, frozen=True):
+    """What hosts with the same inventory, selection and controls have in common."""
+
+    plan: HostPlan
+    reached: Mapping[str, str]
+    closes: frozenset[str]
+
+
+class HostPlans:
+    """Makes the host plans of one plan. What hosts share, as clones do, is worked out once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._checks = expectations.Checks(policy)
+        self._kinds: dict[tuple[int, ...], _Kind] = {}
+
+    def make(
+        self,
+        host: Host,
+        inventory: Inventory,
+        selection: Selection,
+        controls: tuple[Control, ...],
+        findings: Sequence[Finding],
+        ring: str,
+    ) -> HostPlan:
+        """``inventory``, ``selection`` and ``controls`` must outlive this."""
+        key = id(inventory), id(selection), *map(id, controls)
+        if key not in self._kinds:
+            self._kinds[key] = self._kind(inventory, selection, controls)
+        kind = self._kinds[key]
+        return replace(
+            kind.plan,
+            host=host.name,
+            closes=tuple(sorted({*kind.closes, *_closed(kind.reached, findings)})),
+            ring=ring,
+            service=host.service,
+            checks=self._checks.of(host, inventory, controls),
+            jump=host.jump,
+        )
+
+    def _kind(
+        self, inventory: Inventory, selection: Selection, controls: tuple[Control, ...]
+    ) -> _Kind:
+        changes, rule = selection.changes, self._policy.reboot
+        package_set, patch_set = inventory.packages.digest, selection.patch_set
+        size = sum(change.size for change in changes)
+        plan = HostPlan(
+            host="",
+            release=inventory.os.release,
+            arch=inventory.arch,
+            package_set=package_set,
+            class_id=expectations.class_id(inventory, package_set, patch_set, controls),
+            patch_set=patch_set,
+            changes=changes,
+            ledger=selection.ledger,
+            closes=(),
+            ring="",
+            service=None,
+            checks=(),
+            restarts=expectations.expected_restarts(inventory, changes),
+            reboot=rule,
+            reboot_expected=expectations.expects_reboot(inventory, changes, rule),
+            download_bytes=size,
+            estimated_s=round(size / BYTES_PER_S + PACKAGE_S * len(changes), 1),
+            controls=controls,
+        )
+        return _Kind(
+            plan=plan,
+            reached={change.source: change.source_version for change in changes},
+            closes=frozenset(cve for change in changes for cve in change.cves),
+        )
+
+
+def closed_cves(changes: Sequence[Change], findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The CVEs that ``changes`` close: the changes' own, and every finding of the host whose
+    source reaches the fixed version."""
+    reached = {change.source: change.source_version for change in changes}
+    own = {cve for change in changes for cve in change.cves}
+    return tuple(sorted(own | _closed(reached, findings)))
+
+
+def _closed(reached: Mapping[str, str], findings: Sequence[Finding]) -> set[str]:
+    closed = set()
+    for finding in findings:
+        version = reached.get(finding.source)
+        if version and finding.fixed and _reaches(version, finding.fixed):
+            closed.add(finding.cve)
+    return closed
+
+
+@lru_cache(maxsize=65_536)
+def _reaches(version: str, fixed: str) -> bool:
+    """What cannot be compared is not said to be closed."""
+    return is_valid(version) and is_valid(fixed) and compare(version, fixed) >= 0
