@@ -99,14 +99,16 @@ def show(plan: PlanId, json: Json = False) -> None:
     """All of a plan: changes, order, way back, and what is left out and why."""
     from suture.cli.output import console, print_json
     from suture.cli.plan_view import print_plan
+    from suture.cli.rehearsal_view import print_standings
     from suture.cli.workspace import workspace
-    from suture.services import plans
+    from suture.services import plans, rehearsals
 
     found = plans.load(workspace(), plan)
     if json:
         print_json(plans.shown(found))
     else:
         print_plan(console(), found, plans.rehearsed(workspace(), found))
+        print_standings(rehearsals.of_plan(workspace(), found))
 
 
 @app.command()
@@ -158,6 +160,9 @@ def rehearse(
     json: Json = False,
 ) -> None:
     """Try a plan on a twin of each class of its hosts: patch, check, roll back, check.
+
+    What passed is not repeated until something that it rests on has changed, or it is older than
+    the policy allows.
 
     Exit code 0: the plan, or the corrected one that is named at the end, passed; 1: it did not;
     4: inconclusive.

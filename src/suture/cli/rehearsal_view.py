@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from suture.cli.output import brief, console, duration, plain, styled, table
+from suture.cli.output import ago, brief, console, duration, plain, styled, table
 from suture.cli.performance_view import print_performance
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from suture.core.evidence import StepReport
     from suture.core.planning.plan import HeldBack, Plan
+    from suture.services.rehearsals import Standing
     from suture.services.rehearsing import Outcome, Progress
 
 
@@ -53,12 +54,19 @@ def rehearsal_progress(*, quiet: bool) -> Iterator[Progress]:
                 + plain(f"; plan {plan.id} goes on without it")
             )
 
+    def on_standing(standing: Standing) -> None:
+        if not quiet and standing.verdict is not None:
+            line = _at() + plain(f"{standing.host:<12} ", "bold")
+            out.print(line + plain(f"earlier rehearsal: {_standing(standing)}", "dim", limit=1500))
+
     def now() -> Group:
         return Group(
             *(plain(f"{host}: ", "bold") + plain(what, "dim") for host, what in stages.items())
         )
 
-    progress = Progress(on_stage=on_stage, on_report=on_report, on_plan=on_plan)
+    progress = Progress(
+        on_stage=on_stage, on_report=on_report, on_plan=on_plan, on_standing=on_standing
+    )
     if quiet or not sys.stdout.isatty():
         yield progress
         return
@@ -68,6 +76,27 @@ def rehearsal_progress(*, quiet: bool) -> Iterator[Progress]:
 
 def _at() -> Text:
     return plain(datetime.now().astimezone().strftime("%H:%M:%S "), "dim")
+
+
+def _standing(standing: Standing) -> str:
+    """What an earlier rehearsal is worth."""
+    if standing.verdict is None or standing.ended_at is None:
+        return "not rehearsed yet"
+    said = f"{standing.verdict.value} {ago(standing.ended_at, datetime.now(UTC))}"
+    if standing.stale:
+        return f"{said}, and stale: {standing.stale}"
+    return f"{said}, and still counts" if standing.passed else said
+
+
+def print_standings(standings: Iterable[Standing]) -> None:
+    """A line for all hosts that one twin stands for."""
+    out = console()
+    for one in standings:
+        more = f" and {one.hosts - 1} like it" if one.hosts > 1 else ""
+        out.print(
+            plain(f"Rehearsal of {one.host}{more}: ", "bold")
+            + plain(_standing(one), "" if one.passed else "yellow", limit=1500)
+        )
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -87,8 +116,7 @@ def print_outcome(outcome: Outcome) -> None:
     for one in outcome.rehearsals:
         if one.performance:
             print_performance(one.host, one.performance)
-    if outcome.reused:
-        out.print(plain(f"{len(outcome.reused)} classes of hosts had passed before.", "dim"))
+    print_standings(outcome.reused)
     above = {one.reason for one in outcome.rehearsals}
     for reason, names in _held_back(outcome.held_back).items():
         out.print(

@@ -50,7 +50,11 @@ def start(
     from suture.services import rollouts
 
     rollout, found = rollouts.start(
-        workspace(), plan, actor=actor(), without_rehearsal=without_rehearsal
+        workspace(),
+        plan,
+        policy_file=policy,
+        actor=actor(),
+        without_rehearsal=without_rehearsal,
     )
     console(stderr=json).print(
         plain(f"Rollout {rollout} of plan {found.id}: {len(found.hosts)} hosts", "bold")

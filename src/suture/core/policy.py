@@ -19,6 +19,7 @@ from suture.core.host_patterns import matches as matches
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
+from suture.core.policies.rehearsing import RehearsalPolicy
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.priority.deadlines import TimeLimits
 from suture.core.priority.urgency import RankingWeights
@@ -234,6 +235,7 @@ class Policy(Document, frozen=True, kw_only=True):
     preflight: PreflightPolicy = PreflightPolicy()
     configuration: ConfigurationPolicy = ConfigurationPolicy()
     twin: TwinPolicy = TwinPolicy()
+    rehearsal: RehearsalPolicy = RehearsalPolicy()
     performance: PerformancePolicy = PerformancePolicy()
     weights: RankingWeights = RankingWeights()
     limits: TimeLimits = TimeLimits()

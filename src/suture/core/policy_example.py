@@ -135,6 +135,10 @@ twin:
     - /etc/ssh/ssh_host_*
     - /etc/ssl/private
 
+# How long a passed rehearsal counts, such as 14d; null: until something that it rests on changes.
+rehearsal:
+  max_age: null
+
 # Load in the rehearsal, before the patch, with it and after it was taken back. Latency, throughput,
 # CPU, memory and start-up time are compared. load: a URL that the twin itself serves
 # (http://127.0.0.1/), a shell command of fixed work that is run on the twin again and again,

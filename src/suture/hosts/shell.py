@@ -5,6 +5,7 @@ Every value that reaches a shell passes through :func:`program`, and so through 
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from functools import cache
 from importlib import resources
@@ -19,6 +20,14 @@ _UNPRINTABLE[ord("\r")] = "\n"
 def source(name: str) -> str:
     """The text of ``scripts/NAME.sh``."""
     return (resources.files("suture.hosts") / "scripts" / f"{name}.sh").read_text()
+
+
+@cache
+def scripts_digest() -> str:
+    """Of all that Suture may run on a host, as 64 hex digits."""
+    scripts = (resources.files("suture.hosts") / "scripts").iterdir()
+    texts = {one.name: one.read_text() for one in scripts if one.name.endswith(".sh")}
+    return hashlib.sha256("".join(texts[name] for name in sorted(texts)).encode()).hexdigest()
 
 
 def program(*names: str, **values: str | int) -> str:

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from suture.core.documents import Document, digest, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
@@ -15,11 +17,12 @@ from suture.core.planning.plan import HeldBack, HostPlan, Plan
 from suture.core.policy import Policy
 from suture.hosts.transport import HostError
 from suture.hosts.transport.connector import Connector
-from suture.services import fleet, plans, policies
+from suture.services import fleet, plans, policies, rehearsals
 from suture.services.collecting import clock
 from suture.services.connections import connector
 from suture.services.errors import RefusedError
 from suture.services.host_work import STEPS, FleetRunner, patch_settings
+from suture.services.rehearsals import Standing
 from suture.services.workspace import Workspace
 from suture.store import events, hosts, workers
 from suture.store import plans as stored_plans
@@ -38,22 +41,25 @@ OnReport = Callable[[str, StepReport], None]
 
 
 class Progress(Document, frozen=True):
-    """Who follows: each stage in words by host, each step's report, and each new plan."""
+    """Who follows: each stage in words by host, each step's report, each new plan, and what was
+    known of its hosts before."""
 
     on_stage: OnStage
     on_report: OnReport
     on_plan: Callable[[Plan], None]
+    on_standing: Callable[[Standing], None]
 
 
 class Outcome(Document, frozen=True):
     """``plan`` is the last plan that was rehearsed, corrected or not; ``rehearsals`` are of all
-    plans in their order; ``held_back`` is what the correction left out."""
+    plans in their order; ``reused`` are hosts of the last plan for which an earlier one counted;
+    ``held_back`` is what the correction left out."""
 
     plan: str
     verdict: Verdict
     reason: str
     rehearsals: tuple[Rehearsal, ...]
-    reused: tuple[str, ...]
+    reused: tuple[Standing, ...]
     held_back: tuple[HeldBack, ...]
 
 
@@ -91,41 +97,38 @@ class _Rehearsing:
 
     async def rehearse(self, plan: Plan, hold_back: bool) -> Outcome:
         done: list[Rehearsal] = []
-        reused: list[str] = []
         first = plan
         while True:
             if not plan.hosts:
                 raise RefusedError(f"plan {plan.id} changes no host; nothing to rehearse")
-            fresh, known = await self._once(plan)
+            fresh, reused = await self._once(plan)
             done += fresh
-            reused += known
             verdict, reason = _sum_up(fresh)
             culprits = _culprits(plan, fresh)
             if verdict is not Verdict.FAIL or not hold_back or not culprits:
                 held_back = tuple(one for one in plan.held_back if one not in first.held_back)
-                return Outcome(plan.id, verdict, reason, tuple(done), tuple(reused), held_back)
+                return Outcome(plan.id, verdict, reason, tuple(done), reused, held_back)
             plan = self._corrected(plan, culprits)
             self.progress.on_plan(plan)
 
-    async def _once(self, plan: Plan) -> tuple[list[Rehearsal], list[str]]:
-        """A rehearsal of each class that has not passed yet, and the classes that have."""
-        representatives = {host.class_id: host for host in reversed(plan.hosts)}
+    async def _once(self, plan: Plan) -> tuple[list[Rehearsal], tuple[Standing, ...]]:
+        """A rehearsal for all hosts that have none which counts, and those that have."""
         with self.store.read() as connection:
-            verdicts = stored_plans.verdicts(connection, representatives)
-        passed = [one for one in representatives if verdicts.get(one) is Verdict.PASS]
+            standings = rehearsals.standings(connection, plan, self.policy, clock())
+        for standing in standings:
+            self.progress.on_standing(standing)
         places = asyncio.Semaphore(TWINS_AT_ONCE)
 
-        async def one(host: HostPlan, ways: Connector) -> Rehearsal:
+        async def one(standing: Standing, ways: Connector) -> Rehearsal:
             async with places:
-                rehearsal = await self._class(plan, host, ways)
+                found = await self._class(plan, plan.host(standing.host), ways)
+            rehearsal = msgspec.structs.replace(found, inputs=standing.inputs)
             self._keep(rehearsal)
             return rehearsal
 
         async with connector(self.workspace, concurrency=self.policy.concurrency) as ways:
-            fresh = await asyncio.gather(
-                *(one(host, ways) for name, host in representatives.items() if name not in passed)
-            )
-        return list(fresh), passed
+            fresh = await asyncio.gather(*(one(it, ways) for it in standings if not it.passed))
+        return list(fresh), tuple(it for it in standings if it.passed)
 
     async def _class(self, plan: Plan, host: HostPlan, ways: Connector) -> Rehearsal:
         started = clock()

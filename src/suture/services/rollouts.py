@@ -19,13 +19,14 @@ from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.ticks import Tick
-from suture.services import fleet, mitigating, plans, policies
+from suture.services import fleet, mitigating, plans, policies, rehearsals
 from suture.services.collecting import Collected, clock, collect
 from suture.services.connections import connector
 from suture.services.errors import NotFoundError, RefusedError
 from suture.services.host_work import STEPS, FleetRunner, patch_settings
 from suture.services.knowledge import known_about
 from suture.services.logs import logging_to
+from suture.services.rehearsals import Standing
 from suture.services.workspace import Workspace
 from suture.store import hosts, rollouts, signals
 from suture.store import plans as stored_plans
@@ -58,13 +59,19 @@ class Proof(Document, frozen=True):
 
 
 def start(
-    workspace: Workspace, plan_id: str, *, actor: str, without_rehearsal: bool
+    workspace: Workspace,
+    plan_id: str,
+    *,
+    policy_file: Path | None = None,
+    actor: str,
+    without_rehearsal: bool,
 ) -> tuple[str, Plan]:
     """Record a rollout of the plan; nothing happens until it is driven.
 
     Raises :class:`RefusedError` for a plan that fails lint, that was not rehearsed with a pass
-    for every class of its hosts, or whose hosts take part in another rollout.
+    that still counts for every class of its hosts, or whose hosts take part in another rollout.
     """
+    policy, _ = policies.load(workspace, policy_file)
     with fleet.opened(workspace) as store:
         plan = plans.get(store, plan_id)
         problems = lint(plan)
@@ -73,7 +80,7 @@ def start(
                 f"plan {plan.id} does not pass lint: {problems[0].message}", problems[0].remedy
             )
         if not without_rehearsal:
-            _require_rehearsal(store, plan)
+            _require_rehearsal(store, plan, policy)
         rollout = secrets.token_hex(6)
         try:
             ticks.start_rollout(
@@ -89,20 +96,22 @@ def start(
     return rollout, plan
 
 
-def _require_rehearsal(store: Store, plan: Plan) -> None:
-    classes = {host.class_id: host.host for host in plan.hosts}
+def _require_rehearsal(store: Store, plan: Plan, policy: Policy) -> None:
     with store.read() as connection:
-        verdicts = stored_plans.verdicts(connection, classes)
-    missing = [
-        f"{host} ({verdicts[class_id].value})" if class_id in verdicts else host
-        for class_id, host in classes.items()
-        if verdicts.get(class_id) is not Verdict.PASS
-    ]
+        standings = rehearsals.standings(connection, plan, policy, clock())
+    missing = [_lacking(standing) for standing in standings if not standing.passed]
     if missing:
         raise RefusedError(
             f"plan {plan.id} has no passed rehearsal for hosts like {', '.join(missing)}",
             f"Run `suture rehearse {plan.id}`, or insist with --without-rehearsal.",
         )
+
+
+def _lacking(standing: Standing) -> str:
+    if standing.verdict is None:
+        return standing.host
+    why = f", stale: {standing.stale}" if standing.stale else ""
+    return f"{standing.host} ({standing.verdict.value}{why})"
 
 
 def get(store: Store, rollout_id: str) -> StoredRollout:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from suture.core.documents import decode, encode
+from suture.core.documents import Document, decode, encode
 from suture.core.evidence import Verdict
 from suture.core.planning.plan import Plan
 from suture.store.tables import plans, rehearsals
@@ -89,12 +89,31 @@ def all_rehearsal_documents(connection: sa.Connection) -> Iterator[tuple[str, by
         yield plan, bytes(document)
 
 
-def verdicts(connection: sa.Connection, classes: Iterable[str]) -> dict[str, Verdict]:
-    """The newest verdict for each class, from whatever plan: a class is named by its hosts'
-    packages and by the patch set, so what passed once is not tried again."""
-    rows = connection.execute(
-        sa.select(rehearsals.c.class_id, rehearsals.c.verdict)
-        .where(rehearsals.c.class_id.in_(sorted(set(classes))))
-        .order_by(rehearsals.c.id)
+class StoredRehearsal(Document, frozen=True):
+    """A rehearsal's place in the record; ``document`` is its canonical JSON."""
+
+    class_id: str
+    verdict: Verdict
+    ended_at: datetime
+    document: bytes
+
+
+def rehearsals_of(connection: sa.Connection, classes: Iterable[str]) -> tuple[StoredRehearsal, ...]:
+    """All rehearsals of the classes, under whatever plan; newest first."""
+    wanted = rehearsals.c.class_id.in_(sorted(set(classes)))
+    return _rehearsals(connection, sa.select(rehearsals).where(wanted))
+
+
+def latest_rehearsals(connection: sa.Connection, most: int) -> tuple[StoredRehearsal, ...]:
+    """The newest rehearsals of whatever class; newest first."""
+    return _rehearsals(connection, sa.select(rehearsals).limit(most))
+
+
+def _rehearsals(
+    connection: sa.Connection, query: sa.Select[tuple[object, ...]]
+) -> tuple[StoredRehearsal, ...]:
+    rows = connection.execute(query.order_by(rehearsals.c.id.desc()))
+    return tuple(
+        StoredRehearsal(row.class_id, Verdict(row.verdict), row.ended_at, bytes(row.document))
+        for row in rows
     )
-    return {row.class_id: Verdict(row.verdict) for row in rows}

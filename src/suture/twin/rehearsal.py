@@ -17,6 +17,7 @@ from suture.core.documents import Document, digest
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.inventory import HealthCheck
 from suture.core.performance import Performance
+from suture.core.planning.inputs import Inputs
 from suture.core.planning.plan import HostPlan
 from suture.hosts.health import check_health
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
@@ -44,6 +45,7 @@ class Rehearsal(Document, frozen=True):
     counted against the patch. ``reports`` are the steps of the whole patch set, the way back
     included, twice where load was to tell more; ``console`` is the end of what the twin's console
     showed. ``performance`` is None where there was no load, or the steps failed.
+    ``inputs`` are what it rests on, None in what an older version recorded.
     """
 
     plan: str
@@ -58,6 +60,7 @@ class Rehearsal(Document, frozen=True):
     reports: tuple[StepReport, ...] = ()
     console: str = ""
     performance: Performance | None = None
+    inputs: Inputs | None = None
 
 
 @dataclass

@@ -12,7 +12,7 @@ from suture.core.documents import encode
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
 from suture.core.planning.windows import Window
-from suture.services import fleet, plans
+from suture.services import fleet, plans, policies, rehearsals
 from suture.store import inventories
 from suture.store import plans as stored_plans
 from suture.twin.rehearsal import Rehearsal
@@ -38,8 +38,21 @@ def enrolled(suture: Run) -> Run:
 
 def _rehearsed(run: Run, plan: Plan, class_id: str, *reports: StepReport) -> None:
     """Keep a rehearsal that passed."""
-    rehearsal = Rehearsal(plan.id, class_id, "web1", Verdict.PASS, "", NOW, 1.0, reports=reports)
+    policy, _ = policies.load(run.place)
     with fleet.opened(run.place) as store, store.begin() as connection:
+        standings = rehearsals.standings(connection, plan, policy, NOW)
+        (inputs,) = (one.inputs for one in standings if one.class_id == class_id)
+        rehearsal = Rehearsal(
+            plan.id,
+            class_id,
+            "web1",
+            Verdict.PASS,
+            "",
+            NOW,
+            1.0,
+            reports=reports,
+            inputs=inputs,
+        )
         stored_plans.save_rehearsal(
             connection,
             plan=plan.id,
