@@ -18,6 +18,7 @@ async def acquire(session: PatchSession) -> StepReport:
         script = program(
             "common",
             "repack",
+            "old-packages",
             "acquire",
             PLAN=package_table(session.plan),
             KEEP_DAYS=session.settings.keep_days,

@@ -136,7 +136,7 @@ def _space(
     growth = sum(max(0, new - old) for new, old in sizes)
     wanted = [
         ("/usr", growth + max((new for new, _ in sizes), default=0)),
-        ("/var/lib/suture", _kib(results.first("configuration")) + _LISTS_AND_LOGS_KIB),
+        ("/var/lib/suture", 2 * _kib(results.first("configuration")) + _LISTS_AND_LOGS_KIB),
     ]
     if any(_KERNEL.match(change.package) for change in changes):
         wanted.append(("/boot", 200 * 1024))

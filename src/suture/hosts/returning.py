@@ -21,8 +21,11 @@ async def bundle(session: PatchSession) -> StepReport:
             "common",
             "state",
             "health",
+            "old-packages",
+            "reading",
             PLAN=package_table(session.plan),
             RETURN_ID=session.bundle_id,
+            ROLLOUT=session.plan_id,
             HEALTH_WAIT_S=_BASELINE_WAIT_S,
         )
         script += health_functions(session.plan.checks)

@@ -68,13 +68,6 @@ EOF
     check "planned packages" pass "$reused packages match the plan's sha256"
 }
 
-# A package file is worth having when it says what it should and can be read to its end.
-is_package() {
-    [ "$(dpkg-deb -f "$1" Package Version Architecture 2>/dev/null |
-        sed 's/^[A-Za-z]*: //' | tr '\n' ' ')" = "$2 $3 $4 " ] &&
-        dpkg-deb --fsys-tarfile "$1" >/dev/null 2>&1
-}
-
 old_file() { printf '%s/%s' "$cache" "$(deb_name "$1" "$2" "$3")"; }
 
 # Old packages, from the cheapest place that has them: a cache, the archive, what is installed.
@@ -83,10 +76,10 @@ acquire_old() {
     while read -r name arch before after sha256 size action && [ -n "$name" ]; do
         [ "$before" = - ] && continue
         file=$(old_file "$name" "$before" "$arch")
-        is_package "$file" "$name" "$before" "$arch" && continue
+        is_old_package "$file" "$name" "$before" "$arch" && continue
         rm -f "$file"
         kept=/var/cache/apt/archives/${file##*/}
-        if is_package "$kept" "$name" "$before" "$arch"; then
+        if is_old_package "$kept" "$name" "$before" "$arch"; then
             cp --reflink=auto "$kept" "$file"
         else
             missing="$missing $name:$arch=$before"
@@ -106,10 +99,10 @@ check_old() {
     while read -r name arch before after sha256 size action && [ -n "$name" ]; do
         [ "$before" = - ] && continue
         file=$(old_file "$name" "$before" "$arch")
-        is_package "$file" "$name" "$before" "$arch" && continue
+        is_old_package "$file" "$name" "$before" "$arch" && continue
         rm -f "$file"
         repack "$name" "$arch" "$file"
-        is_package "$file" "$name" "$before" "$arch" ||
+        is_old_package "$file" "$name" "$before" "$arch" ||
             fail "no way back for $name $before: no archive offers it and it could not be rebuilt from what is installed; nothing was installed; restore access to an archive that has it"
         rebuilt="$rebuilt $name"
     done <<EOF

@@ -12,11 +12,10 @@ assumed_versions() {
     ' "$TX_DIR/packages" - | head -n 5
 }
 
-# The configuration, and 64 MiB for lists and logs.
+# The configuration twice, for it is unpacked to be read, and 64 MiB for lists and logs.
 need_bundle_space() {
-    # shellcheck disable=SC2046
     etc_kib=$(config_roots | tr '\n' '\0' | xargs -0 du -skc | tail -n 1 | cut -f1)
-    need_space "$root" $(((etc_kib + 65536) * 1024)) "the return bundle"
+    need_space "$root" $(((2 * etc_kib + 65536) * 1024)) "the return bundle"
 }
 
 # Packages are linked, not copied: cached files are replaced as a whole, never written to.
@@ -42,16 +41,25 @@ save_state() {
         active_units >"$new/active-units" &&
         failed_units >"$new/failed-units" &&
         config_roots >"$new/config-roots" &&
-        config_manifest "$new/config-roots" >"$new/config-before" ||
+        printf 'made %s\nrollout %s\nrelease %s\n' "$(date +%s)" "$ROLLOUT" "$(release)" >"$new/about" ||
         fail "the host's state could not be recorded"
     run_health "$HEALTH_WAIT_S" >"$new/health"
 }
 
-# Files that change while they are read make tar say 1; what is in the archive is whole.
+# A file that changes while it is read makes tar say 1, and differs from what was recorded: then
+# both are taken again.
 save_configuration() {
-    sed 's,^/,,' "$new/config-roots" |
-        tar -C / --numeric-owner --xattrs --acls --verbatim-files-from -T - -cf "$new/config.tar"
-    [ $? -le 1 ] || fail "the configuration could not be archived; see the log"
+    for try in 1 2 3; do
+        config_manifest "$new/config-roots" >"$new/config-before" ||
+            fail "the configuration could not be recorded; see the log"
+        sed 's,^/,,' "$new/config-roots" |
+            tar -C / --numeric-owner --xattrs --acls --verbatim-files-from -T - -cf "$new/config.tar"
+        [ $? -le 1 ] || fail "the configuration could not be archived; see the log"
+        from_disk "$new"
+        differs=$(configuration_differs "$new" | tr '\n' ' ')
+        [ -n "$differs" ] || return 0
+    done
+    fail "the configuration does not read back as it is on the host: $differs; find out what keeps changing it, then try again"
 }
 
 save_controls() {
@@ -59,25 +67,29 @@ save_controls() {
 }
 
 read_again() {
-    tar -tf "$new/config.tar" >/dev/null || fail "the configuration archive cannot be read back"
-    (cd "$new" && find . -type f ! -name sums -print0 | xargs -0 -r sha256sum >sums &&
-        sync sums && sha256sum --quiet -c sums) || fail "the return bundle cannot be read back"
+    write_sums "$new" || fail "the return bundle could not be finished; make room and try again"
+    from_disk "$new"
+    (cd "$new" && sha256sum --quiet -c sums) || fail "the return bundle does not read back; check the disk below $root"
+    wrong=$(old_packages_read_back "$new/packages")
+    [ -z "$wrong" ] || fail "the old package $wrong does not read back as what is installed; check the disk below $root, then try again"
 }
 
 wrong=$(assumed_versions)
 [ -z "$wrong" ] || fail "the host is not in the state that the plan assumed: $wrong; scan and plan again"
 need_bundle_space
-rm -rf "$new"
+rm -rf "$new" "$new.reading"
 mkdir -p "$new" || fail "no room in $root"
+printf '%s\n' "$PLAN" >"$new/plan"
 save_packages
 save_state
 save_configuration
 save_controls
 read_again
-find "$new" -type f -print0 | xargs -0 sync
-printf '%s\n' "$PLAN" >"$new/plan" && sync "$new/plan" && : >"$new/complete" && sync "$new/complete" "$new" ||
+: >"$new/complete" && sync "$new/complete" "$new" ||
     fail "the return bundle could not be finished; make room and try again"
 rm -rf "$target"
 mv "$new" "$target" && sync "$root/tx/$RETURN_ID"
 check "return bundle" pass "$(du -sk "$target" | cut -f1) KiB, read back"
+check "old packages" pass "$(find "$target/packages" -type f | wc -l) read back, with the files that are installed"
+check "configuration" pass "$(wc -l <"$target/config-before") paths read back as they are on the host"
 exit 0

@@ -45,4 +45,7 @@ need_space() {
         fail "disk full: $3 needs $((need_kib / 1024)) MiB on $1, $((free_kib / 1024)) MiB are free; make room and try again"
 }
 
+# debian:12, as plans name it
+release() { (. /etc/os-release && printf '%s:%s' "${ID:-}" "${VERSION_ID:-}"); }
+
 has_systemd() { [ -d /run/systemd/system ]; }
