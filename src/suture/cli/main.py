@@ -27,6 +27,7 @@ from suture.cli import (
     plans,
     policies,
     reports,
+    rollbacks,
     rollouts,
     scan,
     simulate,
@@ -83,7 +84,7 @@ app.command("simulate")(simulate.simulate)
 app.command("rehearse")(plans.rehearse)
 app.add_typer(rollouts.app, name="rollout")
 app.command("verify")(rollouts.verify)
-app.command("rollback")(rollouts.rollback)
+app.command("rollback")(rollbacks.rollback)
 app.add_typer(evidence.app, name="evidence")
 
 

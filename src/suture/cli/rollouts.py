@@ -1,4 +1,4 @@
-"""``suture rollout``, ``verify`` and ``rollback``: doing it, proving it, undoing it."""
+"""``suture rollout`` and ``verify``: doing it, proving it."""
 
 from __future__ import annotations
 
@@ -177,35 +177,6 @@ def verify(
         raise typer.Exit(3)
 
 
-def rollback(
-    rollout: RolloutId,
-    host: Hosts = None,
-    reason: Why = "",
-    policy: Policy = None,
-    json: Json = False,
-) -> None:
-    """Take hosts back to exactly what they were before a rollout (default: all it patched).
-
-    Exit code 0: they are back, verified; 1: some are not.
-    """
-    from suture.cli.asking import actor
-    from suture.cli.output import console, print_json
-    from suture.cli.rollout_view import print_rollout
-    from suture.cli.workspace import workspace
-    from suture.services import rollouts
-
-    why = f"{actor()}: {reason}" if reason else f"asked for by {actor()}"
-    found, names = rollouts.ask_way_back(workspace(), rollout, tuple(host or ()), reason=why)
-    view = _watch(found, policy, quiet=json)
-    if json:
-        print_json(view)
-    else:
-        print_rollout(console(), view)
-    phases = {one.host: one.phase.value for one in view.rollout.state.hosts}
-    if any(phases[name] != "rolled-back" for name in names):
-        raise typer.Exit(1)
-
-
 def _say(rollout: str, signal: Signal, reason: str) -> None:
     from suture.cli.asking import actor
     from suture.cli.output import console, plain
@@ -222,7 +193,7 @@ def _drive(rollout: str, policy: Path | None, json: bool, *, check: bool = True)
     from suture.cli.output import console, print_json
     from suture.cli.rollout_view import exit_code, print_rollout
 
-    view = _watch(rollout, policy, quiet=json)
+    view = drive(rollout, policy, quiet=json)
     if json:
         print_json(view)
     else:
@@ -232,7 +203,8 @@ def _drive(rollout: str, policy: Path | None, json: bool, *, check: bool = True)
         raise typer.Exit(code)
 
 
-def _watch(rollout: str, policy: Path | None, *, quiet: bool) -> RolloutView:
+def drive(rollout: str, policy: Path | None, *, quiet: bool) -> RolloutView:
+    """Drive a rollout and show it, until it is over or waits for a person."""
     from suture.cli.output import console, plain
     from suture.cli.rollout_view import live
     from suture.cli.workspace import workspace

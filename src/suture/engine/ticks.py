@@ -7,6 +7,7 @@ enqueued afterwards; whoever drives enqueues it again after a crash, under the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -16,14 +17,15 @@ from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.progress import (
     ActionKind,
-    HostPhase,
     HostState,
     NextAction,
     RolloutState,
     RolloutStatus,
+    asked_back,
     next_actions,
 )
 from suture.core.rollout.transitions import RefusedError
+from suture.core.rollout.ways_back import AskedBack
 from suture.engine.records import advance, get, transact
 from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store
@@ -91,7 +93,8 @@ def tick(store: Store, plan: Plan, rollout_id: str, now: datetime) -> Tick:
         log = _Log(connection, rollout_id, now)
         state = _take_signals(log, plan, stored.state)
         if stored.is_over:
-            return Tick(advance(connection, stored, state))
+            state, waiting = _carry_out_asked(log, plan, state)
+            return Tick(advance(connection, stored, state), waiting)
         state, waiting, is_finished = _carry_out(log, plan, state)
         return Tick(advance(connection, stored, state, now if is_finished else None), waiting)
 
@@ -109,20 +112,21 @@ def take_signals(store: Store, plan: Plan, rollout_id: str, now: datetime) -> St
     return transact(store, act)
 
 
-def host_started(
-    store: Store, rollout_id: str, host: str, phase: HostPhase, reason: str, now: datetime
+def ask_back(
+    store: Store, rollout_id: str, asked: Sequence[AskedBack], *, actor: str, now: datetime
 ) -> None:
-    """Send a host to work outside of a tick: a way back that a person asked for, also after the
-    rollout's end. Whoever drives the rollout does it.
+    """Record which hosts a person wants back, also after the rollout's end. Whoever drives the
+    rollout does it, within the limits of its plan.
 
     Raises :class:`RefusedError` where that makes no sense.
     """
 
     def act(connection: sa.Connection) -> None:
         stored = get(connection, rollout_id)
-        state = transitions.host_started(stored.state, host, phase, reason, now)
-        advance(connection, stored, state)
-        _Log(connection, rollout_id, now).add(f"host.{phase.value}", host, reason=reason)
+        advance(connection, stored, transitions.ask_back(stored.state, asked))
+        log = _Log(connection, rollout_id, now)
+        for one in asked:
+            log.add("host.asked-back", one.host, actor=actor, reason=one.reason, how=one.how)
 
     transact(store, act)
 
@@ -198,6 +202,17 @@ def _carry_out(
         state = transitions.carried_out(state, moves, log.now)
         if moves[-1].kind is ActionKind.FINISH:
             return state, (), True
+
+
+def _carry_out_asked(
+    log: _Log, plan: Plan, state: RolloutState
+) -> tuple[RolloutState, tuple[NextAction, ...]]:
+    """The same for a rollout that is over."""
+    actions = asked_back(plan, state, log.now)
+    moves = [action for action in actions if action.kind is not ActionKind.WAIT]
+    for action in moves:
+        log.add(_KINDS[action.kind], action.host, reason=action.reason, wave=action.wave)
+    return transitions.carried_out(state, moves, log.now), actions[len(moves) :]
 
 
 _KINDS = {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import UNSET, UnsetType
+
 from suture.core.documents import Document
 from suture.core.evidence import Step, StepReport
 from suture.core.rollout.progress import HostPhase, HostState
+from suture.core.rollout.ways_back import WayBack
 from suture.hosts.patching import SEQUENCE
 from suture.hosts.patching import WAY_BACK as WAY_BACK_SEQUENCE
 
@@ -15,12 +18,13 @@ WAY_BACK = tuple(step for step, _ in WAY_BACK_SEQUENCE)
 
 
 class HostWork(Document, frozen=True):
-    """One host's part of a rollout, there or back."""
+    """One host's part of a rollout, there or back; ``how`` where a person asked for it."""
 
     rollout: str
     host: str
     attempt: int
     way_back: bool
+    how: WayBack | UnsetType = UNSET
 
     @property
     def id(self) -> str:
@@ -41,7 +45,7 @@ class HostWork(Document, frozen=True):
     def of(cls, rollout: str, host: HostState) -> HostWork:
         """What a host is at, by its state."""
         way_back = host.phase is HostPhase.ROLLING_BACK
-        return cls(rollout=rollout, host=host.host, attempt=host.attempt, way_back=way_back)
+        return cls(rollout, host.host, host.attempt, way_back, host.way_back)
 
     def is_current(self, host: HostState) -> bool:
         return host.phase is self.phase and host.attempt == self.attempt

@@ -19,6 +19,7 @@ import stamina
 from suture.core.documents import Document
 from suture.core.evidence import Step
 from suture.core.planning.plan import HostPlan
+from suture.core.rollout.ways_back import WayBack
 from suture.hosts.transaction import (
     LOG_TAIL,
     OnOutput,
@@ -68,6 +69,7 @@ class PatchSession:
     """One host at work under one plan, attempt and fence; close it, or use it in ``async with``.
 
     Trying a failed step again takes the next ``attempt``: within one, every step is done once.
+    ``way_back`` is there where a person asked for it; without, it belongs to a patch that failed.
     """
 
     plan: HostPlan
@@ -78,6 +80,7 @@ class PatchSession:
     attempt: int = 0
     on_output: OnOutput | None = None
     settings: PatchSettings = field(default_factory=PatchSettings)
+    way_back: WayBack | None = None
     _transport: Transport | None = None
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
 

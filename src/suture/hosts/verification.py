@@ -10,6 +10,7 @@ from suture.core.selection.ledger import Change
 from suture.hosts.controls import control_functions
 from suture.hosts.health import health_functions, judge_health
 from suture.hosts.results import Results
+from suture.hosts.rollback import way_back_functions
 from suture.hosts.services import RUNNING_CODE, left_running, left_running_the_patch
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
@@ -36,13 +37,15 @@ async def verify_roll_back(session: PatchSession) -> StepReport:
     """Exactly the versions, configuration, marks and services from before, and healthy."""
 
     async def body() -> Outcome:
-        result = await session.query(
-            _script(session, "decisions", "verify-rollback"), timeout_s=300
-        )
-        results, failed = read_query(result)
+        head = way_back_functions(session)
+        head += program("query", "health", HEALTH_WAIT_S=session.settings.health_wait_s)
+        functions = health_functions(session.plan.checks)
+        script = head + functions + program("verify-rollback")
+        results, failed = read_query(await session.query(script, timeout_s=300))
         if failed:
             return failed
-        return judge_rollback(session.plan, results)
+        keeps = session.way_back is not None and session.way_back.keep_changed
+        return judge_rollback(session.plan, results, keeps_changed=keeps)
 
     return await perform(session, Step.VERIFY_ROLL_BACK, body, transaction=False, mutates=True)
 
@@ -75,7 +78,7 @@ def judge_verification(plan: HostPlan, results: Results) -> Outcome:
     )
 
 
-def judge_rollback(plan: HostPlan, results: Results) -> Outcome:
+def judge_rollback(plan: HostPlan, results: Results, *, keeps_changed: bool = False) -> Outcome:
     """What the host's answers after a way back mean.
 
     Packages, configuration, marks and services decide. Memory is said beside them: what cannot be
@@ -89,7 +92,7 @@ def judge_rollback(plan: HostPlan, results: Results) -> Outcome:
         *results.checks,
         _empty("versions", differing, "exactly as before", "differ from before"),
         _empty("configuration", off, "exactly as before", "differ from before"),
-        *_foreign_configuration(decisions),
+        *_foreign_configuration(decisions, keeps_changed),
         _empty("marks", marks, "exactly as before", "differ from before"),
         _empty(
             "failed units",
@@ -175,14 +178,16 @@ def _new_configuration(results: Results) -> Iterable[Check]:
         )
 
 
-def _foreign_configuration(decisions: Iterable[tuple[str, ...]]) -> Iterable[Check]:
+def _foreign_configuration(
+    decisions: Iterable[tuple[str, ...]], keeps_changed: bool
+) -> Iterable[Check]:
     for what, path in decisions:
         if what == "kept":
             yield Check("configuration kept", Verdict.PASS, f"{path} was changed by somebody else")
         if what == "conflict":
             yield Check(
                 "configuration kept",
-                Verdict.INCONCLUSIVE,
+                Verdict.PASS if keeps_changed else Verdict.INCONCLUSIVE,
                 f"{path} was changed by the patch and by somebody else since; compare it by hand",
             )
 

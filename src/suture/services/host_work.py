@@ -9,6 +9,7 @@ from suture.core.evidence import Step, StepReport
 from suture.core.inventory import Host
 from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
+from suture.core.rollout.ways_back import WayBack, narrowed
 from suture.engine.work import HostWork
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
@@ -50,7 +51,8 @@ class FleetRunner:
     async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
         session = self._sessions.get(work.id)
         if session is None:
-            session = self.session(work.rollout, work.host, attempt=work.attempt)
+            how = work.how or None
+            session = self.session(work.rollout, work.host, attempt=work.attempt, how=how)
             self._sessions[work.id] = session
         session.fence = fence
         return await STEPS[step](session)
@@ -60,7 +62,9 @@ class FleetRunner:
         if session is not None:
             await session.close()
 
-    def session(self, rollout: str, host: str, *, attempt: int = 0) -> PatchSession:
+    def session(
+        self, rollout: str, host: str, *, attempt: int = 0, how: WayBack | None = None
+    ) -> PatchSession:
         """A way to the host under the rollout's plan, opened when it is first needed.
 
         Transactions are the rollout's, not the plan's: a second rollout of the same plan does its
@@ -80,11 +84,13 @@ class FleetRunner:
                 )
             return self._ways.connect(enrolled)
 
+        plan = self._plan_of(rollout).host(host)
         return PatchSession(
-            plan=self._plan_of(rollout).host(host),
+            plan=narrowed(plan, how.sources) if how else plan,
             plan_id=rollout,
             connect=connect,
             now=clock,
             attempt=attempt,
             settings=self._settings,
+            way_back=how,
         )

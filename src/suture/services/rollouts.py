@@ -14,7 +14,14 @@ from suture.core.inventory import Host
 from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
-from suture.core.rollout.progress import ActionKind, HostPhase, NextAction, Signal, next_actions
+from suture.core.rollout.progress import (
+    ActionKind,
+    HostPhase,
+    NextAction,
+    Signal,
+    asked_back,
+    next_actions,
+)
 from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
@@ -131,10 +138,10 @@ def get(store: Store, rollout_id: str) -> StoredRollout:
 
 def view(workspace: Workspace, rollout_id: str) -> RolloutView:
     with fleet.opened(workspace) as store:
-        return _view(store, get(store, rollout_id))
+        return view_of(store, get(store, rollout_id))
 
 
-def _view(store: Store, rollout: StoredRollout) -> RolloutView:
+def view_of(store: Store, rollout: StoredRollout) -> RolloutView:
     with store.read() as connection:
         plan = stored_plans.get(connection, rollout.plan)
         reports = rollouts.step_reports(connection, rollout.id)
@@ -143,9 +150,8 @@ def _view(store: Store, rollout: StoredRollout) -> RolloutView:
 
 
 def _waiting(plan: Plan, rollout: StoredRollout) -> tuple[NextAction, ...]:
-    if rollout.is_over:
-        return ()
-    actions = next_actions(plan, rollout.state, clock())
+    look = asked_back if rollout.is_over else next_actions
+    actions = look(plan, rollout.state, clock())
     return tuple(action for action in actions if action.kind is ActionKind.WAIT)
 
 
@@ -163,7 +169,7 @@ def say(
     Raises :class:`RefusedError` with the rollout's own answer.
     """
     with fleet.opened(workspace) as store:
-        found = _view(store, get(store, rollout_id))
+        found = view_of(store, get(store, rollout_id))
         with store.begin() as connection:
             number = signals.give(
                 connection, found.rollout.id, signal, actor=actor, reason=reason, now=clock()
@@ -174,28 +180,6 @@ def say(
         if answered is not None and answered.answer:
             raise RefusedError(answered.answer)
         return get(store, found.rollout.id)
-
-
-def ask_way_back(
-    workspace: Workspace, rollout_id: str, names: Sequence[str], *, reason: str
-) -> tuple[str, tuple[str, ...]]:
-    """Send hosts back, all patched ones where none is named; driving does the work."""
-    with fleet.opened(workspace) as store:
-        rollout = get(store, rollout_id)
-        returnable = (HostPhase.DONE, HostPhase.FAILED, HostPhase.LOST, HostPhase.ROLLBACK_FAILED)
-        wanted = tuple(names) or tuple(
-            host.host for host in rollout.state.hosts if host.phase in returnable
-        )
-        if not wanted:
-            raise RefusedError(f"no host of rollout {rollout.id} was patched; nothing to take back")
-        for name in wanted:
-            try:
-                ticks.host_started(store, rollout.id, name, HostPhase.ROLLING_BACK, reason, clock())
-            except CoreRefusedError as error:
-                raise RefusedError(str(error)) from None
-        plan = ticks.load_plan(store, rollout.id)
-        mitigating.record_rollout(store, plan, get(store, rollout.id).state, clock())
-    return rollout.id, wanted
 
 
 def drive(
@@ -210,7 +194,7 @@ def drive(
     policy, _ = policies.load(workspace, policy_file)
     with fleet.opened(workspace) as store:
         rollout = get(store, rollout_id)
-        runner, enrolled = _runner(workspace, store, policy)
+        runner, enrolled = runner_for(workspace, store, policy)
         with (
             logging_to(workspace.log),
             driving(store, runner, at_once=policy.concurrency.total) as driver,
@@ -221,7 +205,7 @@ def drive(
         untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
         touched = [host.host for host in after.state.hosts if host.phase not in untouched]
         asyncio.run(_look_again(workspace, store, policy, enrolled, touched))
-        return _view(store, after)
+        return view_of(store, after)
 
 
 async def _look_again(
@@ -238,16 +222,17 @@ async def _look_again(
     return seen
 
 
-def _runner(
+def runner_for(
     workspace: Workspace, store: Store, policy: Policy
 ) -> tuple[FleetRunner, dict[str, Host]]:
+    """Who does the steps of rollouts, and the enrolled hosts by name."""
     with store.read() as connection:
         enrolled = {host.name: host for host in hosts.listing(connection)}
     known: dict[str, Plan] = {}
 
     def plan_of(rollout_id: str) -> Plan:
         if rollout_id not in known:
-            known[rollout_id] = _view(store, get(store, rollout_id)).plan
+            known[rollout_id] = view_of(store, get(store, rollout_id)).plan
         return known[rollout_id]
 
     ways = connector(workspace, concurrency=policy.concurrency)
@@ -260,7 +245,7 @@ async def verify(
     """Ask the hosts themselves, now, whether what the rollout did still holds."""
 
     with fleet.opened(workspace) as store:
-        found = _view(store, get(store, rollout_id))
+        found = view_of(store, get(store, rollout_id))
         policy, _ = policies.load(workspace, policy_file)
         phases = rollouts.host_phases(found.rollout.state)
         for name in names:
@@ -276,7 +261,7 @@ async def verify(
         ]
         if not wanted:
             raise RefusedError("none of these hosts was patched by this rollout")
-        runner, enrolled = _runner(workspace, store, policy)
+        runner, enrolled = runner_for(workspace, store, policy)
         reports = await asyncio.gather(*(_verify(runner, found.rollout.id, one) for one in wanted))
         mitigating.record_checks(store, found.plan, found.rollout.id, reports, clock())
         seen = await _look_again(workspace, store, policy, enrolled, wanted)

@@ -15,6 +15,7 @@ from suture.core import chain
 from suture.core.documents import decode
 from suture.core.evidence import Step
 from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
+from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import ticks
 from suture.engine.driver import LeaseLostError, driving
 from suture.engine.records import StepFinished
@@ -183,7 +184,8 @@ def test_work_that_ends_without_a_word_is_told_as_lost(
 def test_a_way_back_after_the_end_is_driven(store: Store, tmp_path: Path) -> None:
     runner = PretendRunner(tmp_path)
     _drive(store, runner)
-    ticks.host_started(store, "r1", "web2", HostPhase.ROLLING_BACK, "kim: slow", datetime.now(UTC))
+    asked = (AskedBack("web2", WayBack(), "kim: slow"),)
+    ticks.ask_back(store, "r1", asked, actor="kim", now=datetime.now(UTC))
     _drive(store, runner)
     assert _phases(store)["web2"] is HostPhase.ROLLED_BACK
     assert runner.record("web2")["done"][-1] == "r1:web2:0:back:verify-roll-back"

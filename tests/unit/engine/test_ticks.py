@@ -8,6 +8,7 @@ from suture.core import chain
 from suture.core.planning.plan import Plan
 from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
 from suture.core.rollout.transitions import RefusedError
+from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import records, ticks
 from suture.engine.work import HostWork
 from suture.store import events, rollouts, signals
@@ -92,14 +93,16 @@ def test_a_patched_host_is_taken_back_after_the_end(store: Store, plan: Plan) ->
         _finish(store, host, HostPhase.DONE)
     ticks.tick(store, plan, "r1", NOW)
 
-    ticks.host_started(store, "r1", "web2", HostPhase.ROLLING_BACK, "kim: slow", NOW)
+    asked = (AskedBack("web2", WayBack(), "kim: slow"),)
+    ticks.ask_back(store, "r1", asked, actor="kim", now=NOW)
     tick = ticks.tick(store, plan, "r1", NOW)
     assert tick.rollout.is_over
     assert not tick.is_settled
     _finish(store, "web2", HostPhase.ROLLED_BACK, way_back=True)
     assert ticks.tick(store, plan, "r1", NOW).is_settled
-    with pytest.raises(RefusedError):
-        ticks.host_started(store, "r1", "web2", HostPhase.ROLLING_BACK, "again", NOW)
+    with pytest.raises(RefusedError, match="nothing to take back"):
+        ticks.ask_back(store, "r1", asked, actor="kim", now=NOW)
+    assert _kinds(store)[-3:] == ["host.asked-back", "host.rolling-back", "host.rolled-back"]
 
 
 def test_no_such_rollout(store: Store, plan: Plan) -> None:

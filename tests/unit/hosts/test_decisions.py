@@ -18,7 +18,8 @@ def decide(
     for name, state in (("before", before), ("after", after), ("current", current), ("now", now)):
         line = f"{state}\t/etc/a file\n" if state else ""
         (directory / f"config-{name}").write_text(f"d:755:0:0:\t/etc\n{line}")
-    script = program("decisions", bundle=str(directory)) + 'config_decisions "$bundle/config-now"\n'
+    head = program("decisions", bundle=str(directory))
+    script = head + 'config_decisions "$bundle/config-current" "$bundle/config-now"\n'
     return subprocess.run(["sh", "-c", script], capture_output=True, check=True, text=True).stdout
 
 
@@ -53,6 +54,7 @@ def test_only_what_the_patch_did_is_undone(
 def test_after_an_interrupted_patch_everything_that_differs_is_put_back(tmp_path: Path) -> None:
     decide(tmp_path, _OLD, None, _NEW, _NEW)
     (tmp_path / "config-after").unlink()
-    script = program("decisions", bundle=str(tmp_path)) + 'config_decisions "$bundle/config-now"\n'
+    head = program("decisions", bundle=str(tmp_path))
+    script = head + 'config_decisions "$bundle/config-current" "$bundle/config-now"\n'
     made = subprocess.run(["sh", "-c", script], capture_output=True, check=True, text=True).stdout
     assert made == "restore\t/etc/a file\n"

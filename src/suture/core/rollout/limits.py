@@ -47,13 +47,21 @@ class Room:
 
     def refusal(self, host: str) -> str:
         """Why ``host`` may not be started now, empty where it may."""
-        if full := self.full():
-            return full
+        return self.full() or self._service_refusal(host) or self.jump_refusal(host)
+
+    def way_back_refusal(self, host: str, parallel: int, *, is_out: bool) -> str:
+        """Why ``host`` may not go back now as one of ``parallel``, empty where it may. One that
+        is out already takes no other place in its services."""
+        if self._working >= max(1, parallel):
+            return f"{self._working} of {parallel} at work"
+        return ("" if is_out else self._service_refusal(host)) or self.jump_refusal(host)
+
+    def _service_refusal(self, host: str) -> str:
         for limit in self._services_of.get(host, ()):
             out = self._out.get(limit.service, ())
             if len(out) >= limit.max_out:
                 return f"service {limit.service}: {_names(out)} out, {limit.max_out} may be"
-        return self.jump_refusal(host)
+        return ""
 
     def jump_refusal(self, host: str) -> str:
         """Why the jump host has no connection left for ``host``, empty where it has.

@@ -9,10 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import UNSET, UnsetType
+
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan, Wave
 from suture.core.planning.windows import Span, next_fit
 from suture.core.rollout.limits import Room
+from suture.core.rollout.ways_back import AskedBack, WayBack
 
 _NO_WINDOW = "no window admits them within a year"
 
@@ -71,13 +74,16 @@ class RolloutStatus(StrEnum):
 
 
 class HostState(Document, frozen=True, gc=False):
-    """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase."""
+    """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase.
+    ``way_back`` is there where a person asked for it.
+    """
 
     host: str
     phase: HostPhase = HostPhase.WAITING
     attempt: int = 0
     since: datetime | None = None
     reason: str = ""
+    way_back: WayBack | UnsetType = UNSET
 
 
 class ClosedWave(Document, frozen=True):
@@ -90,7 +96,7 @@ class ClosedWave(Document, frozen=True):
 class RolloutState(Document, frozen=True):
     """``approved`` are the waves that a person let pass; ``reason`` says why it is paused or
     aborted; ``tolerated`` are the hosts whose failure or skip a person has accepted by
-    resuming.
+    resuming. ``asked`` are the hosts that wait to go back, in the order of the waves.
     """
 
     rollout: str
@@ -101,6 +107,7 @@ class RolloutState(Document, frozen=True):
     approved: tuple[int, ...] = ()
     reason: str = ""
     tolerated: tuple[str, ...] = ()
+    asked: tuple[AskedBack, ...] = ()
 
 
 class Signal(StrEnum):
@@ -150,19 +157,26 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     when each of its hosts has come to an end and not more than half were skipped: a wave that
     mostly did not happen has shown nothing. A host starts only where one of its windows is open
     for as long as it needs with its way back; what runs is never interrupted, and ways back wait
-    for no window. After FINISH there is nothing left to ask.
+    for no window. After FINISH only ways back that a person asks for are left.
     """
     if state.status is RolloutStatus.DONE:
-        return ()
+        return asked_back(plan, state, now)
     tick = Tick(plan, state, now)
-    ways_back = tick.ways_back()
+    ways_back = (*tick.ways_back(), *tick.asked_back())
     if state.status is RolloutStatus.RUNNING:
         return (*ways_back, *tick.advance(bool(ways_back)))
     if state.status is RolloutStatus.PAUSED:
         return (*ways_back, _wait(f"paused: {state.reason}"))
-    if tick.at_work or tick.to_take_back:
+    if tick.at_work or tick.to_take_back or ways_back:
         return (*ways_back, _wait("aborted; waiting for the hosts at work"))
     return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}"),)
+
+
+def asked_back(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAction, ...]:
+    """What is left when a rollout is over: the ways back that a person asked for."""
+    if not state.asked:
+        return ()
+    return Tick(plan, state, now).asked_back()
 
 
 class Tick:
@@ -202,6 +216,37 @@ class Tick:
                 reason = self.by_name[host].reason
                 actions.append(NextAction(ActionKind.ROLL_BACK_HOST, reason, host=host))
         return tuple(actions)
+
+    def asked_back(self) -> tuple[NextAction, ...]:
+        """The next of the hosts that a person asked back: one wave after the other, within the
+        limits of each wave, the services and the jump hosts, and why the others wait."""
+        asked = self.state.asked
+        returning = [host for host in self.at_work if self._goes_back(host)]
+        first = min(
+            map(self.plan.wave_of.__getitem__, (*returning, *(a.host for a in asked))), default=0
+        )
+        parallel = self.plan.waves[first].parallel if asked else 0
+        actions = []
+        refused: dict[str, str] = {}
+        for one in asked:
+            is_out = self.by_name[one.host].phase.is_out
+            if self.plan.wave_of[one.host] != first:
+                refused[one.host] = f"{self.plan.waves[first].ring} goes back first"
+            elif why := self.room.way_back_refusal(one.host, parallel, is_out=is_out):
+                refused[one.host] = why
+            else:
+                if is_out:
+                    self.room.go_to_work(one.host)
+                else:
+                    self.room.take(one.host, at_work=True)
+                actions.append(NextAction(ActionKind.ROLL_BACK_HOST, one.reason, host=one.host))
+        if refused:
+            why = "; ".join(sorted(set(refused.values()))[:3])
+            actions.append(_wait(f"{len(refused)} wait to go back: {why}"))
+        return tuple(actions)
+
+    def _goes_back(self, host: str) -> bool:
+        return self.by_name[host].phase is HostPhase.ROLLING_BACK
 
     def advance(self, way_back_given: bool) -> tuple[NextAction, ...]:
         """The way forward of a running rollout."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from suture.core.planning.plan import Plan
@@ -24,6 +25,7 @@ from suture.core.rollout.progress import (
     Tick,
     current_wave,
 )
+from suture.core.rollout.ways_back import AskedBack
 
 
 class RefusedError(ValueError):
@@ -46,8 +48,10 @@ _STARTS = {
         HostPhase.DONE,
         HostPhase.ROLLBACK_FAILED,
         HostPhase.LOST,
+        HostPhase.ROLLED_BACK,  # in part
     ),
 }
+_AFTER_A_WAY_BACK = (HostPhase.ROLLBACK_FAILED, HostPhase.LOST, HostPhase.ROLLED_BACK)
 _ENDS = {
     HostPhase.DONE: (HostPhase.PATCHING, HostPhase.LOST),
     HostPhase.SKIPPED: (HostPhase.PATCHING, HostPhase.LOST),
@@ -95,7 +99,7 @@ def host_started(
     """The host goes to work: ``phase`` is PATCHING or ROLLING_BACK.
 
     Recorded before the work is enqueued, so that a crash between the two cannot start it twice.
-    A second way back for the same host is a new attempt.
+    A second way back for the same host is a new attempt. What a person asked of it is kept with it.
     """
     return hosts_started(state, [(host, phase, reason)], now)
 
@@ -114,30 +118,57 @@ def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> 
     """:func:`host_started` for many at once."""
     hosts = _by_name(state)
     changed: dict[str, HostState] = {}
+    asked = {one.host: one.how for one in state.asked}
     for host, phase, reason in moves:
         before = changed.get(host) or _host(hosts, host)
-        if before.phase not in _STARTS.get(phase, ()):
+        if before.phase not in _STARTS.get(phase, ()) or _is_back(before):
             raise RefusedError(f"{host} is {before.phase}; it cannot go on to {phase}")
         if phase is HostPhase.PATCHING and state.status is not RolloutStatus.RUNNING:
             raise RefusedError(f"the rollout is {state.status}; {host} is not started")
-        again = before.phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST)
+        again = before.phase in _AFTER_A_WAY_BACK
         attempt = before.attempt + (1 if again else 0)
-        changed[host] = HostState(host, phase, attempt, now, reason)
-    return replace(state, hosts=tuple((hosts | changed).values())) if changed else state
+        how = asked.get(host, UNSET)
+        changed[host] = HostState(host, phase, attempt, now, reason, how)
+    if not changed:
+        return state
+    left = tuple(one for one in state.asked if one.host not in changed)
+    return replace(state, hosts=tuple((hosts | changed).values()), asked=left)
+
+
+def ask_back(state: RolloutState, asked: Sequence[AskedBack]) -> RolloutState:
+    """Have hosts go back, in this order, as there is room. Those of an earlier request that have
+    not been started are dropped. Raises :class:`RefusedError` for one that was not patched."""
+    hosts = _by_name(state)
+    for one in asked:
+        before = _host(hosts, one.host)
+        if before.phase not in _STARTS[HostPhase.ROLLING_BACK] or _is_back(before):
+            raise RefusedError(f"{one.host} is {before.phase}; there is nothing to take back")
+    return replace(state, asked=tuple(asked))
+
+
+def _is_back(host: HostState) -> bool:
+    """Whole, so that nothing is left to take back."""
+    return host.phase is HostPhase.ROLLED_BACK and not (host.way_back and host.way_back.is_partial)
 
 
 def hosts_finished(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
-    """:func:`host_finished` for many at once."""
+    """:func:`host_finished` for many at once. Where a way back that a person asked for goes wrong,
+    those that wait for theirs are not begun any more."""
     hosts = _by_name(state)
     changed: dict[str, HostState] = {}
+    asked = state.asked
     for host, phase, reason in moves:
         before = changed.get(host) or _host(hosts, host)
         if before.phase is phase:
             continue
         if before.phase not in _ENDS.get(phase, ()):
             raise RefusedError(f"{host} is {before.phase}; it cannot have ended as {phase}")
-        changed[host] = HostState(host, phase, before.attempt, now, reason)
-    return replace(state, hosts=tuple((hosts | changed).values())) if changed else state
+        changed[host] = HostState(host, phase, before.attempt, now, reason, before.way_back)
+        if before.way_back is not UNSET and phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST):
+            asked = ()
+    if not changed:
+        return state
+    return replace(state, hosts=tuple((hosts | changed).values()), asked=asked)
 
 
 def close_wave(state: RolloutState, index: int, now: datetime) -> RolloutState:

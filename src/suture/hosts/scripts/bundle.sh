@@ -41,6 +41,7 @@ save_state() {
         active_units >"$new/active-units" &&
         failed_units >"$new/failed-units" &&
         config_roots >"$new/config-roots" &&
+        data_formats >"$new/data-formats" &&
         printf 'made %s\nrollout %s\nrelease %s\n' "$(date +%s)" "$ROLLOUT" "$(release)" >"$new/about" ||
         fail "the host's state could not be recorded"
     run_health "$HEALTH_WAIT_S" >"$new/health"

@@ -1,11 +1,12 @@
-# config_decisions NOW: what the way back does with each path that is not as it was before.
+# config_decisions CURRENT NOW: what the way back does with each path that is not as it was before.
 #   restore, remove   the patch or the way back changed or created it
 #   kept              somebody else changed it since the patch; it is not ours to undo
 #   conflict          the patch changed it, and somebody else since
-# Compares the manifests from before, after the patch, and the beginning of the way back with NOW.
+# Compares the manifests from before and after the patch, and CURRENT from the beginning of the way
+# back, with NOW.
 config_decisions() {
     after=$bundle/config-after
-    [ -f "$after" ] || after=$bundle/config-current
+    [ -f "$after" ] || after=$1
     awk -F '\t' '
         FNR == 1 { file++ }
         file == 1 { before[$2] = $1 }
@@ -19,5 +20,5 @@ config_decisions() {
                 if (current[p] != after[p]) print (after[p] == before[p] ? "kept" : "conflict") "\t" p
                 else print (before[p] != "" ? "restore" : "remove") "\t" p
             }
-        }' "$bundle/config-before" "$after" "$bundle/config-current" "$1" | sort
+        }' "$bundle/config-before" "$after" "$1" "$2" | sort
 }

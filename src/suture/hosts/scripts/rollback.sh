@@ -1,44 +1,13 @@
 # Takes a patch back from the return bundle: packages, configuration, marks, services. Safe to run
-# again: what is as it was is left alone.
-bundle=$root/tx/$RETURN_ID/return
-[ -f "$bundle/complete" ] || fail "there is no complete return bundle in $bundle; restore this host from its backup"
-
-# Versions that are neither the ones before nor the ones of the plan: somebody went on from there.
-later_changes() {
-    packages >"$TX_DIR/packages"
-    plan_lines | awk '
-        NR == FNR { version[$1] = $2; state[$1] = $3; next }
-        { key = $1 ":" $2; gone = !(key in state) || state[key] == "config-files" }
-        gone && $3 == "-" { next }
-        gone { print key " was removed"; next }
-        version[key] != $3 && version[key] != $4 { print key " is now " version[key] }
-    ' "$TX_DIR/packages" - | head -n 5
-}
-
-# The old files of packages that are not as they were, and the new packages that have to go.
-changed_files() {
-    plan_lines | while read -r name arch before after sha256 size action; do
-        [ "$before" = - ] && continue
-        grep -qxF "$name:$arch $before installed ok" "$TX_DIR/packages" && continue
-        printf '%s/packages/%s\n' "$bundle" "$(deb_name "$name" "$before" "$arch")"
-    done
-}
-
-new_packages() {
-    plan_lines | while read -r name arch before after sha256 size action; do
-        [ "$before" = - ] && grep -q "^$name:$arch " "$TX_DIR/packages" && printf '%s:%s\n' "$name" "$arch"
-    done
-}
+# again: what is as it was is left alone. Asked for by a person (ASKED=1), perhaps days later, it
+# refuses what has become unsafe, and leaves alone what others did since.
 
 # apt does it in one step where that step removes nothing but what the patch brought in.
 roll_back_with_apt() {
+    simulate_way_back || return 1
     # shellcheck disable=SC2086,SC2046
-    set -- --allow-downgrades --allow-change-held-packages --no-install-recommends --purge \
+    apt_install --allow-downgrades --allow-change-held-packages --no-install-recommends --purge \
         $files $(printf '%s' "$extra" | sed 's/$/-/')
-    apt_install -s "$@" >"$TX_DIR/simulation" 2>&1 || return 1
-    removes=$(awk '$1 == "Remv" || $1 == "Purg" { print $2 }' "$TX_DIR/simulation" | sed 's/:.*//' | sort -u)
-    [ "$removes" = "$(printf '%s' "$extra" | sed 's/:.*//' | sort -u)" ] || return 1
-    apt_install "$@"
 }
 
 # Where apt sees no way, as with a package that cannot be set up, dpkg is told exactly what to
@@ -54,8 +23,7 @@ run_dpkg() { DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 dpkg "$@" 3>&- 
 
 restore_packages() {
     packages >"$TX_DIR/packages"
-    files=$(changed_files)
-    extra=$(new_packages)
+    what_goes_back
     [ -n "$files$extra" ] || return 0
     # A journal in there means that dpkg was cut off. apt would first have every package set up
     # that waits for it, the one to blame among them; dpkg just takes the journal in.
@@ -67,8 +35,7 @@ restore_packages() {
 }
 
 restore_configuration() {
-    config_manifest "$bundle/config-roots" >"$TX_DIR/config-now"
-    config_decisions "$TX_DIR/config-now" >"$TX_DIR/decisions"
+    decide_configuration
     sed -n 's,^restore\t/,,p' "$TX_DIR/decisions" >"$TX_DIR/restore"
     sed -n 's,^remove\t,,p' "$TX_DIR/decisions" | sort -r | while IFS= read -r path; do
         if [ -d "$path" ] && [ ! -L "$path" ]; then rmdir "$path" 2>/dev/null; else rm -f "$path"; fi
@@ -81,17 +48,11 @@ restore_configuration() {
 
 restore_marks() {
     apt-mark showauto | sort >"$TX_DIR/automatic"
-    comm -23 "$bundle/automatic" "$TX_DIR/automatic" | xargs -r apt-mark auto >/dev/null
-    comm -13 "$bundle/automatic" "$TX_DIR/automatic" | xargs -r apt-mark manual >/dev/null
+    comm -23 "$bundle/automatic" "$TX_DIR/automatic" | what_we_mark | xargs -r apt-mark auto >/dev/null
+    comm -13 "$bundle/automatic" "$TX_DIR/automatic" | what_we_mark | xargs -r apt-mark manual >/dev/null
     apt-mark showhold | sort >"$TX_DIR/held"
-    comm -23 "$bundle/held" "$TX_DIR/held" | xargs -r apt-mark hold >/dev/null
-    comm -13 "$bundle/held" "$TX_DIR/held" | xargs -r apt-mark unhold >/dev/null
-}
-
-own_units() {
-    # shellcheck disable=SC2046
-    dpkg-query -L $(plan_keys) 2>/dev/null |
-        sed -n 's,^.*/systemd/system/\([^/@]*\.\(service\|socket\|timer\|path\)\)$,\1,p' | sort -u
+    comm -23 "$bundle/held" "$TX_DIR/held" | what_we_mark | xargs -r apt-mark hold >/dev/null
+    comm -13 "$bundle/held" "$TX_DIR/held" | what_we_mark | xargs -r apt-mark unhold >/dev/null
 }
 
 # Whether units are enabled or masked came back with /etc; here follows whether they run.
@@ -108,22 +69,44 @@ restore_services() {
     active_units >"$TX_DIR/active"
     comm -13 "$bundle/active-units" "$TX_DIR/active" | comm -12 - "$TX_DIR/own" |
         while read -r unit; do systemctl stop "$unit" 3>&-; done
-    comm -23 "$bundle/active-units" "$TX_DIR/active" | while read -r unit; do
+    comm -23 "$bundle/active-units" "$TX_DIR/active" | units_to_run | while read -r unit; do
         systemctl start "$unit" 3>&- || note "did not start" "$unit"
     done
     restart_stale
 }
 
-unsafe=$(later_changes)
-[ -z "$unsafe" ] || fail "the way back is not safe any more: $unsafe; packages were changed after this patch, so decide by hand"
-(cd "$bundle" && sha256sum --quiet -c sums) || fail "the return bundle in $bundle is damaged; restore this host from its backup"
+# One that came to its end is over: this one begins anew.
+forget_the_last_one() { [ ! -f "$bundle/returned" ] || rm -f "$bundle/config-current" "$bundle/returned"; }
+
+# The state at the beginning, once: a second try finds the host half way.
+remember_now() {
+    [ ! -f "$bundle/config-current" ] || return 0
+    cp "$TX_DIR/packages" "$bundle/packages-current" && active_units >"$bundle/active-current" &&
+        cp "$TX_DIR/config-now" "$bundle/config-current.new" && sync "$bundle/config-current.new" &&
+        mv "$bundle/config-current.new" "$bundle/config-current" || fail "no room in $root"
+}
+
+refuse_unsafe() {
+    missing=$(no_bundle)
+    [ -z "$missing" ] || fail "$missing; restore this host from its backup"
+    forget_the_last_one
+    decide_configuration
+    if [ "$ASKED" = 1 ]; then
+        what_goes_back
+        refused=$(refusals)
+        [ -z "$refused" ] || fail "the way back is not safe any more: $(printf '%s\n' "$refused" | cut -f2 | sed '$!s/$/;/')"
+    else
+        unsafe=$(later_changes)
+        [ -z "$unsafe" ] || fail "the way back is not safe any more: $unsafe; packages were changed after this patch, so decide by hand"
+    fi
+}
+
+packages >"$TX_DIR/packages"
+refuse_unsafe
 hold_off_updaters
 held=$(wait_for_locks)
 [ -z "$held" ] || fail "the package manager is still at work: $held; wait for it to finish, then roll back again"
-if [ ! -f "$bundle/config-current" ]; then
-    config_manifest "$bundle/config-roots" >"$bundle/config-current.new" &&
-        mv "$bundle/config-current.new" "$bundle/config-current" || fail "no room in $root"
-fi
+remember_now
 printf 'changing\n' >&3
 restore_packages
 status=$?
@@ -133,5 +116,6 @@ restore_services
 each_control revert
 report_package_errors
 [ "$status" = 0 ] || fail "packages could not be put back (status $status): $(package_manager_errors)"
+: >"$bundle/returned"
 check "way back" pass "packages, configuration, marks, services and controls were put back"
 exit 0

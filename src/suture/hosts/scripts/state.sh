@@ -68,3 +68,16 @@ settle_units() {
         sleep 1
     done
 }
+
+# The formats that databases wrote into their data directories; a newer one is not read by an older
+# program. One line each: the file, and what it says.
+data_formats() {
+    for file in /var/lib/mysql/mariadb_upgrade_info /var/lib/mysql/mysql_upgrade_info \
+        /var/lib/postgresql/*/*/PG_VERSION /var/lib/redis/dump.rdb /var/lib/redis/*/dump.rdb; do
+        [ -f "$file" ] || continue
+        printf '%s\t%s\n' "$file" "$(head -c 64 "$file" | tr -cd 'A-Za-z0-9.+~-' | cut -c1-40 | data_format_of "$file")"
+    done
+}
+
+# Of a Redis dump, its first nine characters are the format.
+data_format_of() { case $1 in *.rdb) cut -c1-9 ;; *) cat ;; esac; }
