@@ -7,135 +7,20 @@ twice with the same state gives the same answer, so a crash between the two cost
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from msgspec import UNSET, UnsetType
-
-from suture.core.documents import Document
 from suture.core.planning.plan import Plan, Wave
 from suture.core.planning.windows import Span, next_fit
 from suture.core.rollout.limits import Room
-from suture.core.rollout.ways_back import AskedBack, WayBack
+from suture.core.rollout.state import ActionKind as ActionKind
+from suture.core.rollout.state import ClosedWave as ClosedWave
+from suture.core.rollout.state import HostPhase as HostPhase
+from suture.core.rollout.state import HostState as HostState
+from suture.core.rollout.state import NextAction as NextAction
+from suture.core.rollout.state import RolloutState as RolloutState
+from suture.core.rollout.state import RolloutStatus as RolloutStatus
+from suture.core.rollout.state import Signal as Signal
 
 _NO_WINDOW = "no window admits them within a year"
-
-
-class HostPhase(StrEnum):
-    WAITING = "waiting"  # not started
-    PATCHING = "patching"  # enqueued or at work
-    DONE = "done"  # patched and verified
-    SKIPPED = "skipped"  # left alone, nothing was changed
-    FAILED = "failed"  # changed, and not well: needs the way back
-    ROLLING_BACK = "rolling-back"
-    ROLLED_BACK = "rolled-back"
-    ROLLBACK_FAILED = "rollback-failed"
-    LOST = "lost"  # its state could not be established
-
-    @property
-    def is_at_work(self) -> bool:
-        return self in (HostPhase.PATCHING, HostPhase.ROLLING_BACK)
-
-    @property
-    def is_final(self) -> bool:
-        return self in (
-            HostPhase.DONE,
-            HostPhase.SKIPPED,
-            HostPhase.ROLLED_BACK,
-            HostPhase.ROLLBACK_FAILED,
-            HostPhase.LOST,
-        )
-
-    @property
-    def is_failure(self) -> bool:
-        """A host that was taken back has failed as well: the patch did not do there."""
-        return self in (
-            HostPhase.FAILED,
-            HostPhase.ROLLING_BACK,
-            HostPhase.ROLLED_BACK,
-            HostPhase.ROLLBACK_FAILED,
-            HostPhase.LOST,
-        )
-
-    @property
-    def is_out(self) -> bool:
-        """Whether it has to be counted as not serving; unknown counts."""
-        return self.is_at_work or self in (
-            HostPhase.FAILED,
-            HostPhase.ROLLBACK_FAILED,
-            HostPhase.LOST,
-        )
-
-
-class RolloutStatus(StrEnum):
-    RUNNING = "running"
-    PAUSED = "paused"  # nothing new is started; a person decides
-    ABORTED = "aborted"  # nothing new is ever started
-    DONE = "done"
-
-
-class HostState(Document, frozen=True, gc=False):
-    """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase.
-    ``way_back`` is there where a person asked for it.
-    """
-
-    host: str
-    phase: HostPhase = HostPhase.WAITING
-    attempt: int = 0
-    since: datetime | None = None
-    reason: str = ""
-    way_back: WayBack | UnsetType = UNSET
-
-
-class ClosedWave(Document, frozen=True):
-    """A finished wave, and when it finished: the soak counts from there."""
-
-    index: int
-    at: datetime
-
-
-class RolloutState(Document, frozen=True):
-    """``approved`` are the waves that a person let pass; ``reason`` says why it is paused or
-    aborted; ``tolerated`` are the hosts whose failure or skip a person has accepted by
-    resuming. ``asked`` are the hosts that wait to go back, in the order of the waves.
-    """
-
-    rollout: str
-    plan: str
-    status: RolloutStatus
-    hosts: tuple[HostState, ...]
-    closed: tuple[ClosedWave, ...] = ()
-    approved: tuple[int, ...] = ()
-    reason: str = ""
-    tolerated: tuple[str, ...] = ()
-    asked: tuple[AskedBack, ...] = ()
-
-
-class Signal(StrEnum):
-    """What a person says to a running rollout."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    APPROVE = "approve"
-    ABORT = "abort"
-
-
-class ActionKind(StrEnum):
-    START_HOST = "start-host"
-    ROLL_BACK_HOST = "roll-back-host"
-    CLOSE_WAVE = "close-wave"
-    PAUSE = "pause"
-    FINISH = "finish"
-    WAIT = "wait"
-
-
-class NextAction(Document, frozen=True, gc=False):
-    """``until`` is when a WAIT ends by itself, None where a person or a host must act."""
-
-    kind: ActionKind
-    reason: str
-    host: str = ""
-    wave: int | None = None
-    until: datetime | None = None
 
 
 def current_wave(plan: Plan, state: RolloutState) -> Wave | None:
