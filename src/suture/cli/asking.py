@@ -27,10 +27,18 @@ def confirm_host_key(host: str, algorithm: str, fingerprint: str) -> bool:
 
 
 def actor() -> str:
-    """Who is at the keyboard, for the record: the login behind sudo where there is one."""
-    import getpass
+    """Who is at the keyboard, for the record: the account of this process as the system knows it,
+    whatever the environment claims, and for root the login behind sudo where there is one."""
     import os
+    import pwd
     import socket
 
-    name = os.environ.get("SUDO_USER") or getpass.getuser()
+    number = os.getuid()
+    behind = os.environ.get("SUDO_UID", "") if number == 0 else ""
+    if behind.isdecimal():
+        number = int(behind)
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except (KeyError, OverflowError):
+        name = f"uid-{number}"
     return f"{name}@{socket.gethostname()}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from suture.core.planning.lint import Problem
-    from suture.core.planning.plan import HostPlan, Plan, PlanDiff, Slot
+    from suture.core.planning.plan import HostPlan, Plan, PlanDiff, Slot, Wave
     from suture.core.selection.ledger import Ledger
     from suture.services.plans import Rehearsed
 
@@ -56,7 +56,7 @@ def _print_waves(out: Console, plan: Plan) -> None:
         rounds = -(-len(wave.hosts) // max(wave.parallel, 1))
         made.add_row(
             plain(wave.index + 1),
-            plain(wave.ring + (" (after approval)" if wave.approval else "")),
+            plain(wave.ring + _asked(plan, wave)),
             plain(", ".join(wave.hosts), limit=2000),
             plain(wave.parallel),
             plain(duration(longest * rounds)),
@@ -72,6 +72,16 @@ def _print_waves(out: Console, plan: Plan) -> None:
                 limit=2000,
             )
         )
+
+
+def _asked(plan: Plan, wave: Wave) -> str:
+    """Who has to agree before the wave starts."""
+    from suture.core.rollout.approvals import rules
+
+    asked = [f"{one.count} by {one.role or 'anybody'}" for one in rules(plan, wave)]
+    if asked == ["1 by anybody"]:
+        return " (after approval)"
+    return f" (after approval: {', '.join(asked)})" if asked else ""
 
 
 def _print_times(out: Console, plan: Plan) -> None:

@@ -131,6 +131,34 @@ def diff(old: PlanId, new: PlanId, json: Json = False) -> None:
 
 
 @app.command()
+def approve(
+    plan: PlanId,
+    ring: Annotated[str, typer.Option(help="Only waves of this ring.")] = "",
+    role: Annotated[str, typer.Option("--as", help="The role as which you approve.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "",
+    json: Json = False,
+) -> None:
+    """Agree to a plan before it is started; it counts for a rollout of this very plan."""
+    from suture.cli.asking import actor
+    from suture.cli.output import console, plain, print_json
+    from suture.cli.workspace import workspace
+    from suture.services import approving
+
+    found, given = approving.approve_plan(
+        workspace(), plan, actor=actor(), role=role, ring=ring, reason=reason
+    )
+    if json:
+        print_json({"plan": found.id, "approvals": given})
+        return
+    rings = {wave.index: wave.ring for wave in found.waves}
+    for one in given:
+        as_role = f" as {one.role}" if one.role else ""
+        console().print(
+            plain(f"{rings[one.wave]} of plan {found.id} approved by {one.by}{as_role}")
+        )
+
+
+@app.command()
 def lint(plan: PlanId, json: Json = False) -> None:
     """Check a plan's invariants. Exit code 1 for an error, 0 for warnings alone."""
     from suture.cli.output import console, print_json

@@ -150,6 +150,7 @@ def print_rollout(out: Console, view: RolloutView) -> None:
             plain(brief(host.reason, below, "see below"), limit=1500),
         )
     out.print(made)
+    print_approvals(out, view)
     for report in unwell:
         _print_report(out, report)
     _print_next(out, view)
@@ -196,8 +197,7 @@ def _print_next(out: Console, view: RolloutView) -> None:
             _say(out, corrected, "a plan without it")
         _say(out, f"rollout abort {rollout.id}", "start nothing more")
         _say(out, f"rollout resume {rollout.id}", "accept this and go on")
-    elif _waits_for_approval(view):
-        out.print(plain("The next wave waits for approval:", "bold yellow"))
+    elif _missing_approval(view):
         _say(out, f"rollout approve {rollout.id}", "let its next wave start")
     else:
         _say(out, f"rollout watch {rollout.id}", "go on with it")
@@ -214,11 +214,25 @@ def _suspects(view: RolloutView) -> list[tuple[str, str]]:
     return sorted({(c.source, c.source_version) for c in changes if c.source in named})
 
 
-def _waits_for_approval(view: RolloutView) -> bool:
+def _missing_approval(view: RolloutView) -> str:
+    from suture.core.rollout.approvals import standing
     from suture.core.rollout.progress import current_wave
 
-    wave = current_wave(view.plan, view.rollout.state)
-    return wave is not None and wave.approval and wave.index not in view.rollout.state.approved
+    state = view.rollout.state
+    wave = current_wave(view.plan, state)
+    return standing(view.plan, state, datetime.now(UTC)).missing(wave) if wave else ""
+
+
+def print_approvals(out: Console, view: RolloutView) -> None:
+    """Who has agreed to what, and what the next wave still waits for."""
+    rings = {wave.index: wave.ring for wave in view.plan.waves}
+    for one in view.rollout.state.approvals:
+        role = f" as {one.role}" if one.role else ""
+        why = f": {one.reason}" if one.reason else ""
+        at = one.at.strftime("%Y-%m-%d %H:%M UTC")
+        out.print(plain(f"  {rings[one.wave]} approved by {one.by}{role}, {at}{why}"))
+    if waits := _missing_approval(view):
+        out.print(plain(f"  {waits}", "bold yellow"))
 
 
 def exit_code(view: RolloutView) -> int:

@@ -132,13 +132,35 @@ def resume(rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Js
 
 @app.command()
 def approve(
-    rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Json = False
+    rollout: RolloutId,
+    ring: Annotated[str, typer.Option(help="All waves to come of this ring.")] = "",
+    role: Annotated[str, typer.Option("--as", help="The role as which you approve.")] = "",
+    reason: Why = "",
+    policy: Policy = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Only record it.")] = False,
+    json: Json = False,
 ) -> None:
-    """Let the wave that waits for approval start, and go on."""
-    from suture.core.rollout.progress import Signal
+    """Let the next wave start, as one of those who have to agree, and go on.
 
-    _say(rollout, Signal.APPROVE, reason)
-    _drive(rollout, policy, json)
+    Who you are is what the system says, behind sudo as well; one person counts once.
+    Exit code as `rollout start`.
+    """
+    from suture.cli.asking import actor
+    from suture.cli.output import console, plain
+    from suture.cli.rollout_view import print_approvals
+    from suture.cli.workspace import workspace
+    from suture.services import approving, rollouts
+
+    there = workspace()
+    after = approving.approve_rollout(
+        there, rollout, actor=actor(), role=role, ring=ring, reason=reason
+    )
+    out = console(stderr=True)
+    out.print(plain(f"Approved; rollout {after.id} is {after.state.status.value}"))
+    if detach:
+        print_approvals(out, rollouts.view(there, after.id))
+    else:
+        _drive(after.id, policy, json)
 
 
 @app.command()

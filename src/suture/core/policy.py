@@ -19,6 +19,7 @@ from suture.core.host_patterns import matches as matches
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
+from suture.core.policies.approvals import ApprovalPolicy
 from suture.core.policies.rehearsing import RehearsalPolicy
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.priority.deadlines import TimeLimits
@@ -227,6 +228,7 @@ class Policy(Document, frozen=True, kw_only=True):
     windows: tuple[Window, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     emergency: EmergencyPolicy = EmergencyPolicy()
+    approvals: ApprovalPolicy = ApprovalPolicy()
     checks: tuple[HostCheckPolicy, ...] = ()
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
@@ -248,6 +250,8 @@ class Policy(Document, frozen=True, kw_only=True):
         if len(rest) > 1:
             both = f"`{rest[0]}` and `{rest[1]}`"
             raise ValueError(f"rings: {both} would both take the rest; give one hosts or a share")
+        for unknown in sorted(self.approvals.rings.keys() - {ring.name for ring in self.rings}):
+            raise ValueError(f"approvals: there is no ring `{unknown}`; correct the name")
         _no_name_twice("windows", (*self.windows, *self.emergency.windows))
         _no_name_twice("freezes", self.freezes)
 

@@ -65,6 +65,17 @@ emergency:
   windows: []
   through_freezes: false
 
+# Who has to agree before a ring starts, in place of its `approval` by anybody. Roles are login
+# names and system groups; an approval is bound to the plan's hash, and one person's counts once.
+#   roles:
+#     dba: [alice, bob, "%dba"]
+#   rings:
+#     broad: [{role: dba, count: 2, expires: 24h}]
+approvals:
+  roles: {}
+  rings: {}
+  four_eyes: false           # true: who started a rollout cannot approve it
+
 # What must hold before and after a patch. Kinds: unit (nginx.service), port (127.0.0.1:80),
 # http (a URL, with status and body), command (run as root on the host; exit status 0 is a pass).
 #   - on: production

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from msgspec.structs import asdict
 
-from suture.core.documents import Document
+from suture.core.documents import Document, decode
 from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
+from suture.core.rollout.approvals import Approval, renewed
 from suture.core.rollout.progress import (
     ActionKind,
     HostState,
@@ -30,6 +32,8 @@ from suture.engine.records import advance, get, transact
 from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
+
+PLAN_APPROVED = "plan.approved"
 
 
 class Tick(Document, frozen=True):
@@ -69,8 +73,9 @@ def start_rollout(
     Raises :class:`RefusedError` where a host still has a part in another rollout: two never work
     on the same host.
     """
-    state = transitions.start(plan, rollout)
     with store.begin() as connection:
+        given = plan_approvals(connection, plan.id)
+        state = transitions.start(plan, rollout, by=actor, approvals=given)
         _refuse_shared_hosts(connection, state)
         rollouts.create(
             connection, state, actor=actor, without_rehearsal=without_rehearsal, now=now
@@ -131,6 +136,60 @@ def ask_back(
     transact(store, act)
 
 
+def approve(
+    store: Store,
+    plan: Plan,
+    rollout_id: str,
+    *,
+    by: str,
+    roles: Sequence[str],
+    role: str,
+    ring: str,
+    reason: str,
+    now: datetime,
+) -> StoredRollout:
+    """A person of ``roles`` lets waves start; whoever drives the rollout goes on with it.
+
+    Raises :class:`RefusedError` where that adds nothing.
+    """
+
+    def act(connection: sa.Connection) -> StoredRollout:
+        stored = get(connection, rollout_id)
+        state = transitions.approve(
+            plan, stored.state, now, by=by, roles=roles, role=role, ring=ring, reason=reason
+        )
+        log = _Log(connection, rollout_id, now)
+        for given in state.approvals:
+            if given not in stored.state.approvals:
+                log.add("signal.approve", actor=by, **asdict(given))
+        return advance(connection, stored, state)
+
+    return transact(store, act)
+
+
+def approve_plan(store: Store, given: Sequence[Approval], actor: str) -> None:
+    """Keep approvals of a plan for the rollout that will be started of it: as events."""
+    with store.begin() as connection:
+        for one in given:
+            events.append(
+                connection,
+                at=one.at,
+                kind=PLAN_APPROVED,
+                subject=one.plan,
+                actor=actor,
+                data=one,
+            )
+
+
+def plan_approvals(connection: sa.Connection, plan_id: str) -> tuple[Approval, ...]:
+    """Those given to a plan before a rollout of it was started."""
+    given: tuple[Approval, ...] = ()
+    for event in events.stream(connection, subject=plan_id):
+        if event.kind == PLAN_APPROVED:
+            given = renewed(given, [decode(event.data, Approval)])
+    return given
+
+
 def load_plan(store: Store, rollout_id: str) -> Plan:
     with store.read() as connection:
         plan = plans.get(connection, get(connection, rollout_id).plan)
@@ -176,7 +235,9 @@ def _take_signals(log: _Log, plan: Plan, state: RolloutState) -> RolloutState:
     for given in signals.waiting(log.connection, log.rollout):
         said = given.reason or f"{given.signal.value} by {given.actor}"
         try:
-            state = transitions.apply_signal(plan, state, given.signal, log.now, said)
+            state = transitions.apply_signal(
+                plan, state, given.signal, log.now, said, by=given.actor
+            )
         except RefusedError as error:
             signals.answer(log.connection, given.id, str(error), log.now)
             log.add(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -198,6 +200,7 @@ class _Rollout:
         self.pauses = 0
         self.due = fleet.due()
         self.day = self.now.date()
+        self._roles = tuple(fleet.policy.approvals.roles)
         self._ends: dict[datetime, list[transitions.Move]] = {}
         self._order: list[datetime] = []
 
@@ -280,12 +283,16 @@ class _Rollout:
         self.day += timedelta(days=1)
 
     def _answer(self) -> None:
-        """A person accepts what failed, or lets the next wave start."""
-        for signal in (Signal.RESUME, Signal.APPROVE):
+        """A person accepts what failed, or as many as are needed let the next wave start."""
+        with suppress(transitions.RefusedError):
+            self.state = transitions.apply_signal(self.plan, self.state, Signal.RESUME, self.now)
+        for number in count():
             try:
-                self.state = transitions.apply_signal(self.plan, self.state, signal, self.now)
+                self.state = transitions.approve(
+                    self.plan, self.state, self.now, by=f"person-{number}", roles=self._roles
+                )
             except transitions.RefusedError:
-                continue
+                break
 
 
 def _drawn_end(number: float) -> HostPhase:

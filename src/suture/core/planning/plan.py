@@ -13,6 +13,7 @@ from suture.core.controls import Control
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheck
 from suture.core.planning.windows import Freeze, Window
+from suture.core.policies.approvals import ApprovalPolicy
 from suture.core.selection.ledger import Change, Ledger
 
 
@@ -173,7 +174,8 @@ class Plan(Document, frozen=True, dict=True):
     """Immutable; its ``id`` is derived from everything else in it.
 
     ``parent`` is the plan that this one corrects, for example after a failed rehearsal. Without a
-    ``timetable`` every host may be worked on at any time.
+    ``timetable`` every host may be worked on at any time. ``approvals`` say who has to agree to
+    what, and are left out where the policy says nothing of it.
     """
 
     schema: int
@@ -188,6 +190,7 @@ class Plan(Document, frozen=True, dict=True):
     rollback_on_failure: bool = True
     jump_limits: tuple[tuple[str, int], ...] = ()
     timetable: Timetable | UnsetType = UNSET
+    approvals: ApprovalPolicy | UnsetType = UNSET
 
     @cached_property
     def id(self) -> str:

@@ -18,6 +18,7 @@ from suture.core.planning.eligibility import Eligibility
 from suture.core.planning.host_plans import HostPlans
 from suture.core.planning.plan import HeldBack, HostPlan, LeftOut, Plan, Timetable
 from suture.core.planning.scheduling import assign_rings, service_limits, waves
+from suture.core.policies.approvals import ApprovalPolicy
 from suture.core.policy import OnFailure, Policy
 from suture.core.selection.ledger import Selection
 
@@ -93,6 +94,7 @@ def make_plan(
         rollback_on_failure=policy.on_failure is OnFailure.ROLL_BACK_HOST,
         jump_limits=tuple((jump, policy.concurrency.per_jump) for jump in jumps),
         timetable=table,
+        approvals=policy.approvals if policy.approvals != ApprovalPolicy() else UNSET,
     )
 
 

@@ -147,7 +147,9 @@ class _Rules:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         windows, freezes = policy.windows, policy.freezes
-        self._groups = HostGroups(one.hosts for one in (*windows, *freezes))
+        self._groups = HostGroups(
+            [*(one.hosts for one in windows), *(one.hosts for one in freezes)]
+        )
         self._known: dict[tuple[tuple[int, ...], bool], _Names] = {}
 
     def of(self, host: Host, exploited: bool) -> _Names:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from suture.core.planning.plan import Plan, Wave
 from suture.core.planning.windows import Span, next_fit
+from suture.core.rollout.approvals import standing
 from suture.core.rollout.limits import Room
 from suture.core.rollout.state import ActionKind as ActionKind
 from suture.core.rollout.state import ClosedWave as ClosedWave
@@ -182,8 +183,9 @@ class Tick:
             until = closed_at + timedelta(seconds=before.soak_s)
             if self.now < until:
                 return _wait(f"{before.ring} soaks before {wave.ring}", wave.index, until)
-        if wave.approval and wave.index not in self.state.approved:
-            return _wait(f"{wave.ring} waits for approval", wave.index)
+        waits = standing(self.plan, self.state, self.now).missing(wave)
+        if waits and all(self.by_name[host].phase is HostPhase.WAITING for host in wave.hosts):
+            return _wait(waits, wave.index)
         return None
 
     def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str], dict[str, Span]]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import UNSET, UnsetType
 
 from suture.core.documents import Document
+from suture.core.rollout.approvals import Approval
 from suture.core.rollout.ways_back import AskedBack, WayBack
 
 
@@ -85,9 +86,10 @@ class ClosedWave(Document, frozen=True):
 
 
 class RolloutState(Document, frozen=True):
-    """``approved`` are the waves that a person let pass; ``reason`` says why it is paused or
-    aborted; ``tolerated`` are the hosts whose failure or skip a person has accepted by
-    resuming. ``asked`` are the hosts that wait to go back, in the order of the waves.
+    """``approvals`` are those given so far, ``approved`` waves that were let pass before approvals
+    were recorded with their person. ``reason`` says why it is paused or aborted; ``tolerated`` are
+    the hosts whose failure or skip a person has accepted by resuming. ``asked`` are the hosts that
+    wait to go back, in the order of the waves. ``started_by`` is the actor.
     """
 
     rollout: str
@@ -99,6 +101,8 @@ class RolloutState(Document, frozen=True):
     reason: str = ""
     tolerated: tuple[str, ...] = ()
     asked: tuple[AskedBack, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    started_by: str = ""
 
 
 class Signal(StrEnum):

@@ -13,6 +13,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from suture.core.planning.plan import Plan
+from suture.core.rollout.approvals import Approval, renewed, standing
 from suture.core.rollout.progress import (
     ActionKind,
     ClosedWave,
@@ -23,7 +24,6 @@ from suture.core.rollout.progress import (
     RolloutStatus,
     Signal,
     Tick,
-    current_wave,
 )
 from suture.core.rollout.ways_back import AskedBack
 
@@ -62,16 +62,27 @@ _ENDS = {
 }
 
 
-def start(plan: Plan, rollout: str) -> RolloutState:
-    """The state before anything happened. Raises :class:`RefusedError` where the plan's waves
-    and hosts are not the same hosts, each once."""
+def start(
+    plan: Plan, rollout: str, *, by: str = "", approvals: Sequence[Approval] = ()
+) -> RolloutState:
+    """The state before anything happened; ``approvals`` were given to the plan.
+
+    Raises :class:`RefusedError` where the plan's waves and hosts are not the same hosts, each once.
+    """
     in_waves = [host for wave in plan.waves for host in wave.hosts]
     if sorted(in_waves) != sorted(host.host for host in plan.hosts):
         raise RefusedError("the plan's waves do not hold each of its hosts; run `suture plan lint`")
     if len(set(in_waves)) != len(in_waves):
         raise RefusedError("the plan holds a host twice; run `suture plan lint`")
     hosts = tuple(HostState(host) for host in in_waves)
-    return RolloutState(rollout, plan.id, RolloutStatus.RUNNING, hosts)
+    return RolloutState(
+        rollout,
+        plan.id,
+        RolloutStatus.RUNNING,
+        hosts,
+        approvals=tuple(one for one in approvals if one.plan == plan.id),
+        started_by=by,
+    )
 
 
 def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetime) -> RolloutState:
@@ -193,20 +204,25 @@ def finish(state: RolloutState) -> RolloutState:
 
 
 def apply_signal(
-    plan: Plan, state: RolloutState, signal: Signal, now: datetime, reason: str = ""
+    plan: Plan,
+    state: RolloutState,
+    signal: Signal,
+    now: datetime,
+    reason: str = "",
+    *,
+    by: str = "",
 ) -> RolloutState:
-    """What a person said; ``reason`` says who and why.
+    """What a person said, ``by`` whom; ``reason`` says who and why.
 
     To resume accepts every failure and skip so far. Where there is none to accept and services
     have no room for the hosts that wait, it leaves those hosts out: limits hold for people too.
     Raises :class:`RefusedError` for a signal that makes no sense now.
     """
-    if state.status not in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
-        raise RefusedError(f"the rollout is {state.status}; make a new plan for what is left")
+    _refuse_over(state)
     if signal is Signal.ABORT:
         return replace(state, status=RolloutStatus.ABORTED, reason=reason or "aborted")
     if signal is Signal.APPROVE:
-        return _approve(plan, state)
+        return approve(plan, state, now, by=by, reason=reason)
     if signal is Signal.PAUSE:
         if state.status is RolloutStatus.PAUSED:
             raise RefusedError(f"the rollout is paused already: {state.reason}")
@@ -216,11 +232,34 @@ def apply_signal(
     return _resume(plan, state, now)
 
 
-def _approve(plan: Plan, state: RolloutState) -> RolloutState:
-    wave = current_wave(plan, state)
-    if wave is None or not wave.approval or wave.index in state.approved:
-        raise RefusedError("no wave waits for approval")
-    return replace(state, approved=(*state.approved, wave.index))
+def approve(
+    plan: Plan,
+    state: RolloutState,
+    now: datetime,
+    *,
+    by: str,
+    roles: Sequence[str] = (),
+    role: str = "",
+    ring: str = "",
+    reason: str = "",
+) -> RolloutState:
+    """A person of ``roles`` lets the next wave start, or, with ``ring``, all to come of that.
+
+    Raises :class:`RefusedError` where that adds nothing, with the reason.
+    """
+    _refuse_over(state)
+    closed = {wave.index for wave in state.closed} | set(state.approved)
+    coming = [wave for wave in plan.waves if wave.index not in closed]
+    waves = [wave for wave in coming if wave.ring == ring] if ring else coming[:1]
+    added = standing(plan, state, now).granted(waves, by=by, roles=roles, role=role, reason=reason)
+    if isinstance(added, str):
+        raise RefusedError(added)
+    return replace(state, approvals=renewed(state.approvals, added))
+
+
+def _refuse_over(state: RolloutState) -> None:
+    if state.status not in (RolloutStatus.RUNNING, RolloutStatus.PAUSED):
+        raise RefusedError(f"the rollout is {state.status}; make a new plan for what is left")
 
 
 def _resume(plan: Plan, state: RolloutState, now: datetime) -> RolloutState:

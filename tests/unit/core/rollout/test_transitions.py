@@ -111,7 +111,7 @@ def test_signals_that_make_no_sense_are_refused(fresh: RolloutState) -> None:
 def test_approval_is_given_once_and_while_paused_too(fresh: RolloutState) -> None:
     state = pause(close_wave(fresh, 0, NOW), "lunch")
     approved = apply_signal(PLAN, state, Signal.APPROVE, NOW)
-    assert approved.approved == (1,)
+    assert [one.wave for one in approved.approvals] == [1]
     with pytest.raises(RefusedError, match="no wave waits"):
         apply_signal(PLAN, approved, Signal.APPROVE, NOW)
 
