@@ -75,6 +75,7 @@ def findings(
     )
     if form is not None:
         print_text(service.rendered(found, service.Format(form)))
+        view.print_unjudged(found.unjudged, stderr=True)
     elif json:
         print_json(found)
     elif by_weakness:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from suture.cli.output import console, count, plain, styled, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from suture.services.findings import Explanation, OpenFindings
     from suture.services.overview import Overview
+    from suture.services.unjudged import Unjudged
 
 
 def print_findings(found: OpenFindings, every: bool) -> None:
@@ -62,8 +65,23 @@ def print_findings(found: OpenFindings, every: bool) -> None:
     if found.never_seen:
         names = ", ".join(found.never_seen)
         out.print(plain(f"Never scanned, so unknown: {names}. Run: suture scan", "bold yellow"))
+    print_unjudged(found.unjudged)
 
 
+def print_unjudged(some: Sequence[Unjudged], *, stderr: bool = False) -> None:
+    """Which hosts show no findings because nothing is known of their release."""
+    by_release: dict[str, list[Unjudged]] = {}
+    for one in some:
+        by_release.setdefault(one.release, []).append(one)
+    out = console(stderr=stderr)
+    for alike in by_release.values():
+        names = ", ".join(one.host for one in alike[:_NAMED])
+        more = f" and {len(alike) - _NAMED:,} more" if len(alike) > _NAMED else ""
+        said = f"Not assessed, so unknown: {names}{more}: {alike[0].message}. {alike[0].remedy}"
+        out.print(plain(said, "bold yellow", limit=2000))
+
+
+_NAMED = 5
 _SHOWN = 30
 
 
@@ -98,6 +116,7 @@ def print_overview(found: Overview) -> None:
     most = ", ".join(f"{host} ({count:,})" for host, count in found.busiest[:5])
     if most:
         out.print(plain(f"Most on: {most}.", "dim"))
+    print_unjudged(found.unjudged)
 
 
 def print_weaknesses(found: OpenFindings) -> None:

@@ -29,6 +29,7 @@ from suture.services.assessing import Assessment, assess
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.knowledge import Knowledge, known_about
+from suture.services.unjudged import Unjudged, unjudged
 from suture.services.workspace import Workspace
 from suture.store import exceptions as stored_exceptions
 from suture.store import inventories
@@ -37,7 +38,8 @@ _SOON = timedelta(days=30)
 
 
 class OpenFindings(Document, frozen=True):
-    """``never_seen`` are enrolled hosts of which nothing is known: not the same as no findings.
+    """``never_seen`` are enrolled hosts of which nothing is known, ``unjudged`` those of whose
+    release nothing is: not the same as no findings.
     ``weaknesses`` are the findings by CWE, the costliest first. ``excepted`` are open as well,
     and accepted for a time; ``expiring`` those of them that come back within 30 days."""
 
@@ -48,6 +50,7 @@ class OpenFindings(Document, frozen=True):
     weaknesses: tuple[Weakness, ...] = ()
     excepted: tuple[Excepted, ...] = ()
     expiring: tuple[Excepted, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
 
 
 class Moment(Document, frozen=True):
@@ -89,7 +92,7 @@ def fleet_findings(
     moment: Moment = NOW,
 ) -> OpenFindings:
     """Ranked over all chosen hosts, now or as it was."""
-    assessments, _, never = assessed(workspace, names, labels, policy_file, moment)
+    assessments, knowledge, never = assessed(workspace, names, labels, policy_file, moment)
     findings: Sequence[Finding] = sorted(
         (finding for one in assessments for finding in one.findings), key=lambda one: one.rank
     )
@@ -105,7 +108,16 @@ def fleet_findings(
         weaknesses=weaknesses.group(divided.open),
         excepted=divided.excepted,
         expiring=exceptions.expiring(divided.excepted, at=today, within=_SOON),
+        unjudged=_unjudged(assessments, knowledge),
     )
+
+
+def _unjudged(assessments: Sequence[Assessment], knowledge: Knowledge) -> tuple[Unjudged, ...]:
+    each = (
+        unjudged(one.host.name, one.inventory.os.release, one.inventory.package_manager, knowledge)
+        for one in assessments
+    )
+    return tuple(one for one in each if one is not None)
 
 
 def _divided(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from suture.core.assessment.fleet import Fleet
 from suture.core.assessment.fleet_findings import FleetFindings
 from suture.core.assessment.fleet_matching import match_fleet
 from suture.core.documents import Document
@@ -25,9 +26,11 @@ from suture.services import fleet as enrolled
 from suture.services import policies
 from suture.services.collecting import clock
 from suture.services.findings import NOW, Moment
-from suture.services.knowledge import known_about
+from suture.services.knowledge import Knowledge, known_about
+from suture.services.unjudged import Unjudged, unjudged
 from suture.services.workspace import Workspace
 from suture.store import hosts, inventories
+from suture.store.database import Store
 
 _FIXED = STATES.index(FixState.FIXED)
 
@@ -49,13 +52,15 @@ class OpenCve(Document, frozen=True):
 
 class Overview(Document, frozen=True):
     """``findings`` counts CVEs by host and source; ``cves`` are the most urgent first.
-    ``without_fix`` are the findings for which no publisher names a fix."""
+    ``without_fix`` are the findings for which no publisher names a fix. ``unjudged`` are hosts of
+    whose release nothing is known, which have no findings for that reason alone."""
 
     hosts: int
     findings: int
     without_fix: int
     cves: tuple[OpenCve, ...]
     busiest: tuple[tuple[str, int], ...]
+    unjudged: tuple[Unjudged, ...] = ()
 
 
 def overview(
@@ -73,6 +78,7 @@ def overview(
         by_cve = found.by_cve()
         open_ = [found.cves[number] for number in np.flatnonzero(by_cve.sum(axis=1)).tolist()]
         enrichment = known.enrichment(open_)
+        unknown = _unjudged(store, columns, known, moment)
     by_host = found.by_host()
     return Overview(
         hosts=len(columns.hosts),
@@ -80,7 +86,22 @@ def overview(
         without_fix=int(by_host.sum() - by_host[:, _FIXED].sum()),
         cves=_ranked(found, open_, known.index, enrichment, described, policy.weights),
         busiest=_busiest(columns.hosts, by_host.sum(axis=1)),
+        unjudged=unknown,
     )
+
+
+def _unjudged(
+    store: Store, columns: Fleet, known: Knowledge, moment: Moment
+) -> tuple[Unjudged, ...]:
+    releases = {
+        host: release
+        for host, release in zip(columns.hosts, columns.releases, strict=True)
+        if release not in known.spoken_of
+    }
+    with store.read() as connection:
+        managers = inventories.managers(connection, releases, moment.at)
+    each = (unjudged(host, of, managers[host], known) for host, of in releases.items())
+    return tuple(one for one in each if one is not None)
 
 
 def _ranked(

@@ -30,6 +30,7 @@ from suture.services.errors import ServiceError
 from suture.services.knowledge import Knowledge, known_about
 from suture.services.scan_report import ScanReport, host_scan
 from suture.services.targets import parse_target
+from suture.services.unjudged import unjudged
 from suture.services.workspace import Workspace
 from suture.store.changelogs import StoredChangelog
 from suture.store.database import Store
@@ -158,17 +159,18 @@ def _assess(
 
 
 def _unjudged(one: Collected, knowledge: Knowledge) -> HostFailure | None:
-    """Why nothing can be said about the host. What is open on an rpm host feeds alone tell."""
-    if one.inventory is None or one.inventory.package_manager == "apt":
+    """Why nothing can be said about the host."""
+    if one.inventory is None:
         return one.failure
-    system = one.inventory.os
-    if system.release in knowledge.spoken_of:
+    seen = one.inventory
+    found = unjudged(one.host.name, seen.os.release, seen.package_manager, knowledge)
+    if found is None:
         return None
     return HostFailure(
-        host=one.host.name,
+        host=found.host,
         kind=FailureKind.UNSUPPORTED,
-        message=f"no feed that was synced says anything about {system.release}",
-        remedy="Sync its publisher's: suture feeds status, suture feeds sync NAME",
+        message=found.message,
+        remedy=found.remedy,
     )
 
 

@@ -171,19 +171,40 @@ def identities(connection: sa.Connection) -> dict[str, Identity]:
     return {host: one.identity for host, one in known.items() if one.identity is not None}
 
 
+class _Managed(msgspec.Struct):
+    package_manager: str
+
+
+def managers(
+    connection: sa.Connection, hosts: Collection[str], when: datetime | None = None
+) -> dict[str, str]:
+    """The package manager of each of ``hosts``, as it was last seen, or as known at a time."""
+    query = _newest(when, observations.c.host, observations.c.inventory)
+    rows = _of_hosts(connection, query.order_by(observations.c.id), hosts)
+    return {
+        row.host: decode(zlib.decompress(row.inventory), _Managed).package_manager for row in rows
+    }
+
+
+def _of_hosts(
+    connection: sa.Connection, query: sa.Select[Any], hosts: Collection[str] | None
+) -> Sequence[Any]:
+    """The rows about ``hosts``, None for all."""
+    if hosts is None:
+        return connection.execute(query).all()
+    return [
+        row
+        for some in package_sets.parts(list(hosts))
+        for row in connection.execute(query.where(observations.c.host.in_(some)))
+    ]
+
+
 def _inventories(
     connection: sa.Connection, when: datetime | None, hosts: Collection[str] | None
 ) -> dict[str, Inventory]:
     columns = (observations.c.host, observations.c.inventory, observations.c.package_set)
     query = _newest(when, *columns).order_by(observations.c.id)  # of two at once the later counts
-    queries = (
-        [query]
-        if hosts is None
-        else [
-            query.where(observations.c.host.in_(some)) for some in package_sets.parts(list(hosts))
-        ]
-    )
-    rows: Sequence[Any] = [row for one in queries for row in connection.execute(one)]
+    rows = _of_hosts(connection, query, hosts)
     loaded = package_sets.load(connection, {row.package_set for row in rows})
     return {
         row.host: replace(

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
+from suture.core.inventory import OperatingSystem
 from suture.services import exceptions, fleet
 from suture.services.collecting import clock
 from suture.services.findings import Format, Moment, explain, fleet_findings, rendered, sbom
@@ -108,6 +110,35 @@ def test_the_overview_counts_what_is_open_on_disk(place: Workspace) -> None:
 
 def test_the_overview_of_a_past_day(place: Workspace) -> None:
     assert [one.cve[-1] for one in overview(place, moment=Moment(day(1))).cves] == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("release", "remedy"),
+    [
+        ("fedora:44", "suture feeds sync fedora-44"),
+        ("fedora:20", "No feed is about it."),
+        ("rhel:9", "suture feeds sync epel-9 redhat-vex"),
+        ("amzn:2", "No feed is about it."),
+    ],
+)
+def test_an_rpm_host_of_whose_release_no_feed_speaks_is_unknown(
+    place: Workspace, release: str, remedy: str
+) -> None:
+    fleet.add(place, [host("rpm")])
+    seen = inventory("rpm", [package("nginx", "1")], os=OperatingSystem(*release.split(":")))
+    with fleet.opened(place) as store, store.begin() as connection:
+        inventories.record(connection, replace(seen, package_manager="rpm"))
+    found = fleet_findings(place)
+    assert overview(place).unjudged == found.unjudged
+    (one,) = found.unjudged
+    assert (one.host, one.release) == ("rpm", release)
+    assert remedy in one.remedy
+
+    affected = Affected(one.release, "curl", FixState.FIXED, "2")
+    with fleet.opened(place) as store, store.begin() as connection:
+        rows = records.rows(Advisory("A-1", "them", ("CVE-2026-0100",), (affected,)))
+        records.apply(connection, "some-feed", "all", rows, day(31))
+    assert fleet_findings(place).unjudged == overview(place).unjudged == ()
 
 
 def said(place: Workspace, cve: str, feed: str, state: FixState, fixed: str | None = None) -> None:
