@@ -9,6 +9,7 @@ from suture.cli.output import console, count, plain, styled, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from suture.services.agreeing import ScannerWord
     from suture.services.findings import Explanation, OpenFindings
     from suture.services.overview import Overview
     from suture.services.unjudged import Unjudged
@@ -172,6 +173,8 @@ def print_explanation(one: Explanation) -> None:
     if finding is None:
         for other in one.others:
             out.print(plain(f"  · {other}"))
+    for word in one.scanners:
+        out.print(plain(f"  {_scanner(word)}", limit=2000))
     for entry in one.updates:
         detail = f": {entry.detail}" if entry.detail else ""
         out.print(
@@ -180,3 +183,18 @@ def print_explanation(one: Explanation) -> None:
                 f"{entry.reason.value}{detail}"
             )
         )
+
+
+def _scanner(word: ScannerWord) -> str:
+    """``Nessus says on 2026-03-01 (report 4, check 10): open, high: …``"""
+    day = f" on {word.seen_at:%Y-%m-%d}" if word.seen_at else ""
+    if not word.check:
+        return f"{word.scanner.label} looked for it{day} and did not find it (report {word.report})"
+    says = {
+        "vulnerability": "open",
+        "configuration": "open, and no patch closes it",
+        "closed": "not open",
+        "unknown": "it could not tell",
+    }.get(word.state.value, "named, nothing to be closed")
+    told = f"{word.scanner.label} says{day} (report {word.report}, check {word.check}): {says}, "
+    return f"{told}{word.severity.value}: {word.title}" + f" {word.solution}".rstrip()

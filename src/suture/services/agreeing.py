@@ -1,14 +1,33 @@
-"""Our own findings with a word on which other scanners see them too."""
+"""What other scanners say: of our own findings, and of a CVE of which nobody else knows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from suture.core.assessment.findings import Finding
+from suture.core.documents import Document
+from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.scanner import Scanner, ScannerState
 from suture.store import scanner_reports
+
+
+class ScannerWord(Document, frozen=True):
+    """What the newest report of a scanner says of one CVE on one host. ``seen_at`` is when it
+    looked, None where it does not say, ``report`` the number of the import. ``check`` and what
+    follows are empty where it looked for the CVE and did not find it."""
+
+    scanner: Scanner
+    seen_at: datetime | None
+    report: int
+    state: ScannerState
+    check: str = ""
+    title: str = ""
+    severity: Severity = Severity.UNKNOWN
+    solution: str = ""
 
 
 def with_agreement(connection: sa.Connection, findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -28,3 +47,21 @@ def with_agreement(connection: sa.Connection, findings: Sequence[Finding]) -> tu
         else one
         for one in findings
     )
+
+
+def said_of(
+    connection: sa.Connection, hosts: Sequence[str], cve: str
+) -> dict[str, tuple[ScannerWord, ...]]:
+    """By host what scanners say of ``cve``; hosts of which none says anything are left out."""
+    found: dict[str, list[ScannerWord]] = {}
+    for scan in scanner_reports.latest(connection, hosts):
+        about = scan.scanner, scan.seen_at, scan.report
+        words = [
+            ScannerWord(*about, line.state, line.plugin, line.title, line.severity, line.solution)
+            for _, line in scanner_reports.naming(connection, scan.numbers, cve)
+        ]
+        if not words and cve in scanner_reports.closed(connection, scan.numbers):
+            words = [ScannerWord(*about, ScannerState.CLOSED)]
+        if words:
+            found.setdefault(scan.host, []).extend(words)
+    return {host: tuple(words) for host, words in found.items()}

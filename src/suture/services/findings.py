@@ -25,6 +25,7 @@ from suture.core.priority.weaknesses import Weakness
 from suture.core.selection.ledger import LedgerEntry
 from suture.reports import findings_csv, sarif
 from suture.services import agreeing, fleet, policies
+from suture.services.agreeing import ScannerWord
 from suture.services.assessing import Assessment, assess
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError
@@ -35,6 +36,7 @@ from suture.store import exceptions as stored_exceptions
 from suture.store import inventories
 
 _SOON = timedelta(days=30)
+_NEVER = "unknown: this host was never scanned by Suture"
 
 
 class OpenFindings(Document, frozen=True):
@@ -73,7 +75,7 @@ class Format(StrEnum):
 
 class Explanation(Document, frozen=True):
     """One CVE on one host: why it is open or not, what would close it, who says so, and who says
-    something else."""
+    something else. ``scanners`` are the words of imported reports."""
 
     host: str
     finding: Finding | None
@@ -81,6 +83,7 @@ class Explanation(Document, frozen=True):
     updates: tuple[LedgerEntry, ...]
     answer: str
     others: tuple[str, ...] = ()
+    scanners: tuple[ScannerWord, ...] = ()
 
 
 def fleet_findings(
@@ -165,7 +168,8 @@ def sbom(
 def explain(
     workspace: Workspace, cve: str, *, host: str | None = None, policy_file: Path | None = None
 ) -> tuple[Explanation, ...]:
-    """For each chosen host; raises :class:`NotFoundError` for a CVE that nobody has named."""
+    """For each chosen host, and of those that were never scanned for each of which another
+    scanner says something; raises :class:`NotFoundError` for a CVE that nobody has named."""
     wanted = vulnerability_id(cve)
     if wanted is None:
         raise ServiceError(
@@ -173,16 +177,24 @@ def explain(
             "Write CVE-2026-12345, or another id as findings show it, such as XSA-213.",
         )
     names = (host,) if host else ()
-    assessments, knowledge, _ = assessed(workspace, names, (), policy_file)
+    assessments, knowledge, never = assessed(workspace, names, (), policy_file)
     found = [_explain(wanted, one, knowledge) for one in assessments]
-    if not any(one.finding or one.statement for one in found):
+    with fleet.opened(workspace) as store, store.read() as connection:
+        known = [*(one.host for one in found), *never]
+        said = agreeing.said_of(connection, known, wanted)
+    if not said and not any(one.finding or one.statement for one in found):
         raise NotFoundError(
             f"nothing is known about {wanted} on these hosts",
-            "It is in no changelog of an available update. Scan first: suture scan",
+            "It is in no feed, in no changelog of an available update, and in no scanner's report. "
+            "Scan first: suture scan",
         )
     open_ = _with_scanners(workspace, [one.finding for one in found if one.finding])
     by_host = {finding.host: finding for finding in open_}
-    return tuple(replace(one, finding=by_host.get(one.host)) for one in found)
+    found += [Explanation(name, None, None, (), _NEVER) for name in never if name in said]
+    return tuple(
+        replace(one, finding=by_host.get(one.host), scanners=said.get(one.host, ()))
+        for one in found
+    )
 
 
 def _with_scanners(workspace: Workspace, findings: Sequence[Finding]) -> Sequence[Finding]:

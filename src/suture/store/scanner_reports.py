@@ -228,6 +228,22 @@ def open_cves(
             yield row.scanner_host, row.plugin, tuple(row.cves.split())
 
 
+def naming(
+    connection: sa.Connection, numbers: Sequence[int], cve: str
+) -> Iterator[tuple[int, ScannerRecord]]:
+    """(host's number, line) of all that names ``cve``."""
+    words = sa.literal(" ").concat(scanner_findings.c.cves).concat(" ")
+    query = (
+        sa.select(scanner_findings.c.scanner_host, scanner_findings.c.document)
+        .where(words.contains(f" {cve} ", autoescape=True))
+        .order_by(scanner_findings.c.id)
+    )
+    for start in range(0, len(numbers), _PART):
+        part = numbers[start : start + _PART]
+        for row in connection.execute(query.where(scanner_findings.c.scanner_host.in_(part))):
+            yield row.scanner_host, decode(row.document, ScannerRecord)
+
+
 def configuration(
     connection: sa.Connection, numbers: Sequence[int]
 ) -> Iterator[tuple[int, ScannerRecord]]:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from suture.cli.findings_view import print_explanation
 from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
 from suture.core.scanners.reconciling import Agreement, Likely
 from suture.core.scanners.scanner import Scanner, ScannerState
@@ -240,3 +241,34 @@ def test_a_fleet_of_nobody_can_be_told_of_a_report(tmp_path: Path) -> None:
     done = imported(empty)
     assert {one.what for one in done.unplaced} == {Misfit.UNKNOWN_HOST}
     assert done.incomplete
+
+
+def test_what_only_a_scanner_sees_is_explained_in_its_words(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only = seen("web1", item(10, "CVE-2026-0077"), item(12, "CVE-2026-00777"))
+    imported(workspace, report(only, seen("db1", item(10, "CVE-2026-0077"))))
+    web1, db1 = findings.explain(workspace, "CVE-2026-0077")
+    assert (web1.host, web1.finding, web1.answer) == (
+        "web1",
+        None,
+        "no installed package is named for it",
+    )
+    (word,) = web1.scanners
+    assert (word.scanner, word.state, word.check) == (
+        Scanner.NESSUS,
+        ScannerState.VULNERABILITY,
+        "10",
+    )
+    assert (db1.host, db1.answer) == ("db1", "unknown: this host was never scanned by Suture")
+    assert db1.scanners == web1.scanners
+
+    print_explanation(web1)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Nessus says on 2026-03-02 (report 1, check 10): open, high: Check 10 Upgrade." in shown
+
+
+def test_what_nobody_names_is_not_known(workspace: Workspace) -> None:
+    imported(workspace)
+    with pytest.raises(NotFoundError, match="nothing is known about CVE-2026-0099"):
+        findings.explain(workspace, "CVE-2026-0099")
