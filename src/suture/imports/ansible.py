@@ -16,7 +16,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import yaml
@@ -32,13 +32,24 @@ _SECRETS = re.compile(r"pass(word)?$|secret|token", re.IGNORECASE)
 _RANGE = re.compile(r"\[(\w+):(\w+)(?::(\d+))?\]")
 _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,253}")
 _GROUP = re.compile(r"[\w.-]{1,128}")
+_PORT = re.compile(r"[0-9]{1,5}")
+_ANY = re.compile(r".*", re.DOTALL)
 
-Variables = dict[str, str]
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
 class InventoryFileError(Exception):
-    """The file cannot be read as an inventory; the message names file and line."""
+    """The file cannot be read as an inventory; the message names file, line and key."""
+
+
+class Variable(NamedTuple):
+    """``place`` is the file and line where it is set."""
+
+    text: str
+    place: str
+
+
+Variables = dict[str, Variable]
 
 
 class ImportedHosts(Document, frozen=True):
@@ -56,7 +67,7 @@ class _Groups(msgspec.Struct):
     group_variables: dict[str, Variables] = msgspec.field(default_factory=dict)
     parents: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
-    def add_host(self, name: str, group: str, variables: Mapping[str, str]) -> None:
+    def add_host(self, name: str, group: str, variables: Mapping[str, Variable]) -> None:
         self.host_variables.setdefault(name, {}).update(variables)
         groups = self.host_groups.setdefault(name, [])
         if group not in groups:
@@ -104,18 +115,19 @@ def _read_ini(text: str, name: str) -> _Groups:
             group, kind = header[1], header[2] or "hosts"
             continue
         try:
-            _read_ini_line(groups, group, kind, line)
+            _read_ini_line(groups, group, kind, line, f"{name}:{number}")
         except ValueError as error:
             raise InventoryFileError(f"{name}:{number}: {error}") from None
     return groups
 
 
-def _read_ini_line(groups: _Groups, group: str, kind: str, line: str) -> None:
+def _read_ini_line(groups: _Groups, group: str, kind: str, line: str, place: str) -> None:
     if kind == "vars":
         key, separator, value = line.partition("=")
         if not separator:
             raise ValueError(f"expected key=value, found {line[:80]!r}")
-        groups.group_variables.setdefault(group, {})[key.strip()] = value.strip().strip("'\"")
+        variable = Variable(value.strip().strip("'\""), place)
+        groups.group_variables.setdefault(group, {})[key.strip()] = variable
         return
     if kind == "children":
         child = line.split("#")[0].strip()
@@ -131,7 +143,7 @@ def _read_ini_line(groups: _Groups, group: str, kind: str, line: str) -> None:
         key, separator, value = word.partition("=")
         if not separator:
             raise ValueError(f"expected key=value after the host name, found {word[:80]!r}")
-        variables[key] = value
+        variables[key] = Variable(value, place)
     for host in _expand(words[0]):
         groups.add_host(host, group, variables)
 
@@ -196,12 +208,13 @@ def _read_yaml_group(
         except ValueError as error:
             raise InventoryFileError(f"{where}: group {group!r}: {error}") from None
         own = {
-            key: str(value) for key, value, _ in _items(variables, where, f"{group}.hosts", name)
+            key: Variable(str(value), at)
+            for key, value, at in _items(variables, where, f"{group}.hosts", name)
         }
         for each in names:
             groups.add_host(each, group, own)
-    for key, value, _ in items("vars"):
-        groups.group_variables.setdefault(group, {})[key] = str(value)
+    for key, value, at in items("vars"):
+        groups.group_variables.setdefault(group, {})[key] = Variable(str(value), at)
     for child, child_body, where in items("children"):
         groups.add_child(group, child)
         _read_yaml_group(groups, child, child_body, name, where, depth + 1)
@@ -270,7 +283,7 @@ def _to_hosts(groups: _Groups, name: str) -> ImportedHosts:
                 f"{host_name}: {', '.join(secret)} not taken over; "
                 "use an SSH key, and sudo without a password"
             )
-        host = _to_host(host_name, variables, labels, name, warnings)
+        host = _to_host(host_name, variables, labels, warnings)
         if host:
             hosts.append(host)
     if not hosts and not warnings:
@@ -279,54 +292,59 @@ def _to_hosts(groups: _Groups, name: str) -> ImportedHosts:
 
 
 def _to_host(
-    name: str, variables: Variables, labels: tuple[str, ...], file: str, warnings: list[str]
+    name: str, variables: Variables, labels: tuple[str, ...], warnings: list[str]
 ) -> Host | None:
-    def plain(key: str, default: str) -> str:
-        value = variables.get(key, default)
-        if "{{" in value:
+    def plain(key: str, default: str, allowed: re.Pattern[str] = _ANY) -> str:
+        variable = variables.get(key)
+        if variable is None or not variable.text:
+            return default
+        if "{{" in variable.text:
             warnings.append(f"{name}: {key} is a template and cannot be evaluated; ignored")
             return default
-        return value
+        if not allowed.fullmatch(variable.text):
+            raise _refused(name, key, variable)
+        return variable.text
 
-    if variables.get("ansible_connection", "ssh") not in ("ssh", "paramiko", "smart"):
-        warnings.append(f"{name}: connection {variables['ansible_connection']!r} is not SSH; left")
+    connection = variables["ansible_connection"].text if "ansible_connection" in variables else ""
+    if connection not in ("", "ssh", "paramiko", "smart"):
+        warnings.append(f"{name}: connection {connection!r} is not SSH; left")
         return None
-    address = plain("ansible_host", name)
-    port = plain("ansible_port", "22")
-    for key in ("ansible_user", "suture_service", "suture_ring"):
-        if plain(key, "x") and not _GROUP.fullmatch(plain(key, "x")):
-            raise InventoryFileError(f"{file}: host {name!r}: {key}={variables[key]!r:.80}")
-    if not _NAME.fullmatch(address) or not port.isdigit() or not 0 < int(port) < 65536:
-        raise InventoryFileError(f"{file}: host {name!r}: bad address {address!r}:{port!r}")
+    port = int(plain("ansible_port", "22", _PORT))
+    if not 0 < port < 65536:
+        raise _refused(name, "ansible_port", variables["ansible_port"])
     return Host(
         name=name,
-        address=address,
-        port=int(port),
-        user=plain("ansible_user", "root"),
+        address=plain("ansible_host", name, _NAME),
+        port=port,
+        user=plain("ansible_user", "root", _GROUP),
         key=plain("ansible_ssh_private_key_file", "") or None,
         jump=_jump(variables),
         labels=labels,
-        service=plain("suture_service", "") or None,
-        criticality=_choice(name, variables, "suture_criticality", Criticality.MEDIUM, file),
-        exposure=_choice(name, variables, "suture_exposure", Exposure.INTERNAL, file),
-        ring=plain("suture_ring", "") or None,
+        service=plain("suture_service", "", _GROUP) or None,
+        criticality=_choice(name, variables, "suture_criticality", Criticality.MEDIUM),
+        exposure=_choice(name, variables, "suture_exposure", Exposure.INTERNAL),
+        ring=plain("suture_ring", "", _GROUP) or None,
+    )
+
+
+def _refused(host: str, key: str, variable: Variable, expected: str = "") -> InventoryFileError:
+    return InventoryFileError(
+        f"{variable.place}: host {host!r}: {key}: cannot be {variable.text!r:.80}{expected}"
     )
 
 
 def _jump(variables: Variables) -> str | None:
-    arguments = " ".join(variables.get(key, "") for key in _CONNECTION_ARGUMENTS)
+    arguments = " ".join(variables[key].text for key in _CONNECTION_ARGUMENTS if key in variables)
     found = re.search(r"(?:-J\s*|ProxyJump[= ]\s*)([\w.@:-]+)", arguments)
     return found[1] if found else None
 
 
-def _choice(host: str, variables: Variables, key: str, default: EnumT, file: str) -> EnumT:
-    value = variables.get(key)
-    if value is None:
+def _choice(host: str, variables: Variables, key: str, default: EnumT) -> EnumT:
+    variable = variables.get(key)
+    if variable is None:
         return default
     try:
-        return type(default)(value)
+        return type(default)(variable.text)
     except ValueError:
-        choices = ", ".join(type(default))
-        raise InventoryFileError(
-            f"{file}: host {host!r}: {key}={value!r:.80}; expected one of {choices}"
-        ) from None
+        choices = f"; expected one of {', '.join(type(default))}"
+        raise _refused(host, key, variable, choices) from None
