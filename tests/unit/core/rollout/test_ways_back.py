@@ -50,8 +50,8 @@ def patched(whole: Plan) -> RolloutState:
     return finish(state)
 
 
-def asked(state: RolloutState, *hosts: str, how: WayBack = WayBack()) -> RolloutState:
-    return ask_back(state, [AskedBack(host, how, "kim: slow") for host in hosts])
+def asked(state: RolloutState, *hosts: str, how: WayBack | None = None) -> RolloutState:
+    return ask_back(state, [AskedBack(host, how or WayBack(), "kim: slow") for host in hosts])
 
 
 def going(actions: tuple[NextAction, ...]) -> list[str]:
