@@ -64,11 +64,12 @@ def show(control: ControlId, json: Json = False) -> None:
 @app.command()
 def add(file: Annotated[Path, typer.Argument(help="YAML file with one control.")]) -> None:
     """Keep a control, or another version of one; no host is contacted."""
+    from suture.cli.asking import actor
     from suture.cli.output import console, plain
     from suture.cli.workspace import workspace
     from suture.services import controls
 
-    control, what = controls.add(workspace(), file)
+    control, what = controls.add(workspace(), file, actor=actor())
     out = console()
     out.print(plain(f"{control.id} {what}: {control.summary}", limit=1000))
     out.print(plain(f"Next: suture plan create --control {control.id}", "bold"))
@@ -77,11 +78,12 @@ def add(file: Annotated[Path, typer.Argument(help="YAML file with one control.")
 @app.command()
 def remove(control: ControlId) -> None:
     """Forget a control. Where it is in force it stays so, until its rollout is taken back."""
+    from suture.cli.asking import actor
     from suture.cli.output import console, plain
     from suture.cli.workspace import workspace
     from suture.services import controls
 
-    in_force = controls.remove(workspace(), control)
+    in_force = controls.remove(workspace(), control, actor=actor())
     out = console()
     out.print(plain(f"{control} removed."))
     for one in in_force:

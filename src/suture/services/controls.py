@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from suture.core.assessment.mitigation import InForce
@@ -10,9 +11,11 @@ from suture.core.controls import Control, parse
 from suture.core.documents import Document
 from suture.core.yaml_reading import MAX_BYTES
 from suture.services import fleet
+from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.workspace import Workspace
 from suture.store import controls as stored_controls
+from suture.store import events
 
 
 class ControlStatus(Document, frozen=True):
@@ -39,9 +42,9 @@ def chosen(workspace: Workspace, ids: Sequence[str]) -> tuple[Control, ...]:
     return tuple(_read(_file(workspace, one)) for one in dict.fromkeys(ids))
 
 
-def add(workspace: Workspace, path: Path) -> tuple[Control, str]:
+def add(workspace: Workspace, path: Path, *, actor: str = "") -> tuple[Control, str]:
     """Keep the file as it is under the control's id, and tell whether it is ``added``,
-    ``changed`` or ``unchanged``. Raises as :func:`listing` does."""
+    ``changed`` or ``unchanged``; the former two are logged. Raises as :func:`listing` does."""
     text = _text(path)
     control = parse(text, name=str(path))
     workspace.prepare()
@@ -50,19 +53,32 @@ def add(workspace: Workspace, path: Path) -> tuple[Control, str]:
     what = "added"
     if file.exists():
         what = "unchanged" if _text(file) == text else "changed"
-    fresh = file.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(file)
+    if what != "unchanged":
+        with _logged(workspace, f"control.{what}", control.id, actor, control):
+            fresh = file.with_suffix(".new")
+            fresh.write_text(text)
+            fresh.replace(file)
     return control, what
 
 
-def remove(workspace: Workspace, control_id: str) -> tuple[InForce, ...]:
+def remove(workspace: Workspace, control_id: str, *, actor: str = "") -> tuple[InForce, ...]:
     """Forget it; where it is in force it stays so, and those hosts are answered. Raises
     :class:`NotFoundError`."""
     file = _file(workspace, control_id)
     in_force = _in_force(workspace, control_id)
-    file.unlink()
+    with _logged(workspace, "control.removed", control_id, actor):
+        file.unlink()
     return in_force
+
+
+@contextmanager
+def _logged(
+    workspace: Workspace, kind: str, subject: str, actor: str, data: Control | None = None
+) -> Iterator[None]:
+    """What fails within is not logged, and what cannot be logged is not done."""
+    with fleet.opened(workspace) as store, store.begin() as connection:
+        events.append(connection, at=clock(), kind=kind, subject=subject, actor=actor, data=data)
+        yield
 
 
 def _file(workspace: Workspace, control_id: str) -> Path:

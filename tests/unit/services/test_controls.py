@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from suture.core.documents import encode
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
 from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus
@@ -18,7 +19,7 @@ from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError, ServiceError
 from suture.services.findings import fleet_findings
 from suture.services.workspace import Workspace
-from suture.store import changelogs, inventories, rollouts
+from suture.store import changelogs, events, inventories, rollouts
 from suture.store import plans as stored_plans
 from suture.store.changelogs import StoredChangelog
 from tests.unit.core.builders import host
@@ -54,6 +55,12 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
+def logged(workspace: Workspace) -> list[tuple[str, str, str]]:
+    with fleet.opened(workspace) as store, store.read() as connection:
+        every = list(events.stream(connection, subject="no-cups"))
+    return [(one.kind, one.actor, one.data) for one in every]
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     file = tmp_path / "mine.yaml"
@@ -73,6 +80,26 @@ def test_a_control_is_kept_as_it_was_written(workspace: Workspace, file: Path) -
     assert controls.get(workspace, "no-cups").in_force == ()
     assert controls.remove(workspace, "no-cups") == ()
     assert controls.listing(workspace) == ()
+
+
+def test_who_changed_a_control_is_logged(workspace: Workspace, file: Path) -> None:
+    control, _ = controls.add(workspace, file, actor="kim")
+    controls.add(workspace, file, actor="lee")
+    file.write_text(TEXT.replace("printing", "paper"))
+    changed, _ = controls.add(workspace, file, actor="lee")
+    controls.remove(workspace, "no-cups", actor="kim")
+    assert logged(workspace) == [
+        ("control.added", "kim", encode(control).decode()),
+        ("control.changed", "lee", encode(changed).decode()),
+        ("control.removed", "kim", "{}"),
+    ]
+
+
+def test_what_could_not_be_kept_is_not_logged(workspace: Workspace, file: Path) -> None:
+    (workspace.controls / "no-cups.new").mkdir(parents=True)
+    with pytest.raises(OSError):
+        controls.add(workspace, file, actor="kim")
+    assert logged(workspace) == []
 
 
 def test_what_is_no_control_is_not_kept(workspace: Workspace, file: Path) -> None:
