@@ -13,7 +13,7 @@ from suture.core.planning.plan import HostPlan
 # From so few runs a P95 says nothing.
 LEAST_RUNS = 5
 
-# Without earlier runs: the time to fetch and install, twice, and a minute for the steps around it.
+# Without earlier runs: the time for packages and controls, twice, and a minute for the other steps.
 CAUTION = 2.0
 STEPS_S = 60.0
 REBOOT_S = 300.0

@@ -35,7 +35,8 @@ class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     ``class_id`` names the group of hosts that one twin stands for. ``restarts`` are the units
     expected to need a restart, for the reader; what is really stale is restarted.
     ``patch_set`` is the digest of ``changes``. ``jump`` is the host on the way to it, whose
-    connections are limited. ``estimated_s`` is the time to fetch and install, in seconds.
+    connections are limited. ``estimated_s`` is the time to fetch and install packages and to
+    apply controls, in seconds.
     ``controls`` are applied after the packages; left out of the document where there are none, so
     that plans from before there were any keep their ids.
     """

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture.core.assessment.findings import Finding, FindingState
+from suture.core.controls import Control, Mask
 from suture.core.documents import decode, encode
 from suture.core.inventory import Host, Inventory, PackageState, StaleProcess
-from suture.core.planning.host_plans import closed_cves
+from suture.core.planning.host_plans import CONTROL_S, closed_cves
 from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
 from suture.core.planning.planner import make_plan
@@ -63,6 +64,16 @@ def test_a_plan_says_what_happens_on_a_host() -> None:
     assert made.services == (ServiceLimit("web", ("a",), 1),)
     assert made.jump_limits == (("ops@j", Concurrency().per_jump),)
     assert made.rollback_on_failure
+
+
+def test_each_control_takes_its_time() -> None:
+    masks = [
+        Control(id=f"no-{n}", title="t", reason="r", mask=Mask(f"u{n}.service")) for n in range(3)
+    ]
+    without, with_controls = (
+        planned([host("a")], controls=controls).hosts[0].estimated_s for controls in ((), masks)
+    )
+    assert with_controls == pytest.approx(without + 3 * CONTROL_S)
 
 
 def test_the_same_input_gives_the_same_plan() -> None:
