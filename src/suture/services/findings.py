@@ -16,6 +16,7 @@ from suture.core.assessment.exceptions import Excepted
 from suture.core.assessment.findings import Finding
 from suture.core.assessment.matching import otherwise
 from suture.core.documents import Document
+from suture.core.intelligence import channels
 from suture.core.intelligence.advisories import FixState, Rule, vulnerability_id
 from suture.core.intelligence.advisory_index import weight
 from suture.core.inventory import Inventory, Package
@@ -239,13 +240,14 @@ def assessed(
 def _explain(cve: str, one: Assessment, knowledge: Knowledge) -> Explanation:
     finding = next((each for each in one.findings if each.cve == cve), None)
     release, index = one.inventory.os.release, knowledge.index
+    stream = channels.stream(one.inventory.os, one.inventory.archives)
     said = [
         (rule, package)
         for package in one.inventory.packages.packages
-        for rule in index.about(release, package, {cve})
+        for rule in index.about(release, package, {cve}, stream=stream)
     ]
     statement, about = max(said, key=lambda pair: weight(pair[0]), default=(None, None))
-    others = index.others(statement, about) if statement and about else ()
+    others = index.others(statement, about, stream=stream) if statement and about else ()
     packages = set(finding.packages) if finding else set()
     return Explanation(
         host=one.host.name,

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from suture.core.assessment.configuration import ConfigurationFinding
 from suture.core.documents import Document
+from suture.core.intelligence import channels
 from suture.core.intelligence.advisories import Rule, Severity
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.inventory import Inventory
@@ -217,8 +218,9 @@ class _Known:
 def _rules(inventory: Inventory, index: AdvisoryIndex, cves: Set[str]) -> dict[str, list[Rule]]:
     """What is said about ``cves`` in the packages of a host."""
     found: dict[str, list[Rule]] = {}
+    stream = channels.stream(inventory.os, inventory.archives)
     for package in inventory.packages.packages:
-        for rule in index.about(inventory.os.release, package, cves):
+        for rule in index.about(inventory.os.release, package, cves, stream=stream):
             if rule not in found.setdefault(rule.cve, []):
                 found[rule.cve].append(rule)
     return found

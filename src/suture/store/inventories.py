@@ -17,7 +17,8 @@ from suture.core.assessment.counted import apart
 from suture.core.assessment.fleet import Fleet
 from suture.core.assessment.history import Observed, Presence, unbroken
 from suture.core.documents import decode, encode
-from suture.core.inventory import Identity, Inventory, PackageSet
+from suture.core.intelligence import channels
+from suture.core.inventory import Identity, Inventory, OperatingSystem, Origin, PackageSet
 from suture.store import package_sets
 from suture.store.tables import observations
 from suture.store.tables import package_sets as sets
@@ -74,7 +75,7 @@ def at(
 def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
     """The packages that count of every host seen, now or as known at a time, as columns.
 
-    No inventory is read for it.
+    Of inventories only what tells on which minor release a host stays is read, where it may.
     """
     newest = _newest(
         when, observations.c.host, observations.c.release, observations.c.apart, sets.c.ids
@@ -90,7 +91,27 @@ def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
         releases=tuple(row.release for row in rows),
         starts=starts,
         ids=place_of[ids],
+        streams=_streams(connection, rows, when),
     )
+
+
+class _Archived(msgspec.Struct):
+    os: OperatingSystem
+    archives: tuple[Origin, ...]
+
+
+def _streams(
+    connection: sa.Connection, rows: Sequence[Any], when: datetime | None
+) -> tuple[str, ...]:
+    """The minor release on which each host of ``rows`` stays; empty where none does."""
+    asked = [row.host for row in rows if channels.may_stay(row.release)]
+    if not asked:
+        return ()
+    query = _newest(when, observations.c.host, observations.c.inventory)
+    found = _of_hosts(connection, query.order_by(observations.c.id), asked)
+    seen = {row.host: decode(zlib.decompress(row.inventory), _Archived) for row in found}
+    streams = {host: channels.stream(one.os, one.archives) for host, one in seen.items()}
+    return tuple(streams.get(row.host, "") for row in rows)
 
 
 def presence(

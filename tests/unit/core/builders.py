@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from suture.core.assessment.counted import groups
 from suture.core.assessment.fleet import Fleet, Interner, columns
 from suture.core.documents import digest
+from suture.core.intelligence import channels
 from suture.core.inventory import (
     Clock,
     HealthCheck,
@@ -192,10 +193,11 @@ def with_host(whole: Plan, name: str, **fields: Any) -> Plan:
 def fleet_of(inventories: Iterable[Inventory]) -> Fleet:
     """From whole inventories."""
     interner = Interner()
-    hosts, releases, sets = [], [], []
+    hosts, releases, streams, sets = [], [], [], []
     for inventory in inventories:
         counted = groups(inventory).values()
         sets.append(interner.intern(package for group in counted for package in group.packages))
         hosts.append(inventory.host)
         releases.append(inventory.os.release)
-    return columns(interner.packages, hosts, releases, sets)
+        streams.append(channels.stream(inventory.os, inventory.archives))
+    return columns(interner.packages, hosts, releases, sets, streams)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from suture.core.assessment.fleet import Fleet
-from suture.core.inventory import Inventory, OperatingSystem, Package, PackageState
+from suture.core.inventory import Inventory, OperatingSystem, Origin, Package, PackageState
 from suture.store import inventories, package_sets
 from suture.store.database import Store
 from tests.unit.core.builders import NOW, fleet_of, inventory, package
@@ -142,3 +142,10 @@ def test_an_empty_store_tells_of_nobody_since_when(store: Store) -> None:
     with store.read() as connection:
         assert inventories.presence(connection, ["web"]).since("web", "bash") is None
         assert inventories.presence(connection, []).since("web", "bash") is None
+
+
+def test_a_fleet_knows_which_hosts_stay_on_a_minor_release(store: Store) -> None:
+    eus, rhel = Origin(archive="rhel-9-for-x86_64-baseos-eus-rpms"), OperatingSystem("rhel", "9.2")
+    record(store, seen("a"), seen("b", os=rhel, archives=(eus,)), seen("c", os=rhel))
+    with store.read() as connection:
+        assert list(inventories.fleet(connection).streams) == ["", "9.2", ""]

@@ -18,7 +18,8 @@ class Fleet:
     """What counts on each host, from its newest observation.
 
     A package's id is its place in ``packages``. ``hosts`` and ``releases`` belong together; the
-    packages of host ``n`` are ``ids[starts[n]:starts[n + 1]]``, in no order.
+    packages of host ``n`` are ``ids[starts[n]:starts[n + 1]]``, in no order. ``streams`` are the
+    minor releases on which hosts stay (``channels.stream``), empty where none does.
     """
 
     packages: Sequence[Package]
@@ -26,6 +27,7 @@ class Fleet:
     releases: Sequence[str]
     starts: NDArray[np.int64]
     ids: Ids
+    streams: Sequence[str] = ()
 
 
 class Interner:
@@ -71,6 +73,7 @@ def columns(
     hosts: Sequence[str],
     releases: Sequence[str],
     sets: Sequence[Sequence[int] | Ids],
+    streams: Sequence[str] = (),
 ) -> Fleet:
     """A fleet from each host's package ids."""
     lengths = np.fromiter(map(len, sets), np.int64, len(sets))
@@ -81,4 +84,5 @@ def columns(
         releases=releases,
         starts=np.concatenate(([0], np.cumsum(lengths))),
         ids=np.concatenate(arrays) if arrays else np.empty(0, np.int32),
+        streams=streams,
     )

@@ -22,7 +22,7 @@ from suture.core.intelligence.subjects import names, on_arch, tiers
 from suture.core.versions import scheme_of
 
 _HOSTS_AT_ONCE = 2000  # bounds the memory of what is worked out between
-_TIERS = 4  # at most so many has a package
+_TIERS = 6  # at most so many has a package
 
 Ids = NDArray[np.int32]
 
@@ -78,14 +78,17 @@ def _numbered(values: Iterable[str]) -> Iterator[int]:
 
 
 class _Pairs:
-    """Numbers of (release, package): ``release * len(packages) + package``."""
+    """Numbers of (release, package): ``release * len(packages) + package``. Hosts that stay on a
+    minor release count as of a release of their own."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self.releases = tuple(dict.fromkeys(fleet.releases))
-        numbers = {release: number for number, release in enumerate(self.releases)}
         count = len(fleet.releases)
-        self.release_of = np.fromiter((numbers[one] for one in fleet.releases), np.int64, count)
+        kinds = tuple(zip(fleet.releases, fleet.streams or ("",) * count, strict=True))
+        numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
+        self.releases = tuple(release for release, _ in numbers)
+        self.streams = tuple(stream for _, stream in numbers)
+        self.release_of = np.fromiter((numbers[one] for one in kinds), np.int64, count)
         self.count = len(self.releases) * len(fleet.packages)
         packages = len(fleet.packages)
         sources = _numbered(package.source for package in fleet.packages)
@@ -149,7 +152,7 @@ def _candidates(pairs: _Pairs, table: RuleTable, used: Ids) -> _Candidates:
         package, release, scheme = packages[place], pairs.releases[number], schemes[number]
         if (release, package.source) not in ruled and (release, package.name) not in ruled:
             continue
-        for tier, subjects in enumerate(tiers(package, scheme)):
+        for tier, subjects in enumerate(tiers(package, scheme, pairs.streams[number])):
             for name, version, lane in subjects:
                 group = table.groups.get((release, name, lane))
                 if group is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from suture.core.assessment.counted import Group, groups, is_running
 from suture.core.assessment.findings import Finding, FindingState
 from suture.core.documents import Document
+from suture.core.intelligence import channels
 from suture.core.intelligence.advisories import FixState, Rule
 from suture.core.intelligence.advisory_index import AdvisoryIndex, Name, weight
 from suture.core.intelligence.subjects import Tiers, compared, names, tiers
@@ -36,13 +37,15 @@ class UnnamedUpdate(Document, frozen=True):
 
 class _Seen(Document, frozen=True):
     """What judging needs of a host. ``offers`` are the newest versions on offer, by the name that
-    rules give them; ``stale`` is package (key or name) → who still runs what it replaced."""
+    rules give them; ``stale`` is package (key or name) → who still runs what it replaced;
+    ``stream`` is the minor release on which the host stays, empty for none."""
 
     release: str
     scheme: Scheme
     index: AdvisoryIndex
     offers: Mapping[Called, AvailableVersion]
     stale: Mapping[str, str]
+    stream: str
 
 
 class _Judgement(Document, frozen=True):
@@ -59,7 +62,8 @@ def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Findi
     """
     scheme = scheme_of(inventory.os.release)
     offers, stale = _offers(inventory, scheme), _stale(inventory)
-    seen = _Seen(inventory.os.release, scheme, index, offers, stale)
+    stream = channels.stream(inventory.os, inventory.archives)
+    seen = _Seen(inventory.os.release, scheme, index, offers, stale, stream)
     findings = []
     for group in groups(inventory).values():
         by_cve: dict[str, list[_Judgement]] = {}
@@ -168,10 +172,12 @@ def _judgements(group: Group, seen: _Seen) -> Iterator[_Judgement]:
     """One for each rule that leaves some package of the group open."""
     alike: dict[tuple[Tiers, str], list[Package]] = {}
     for package in group.packages:
-        alike.setdefault((tiers(package, seen.scheme), package.arch), []).append(package)
+        alike.setdefault((tiers(package, seen.scheme, seen.stream), package.arch), []).append(
+            package
+        )
     concerned: dict[int, tuple[Rule, list[Package]]] = {}
     for packages in alike.values():
-        for rule in seen.index.about(seen.release, packages[0]):
+        for rule in seen.index.about(seen.release, packages[0], stream=seen.stream):
             concerned.setdefault(id(rule), (rule, []))[1].extend(packages)
     for rule, packages in concerned.values():
         judged = _judge(rule, packages, group.waiting, seen)
@@ -223,7 +229,9 @@ def _needs_update(rule: Rule, older: Sequence[Package], fixed: str, seen: _Seen)
             rule, FindingState.FIXABLE, older, f"{has}, {by}; {origin} offers {offers}"
         )
     where = "no enabled archive offers that"
-    if rule.channel:
+    if seen.stream and channels.minor(rule.channel) == seen.stream:
+        where = f"{rule.channel}, whose minor release this host stays on, has that"
+    elif rule.channel:
         where = f"{rule.channel} has that, and no enabled archive"
     return _Judgement(rule, FindingState.FIXED_ELSEWHERE, older, f"{has}, {by}; {where}")
 
@@ -249,7 +257,7 @@ def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Findi
     rule = first.rule
     packages = {package for one in judgements for package in one.packages}
     leader = min(first.packages, key=lambda package: (package.name != package.source, package.name))
-    others = seen.index.others(rule, leader)
+    others = seen.index.others(rule, leader, stream=seen.stream)
     disputed = ("disputed: the vendor does not accept it as a vulnerability",)
     return Finding(
         cve=rule.cve,
@@ -269,8 +277,19 @@ def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Findi
             first.reason,
             *((f"{rule.publisher}: {rule.note}",) if rule.note else ()),
             *(disputed if rule.disputed else ()),
+            *_of_other_stream(rule, seen.stream),
             *dict.fromkeys(map(otherwise, others)),
         ),
+    )
+
+
+def _of_other_stream(rule: Rule, stream: str) -> tuple[str, ...]:
+    """That the release's own word counted on a host which stays on a minor release."""
+    if not stream or channels.minor(rule.channel) == stream:
+        return ()
+    return (
+        f"this host stays on {stream}, of whose streams nothing is said: judged by the main "
+        "stream, whose versions may differ",
     )
 
 

@@ -41,7 +41,8 @@ class AdvisoryIndex:
     versions and one set of architectures the highest fixed version counts, for an earlier fix that
     needed another one was none. That holds for a publisher that names a fix for each minor release
     as well (Red Hat: 9.3 and 9.4): hosts of the older one are called open until they have the
-    newer fix, which asks for too much, where the earlier would pass what is still open.
+    newer fix, which asks for too much, where the earlier would pass what is still open. Hosts that
+    stay on a minor release are asked about apart, where its stream has a fix.
 
     What a channel that extends the release has fixed counts where the release's own archive leaves
     it open or says nothing; see :mod:`suture.core.intelligence.channels`.
@@ -77,11 +78,14 @@ class AdvisoryIndex:
         """All that count in ``package`` of ``release``."""
         return self._rules.get((release, package), {}).get(of, {})
 
-    def about(self, release: str, package: Package, cves: Set[str] | None = None) -> Iterator[Rule]:
-        """The rules that count for a package, all or those about ``cves``: about each
-        vulnerability those of the first tier (``subjects.tiers``) with any."""
+    def about(
+        self, release: str, package: Package, cves: Set[str] | None = None, *, stream: str = ""
+    ) -> Iterator[Rule]:
+        """The rules that count for a package, all or those about ``cves``, on a host of ``stream``
+        (``channels.stream``): about each vulnerability those of the first tier
+        (``subjects.tiers``) with any."""
         answered: set[str] = set()
-        for tier in tiers(package, scheme_of(release)):
+        for tier in tiers(package, scheme_of(release), stream):
             said = [
                 rule
                 for subject in tier
@@ -92,11 +96,11 @@ class AdvisoryIndex:
             yield from (rule for rule in said if rule.cve not in answered)
             answered.update(rule.cve for rule in said)
 
-    def others(self, rule: Rule, package: Package) -> tuple[Rule, ...]:
+    def others(self, rule: Rule, package: Package, *, stream: str = "") -> tuple[Rule, ...]:
         """What else is said about the vulnerability of ``rule`` in ``package`` and did not count:
         another state, or another fixed version."""
         found = {}
-        for tier in tiers(package, scheme_of(rule.release)):
+        for tier in tiers(package, scheme_of(rule.release), stream):
             for subject in tier:
                 name = (rule.release, subject.name)
                 said = self.rules(*name, subject.lane).get(rule.cve, ())
@@ -118,8 +122,9 @@ class AdvisoryIndex:
                 self._add(rule, of)
                 continue
             channel = channels.channel(rule.channel)
-            if channel.build:
-                self._add(rule, of._replace(build=channel.build))
+            build = channel.build or channels.minor(rule.channel)
+            if build:
+                self._add(rule, of._replace(build=build))
             if channel.extends:
                 self._add(rule, of._replace(build=_EXTENSION))
                 extended.add((rule.release, rule.package))

@@ -4,14 +4,19 @@ A channel that **extends** the release takes its packages further or adds some: 
 can be had. One that is **apart** has builds of its own, whose versions say nothing about those of
 the release and of which most hosts have none. Where a package shows by its version or its name that
 it is such a build, its channel is asked first.
+
+A **stream** stays on one minor release of Red Hat's (EUS, E4S, AUS, TUS): which a host does, its
+enabled repositories tell. All streams of a minor release share their builds, and what any of them
+fixed is asked first there.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from suture.core.inventory import AvailableVersion, Package
+from suture.core.inventory import AvailableVersion, OperatingSystem, Origin, Package
 
 
 class Channel(NamedTuple):
@@ -53,6 +58,13 @@ _BUILD = re.compile(
     re.IGNORECASE,
 )
 
+_MINOR = re.compile(r"(?:eus|e4s|aus|tus)[a-z_]*-([0-9]{1,3}\.[0-9]{1,3})")
+_NUMBER = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}")
+_SYSTEM = "rhel"
+_STREAM = re.compile(r"rhel-.*-(?:eus|e4s|aus|tus)(?:-|$)")
+_MAIN = re.compile(r"rhel-.*(?:-baseos|-appstream|-server)-(?:rhui-)?rpms")
+_BUILT_FOR = re.compile(r"\.(?:el|module\+el)([0-9]{1,3})[._]([0-9]{1,3})")
+
 
 def channel(name: str) -> Channel:
     """What is known of the channel called ``name``."""
@@ -63,3 +75,37 @@ def build(package: Package | AvailableVersion) -> str:
     """The mark of a build of some channel (``esm``, ``fips``); empty for the release's own."""
     found = _BUILD.search(f"{package.source} {package.source_version}")
     return found[found.lastindex or 0].lower() if found else ""
+
+
+def minor(name: str) -> str:
+    """The minor release (``9.2``) of a channel that is a stream, empty for others."""
+    found = _MINOR.fullmatch(name)
+    return found[1] if found else ""
+
+
+def may_stay(release: str) -> bool:
+    """Whether hosts of ``release`` may stay on a minor release of it."""
+    return release.partition(":")[0] == _SYSTEM
+
+
+def stream(system: OperatingSystem, archives: Iterable[Origin]) -> str:
+    """The minor release on which the host stays, empty where it moves on with the release.
+
+    With a repository of the release itself enabled it may have any of its packages, and counts
+    as one that moves on.
+    """
+    if not may_stay(system.release):
+        return ""
+    repositories = {one.archive for one in archives}
+    stays = any(_STREAM.search(one) for one in repositories)
+    moves = any(_MAIN.search(one) for one in repositories)
+    return system.version if stays and not moves and _NUMBER.fullmatch(system.version) else ""
+
+
+def is_of(package: Package, stream: str) -> bool:
+    """Whether a package on a host of ``stream`` can be one of its builds: it was not built for a
+    later minor release."""
+    if not stream:
+        return False
+    built = _BUILT_FOR.search(package.version)
+    return built is None or int(built[2]) <= int(stream.partition(".")[2])

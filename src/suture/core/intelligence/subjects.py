@@ -22,8 +22,9 @@ _ANY_ARCH = ("all", "noarch", "any")
 
 class Lane(NamedTuple):
     """``by_source``: of rules about rpm packages that name the source package. ``build`` is the
-    mark of a channel's builds, see :func:`suture.core.intelligence.channels.build`, and ``module``
-    the module stream, ``*`` for one that is not named; empty for none."""
+    mark of a channel's builds, see :func:`suture.core.intelligence.channels.build`, or the minor
+    release of a stream, and ``module`` the module stream, ``*`` for one that is not named; empty
+    for none."""
 
     by_source: bool = False
     build: str = ""
@@ -44,19 +45,21 @@ _BY_SOURCE = Lane(by_source=True)
 Tiers = tuple[tuple[Subject, ...], ...]
 
 
-def tiers(package: Package, scheme: Scheme) -> Tiers:
-    """The subjects of a package. What is said in one tier about a vulnerability goes before what
-    is said about it in those behind: the word on such builds before the word on the release's own,
-    and that on the binary package before that on its source."""
+def tiers(package: Package, scheme: Scheme, stream: str = "") -> Tiers:
+    """The subjects of a package, on a host of a ``stream`` where there is one. What is said in one
+    tier about a vulnerability goes before what is said about it in those behind: the word on such
+    builds before the word on the release's own, and that on the binary package before that on its
+    source."""
     if scheme is Scheme.RPM:
         found = _rpm_tiers(package)
     else:
         found = ((Subject(package.source, package.source_version, BASE),),)
-    build = channels.build(package)
-    if not build:
-        return found
+    builds = (channels.build(package), stream if channels.is_of(package, stream) else "")
     apart = tuple(
-        tuple(one._replace(lane=one.lane._replace(build=build)) for one in tier) for tier in found
+        tuple(one._replace(lane=one.lane._replace(build=build)) for one in tier)
+        for build in builds
+        if build
+        for tier in found
     )
     return apart + found
 

@@ -11,14 +11,34 @@ from suture.core.assessment.matching import match, names_of
 from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.intelligence.rule_table import rule_table
-from suture.core.inventory import Inventory, Kernel, OperatingSystem, Package, PackageState
+from suture.core.inventory import (
+    Inventory,
+    Kernel,
+    OperatingSystem,
+    Origin,
+    Package,
+    PackageState,
+)
 from tests.unit.core.builders import fleet_of, host, inventory, package
 
 DEBIAN, ALMA = OperatingSystem("debian", "12"), OperatingSystem("almalinux", "9")
+RHEL = OperatingSystem("rhel", "9.2")
+STAYS = (Origin(archive="rhel-9-for-x86_64-baseos-eus-rpms"),)
 CVES = ("CVE-2026-1", "CVE-2026-2")
 
 versions = st.sampled_from(
-    ("1-1", "1-2", "1:1-2", "2-1", "2-2.module_el9", "1-1+esm2", "1-2.fips.1", "not a version")
+    (
+        "1-1",
+        "1-2",
+        "1:1-2",
+        "2-1",
+        "2-2.module_el9",
+        "1-1+esm2",
+        "1-2.fips.1",
+        "1-2.el9_2",
+        "1-1.el9_4",
+        "not a version",
+    )
 )
 archs = st.sampled_from(("amd64", "i386", "all"))
 modules = st.sampled_from(("", "", "m:1"))
@@ -49,7 +69,7 @@ images = st.builds(
 def affected(draw: st.DrawFn) -> Affected:
     state = draw(st.sampled_from((FixState.FIXED,) * 6 + tuple(FixState)))
     return Affected(
-        release=draw(st.sampled_from((DEBIAN, ALMA))).release,
+        release=draw(st.sampled_from((DEBIAN, ALMA, RHEL))).release,
         package=draw(
             st.one_of(names, names, st.sampled_from(("linux-signed-amd64", "kernel-core")))
         ),
@@ -58,7 +78,11 @@ def affected(draw: st.DrawFn) -> Affected:
         introduced=draw(st.sampled_from(("", "", "1-2", "2-1"))),
         module=draw(modules),
         archs=draw(st.sampled_from(((), (), ("amd64",), ("i386", "s390x")))),
-        channel=draw(st.sampled_from(("", "", "", "esm-infra", "epel", "fips-updates", "eus-9.2"))),
+        channel=draw(
+            st.sampled_from(
+                ("", "", "", "esm-infra", "epel", "fips-updates", "eus-9.2", "server-teradata")
+            )
+        ),
         by_source=draw(st.booleans()),
     )
 
@@ -80,7 +104,8 @@ def inventories(draw: st.DrawFn) -> Inventory:
     return inventory(
         "host",
         own + draw(st.lists(images, max_size=2, unique=True)),
-        os=draw(st.sampled_from((DEBIAN, ALMA))),
+        os=draw(st.sampled_from((DEBIAN, ALMA, RHEL))),
+        archives=draw(st.sampled_from(((), STAYS))),
         third_party=tuple(one.key for one in third_party),
         kernel=Kernel(
             draw(st.sampled_from(("6.1.0-1-amd64", "1-2.amd64"))),

@@ -462,3 +462,50 @@ def test_open_exactly_when_some_package_is_older_than_the_highest_fix(
     assert len(findings) == (1 if is_open else 0)
     for finding in findings:
         assert (finding.state is FindingState.FIXABLE) == (compare(offered, highest) >= 0)
+
+
+EUS = (Origin(archive="rhel-9-for-x86_64-baseos-eus-rpms"),)
+MAIN = (Origin(archive="rhel-9-for-x86_64-baseos-rpms"),)
+
+
+@pytest.mark.parametrize(
+    ("archives", "version", "fixed", "says"),
+    [
+        (
+            EUS,
+            "1-1.el9_2",
+            "1-5.el9_2",
+            "e4s-9.2, whose minor release this host stays on, has that",
+        ),
+        (EUS, "1-5.el9_2", "closed", ""),
+        (EUS, "1-5.el9_4", "1-9.el9_4", "judged by the main stream"),
+        (MAIN, "1-5.el9_2", "1-9.el9_4", "no enabled archive offers that"),
+    ],
+)
+def test_a_host_that_stays_on_a_minor_release_is_judged_by_its_streams(
+    archives: tuple[Origin, ...], version: str, fixed: str, says: str
+) -> None:
+    about = {"release": "rhel:9", "publisher": "redhat"}
+    said = [
+        advisory("1-9.el9_4", **about),
+        advisory("1-2.el9_2", channel="eus-9.2", **about),
+        advisory("1-5.el9_2", channel="e4s-9.2", **about),
+        advisory("1-1.el9_0", channel="eus-9.0", **about),
+    ]
+    seen = inventory(
+        "web",
+        [package(version=version, source_version=version)],
+        os=OperatingSystem("rhel", "9.2"),
+        archives=archives,
+    )
+    findings = found(seen, *said)
+    assert [one.fixed for one in findings] == ([] if fixed == "closed" else [fixed])
+    assert all(says in "; ".join(one.reasons) for one in findings)
+
+
+def test_where_no_stream_has_a_word_the_main_one_counts_and_that_is_said() -> None:
+    seen = inventory(
+        "web", [package(version="1-1.el9_2")], os=OperatingSystem("rhel", "9.2"), archives=EUS
+    )
+    (one,) = found(seen, advisory("1-9.el9_4", release="rhel:9", publisher="redhat"))
+    assert one.reasons[-1].startswith("this host stays on 9.2, of whose streams nothing is said")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from suture.core.intelligence.channels import build, channel
+from suture.core.intelligence.channels import build, channel, is_of, minor, stream
+from suture.core.inventory import OperatingSystem, Origin
 from tests.unit.core.builders import package
 
 
@@ -59,3 +60,61 @@ def test_channels_extend_the_release_or_are_apart(name: str, extends: bool) -> N
 )
 def test_a_channel_s_builds_show_by_version_or_name(source: str, version: str, mark: str) -> None:
     assert build(package(source, version)) == mark
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("eus-9.2", "9.2"),
+        ("e4s-8.4", "8.4"),
+        ("eus_long_life-6.4", "6.4"),
+        ("els-7", ""),
+        ("aus-8", ""),
+        ("esm-infra", ""),
+    ],
+)
+def test_a_stream_names_its_minor_release(name: str, of: str) -> None:
+    assert minor(name) == of
+
+
+@pytest.mark.parametrize(
+    ("version", "repositories", "stays"),
+    [
+        (
+            "9.2",
+            ["rhel-9-for-x86_64-baseos-eus-rpms", "rhel-9-for-x86_64-appstream-eus-rpms"],
+            True,
+        ),
+        ("8.4", ["rhel-8-for-x86_64-baseos-tus-rpms"], True),
+        ("8.6", ["rhui-rhel-8-for-x86_64-baseos-e4s-rhui-rpms"], True),
+        ("7.7", ["rhel-7-server-aus-rpms", "epel"], True),
+        ("9.2", ["rhel-9-for-x86_64-baseos-rpms"], False),
+        ("9.2", ["rhel-9-for-x86_64-baseos-eus-rpms", "rhel-9-for-x86_64-baseos-rpms"], False),
+        ("7.7", ["rhel-7-server-aus-rpms", "rhel-7-server-rpms"], False),
+        ("9", ["rhel-9-for-x86_64-baseos-eus-rpms"], False),
+        ("9.2", [], False),
+    ],
+)
+def test_repositories_tell_whether_a_host_stays_on_its_minor_release(
+    version: str, repositories: list[str], stays: bool
+) -> None:
+    archives = [Origin(archive=one) for one in repositories]
+    assert stream(OperatingSystem("rhel", version), archives) == (version if stays else "")
+    assert stream(OperatingSystem("almalinux", version), archives) == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "of_stream"),
+    [
+        ("5.14.0-284.30.1.el9_2", True),
+        ("1.20.1-16.el9", True),
+        ("1:1.20.1-16.module+el9.2.0+1+a", True),
+        ("5.14.0-427.16.1.el9_4", False),
+        ("1:1.20.1-16.module+el9.4.0+1+a", False),
+    ],
+)
+def test_what_was_built_for_a_later_release_is_none_of_the_stream_s(
+    version: str, of_stream: bool
+) -> None:
+    assert is_of(package(version=version), "9.2") == of_stream
+    assert not is_of(package(version=version), "")
