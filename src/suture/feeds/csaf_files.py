@@ -1,7 +1,8 @@
 """Fetching what a CSAF provider publishes: at first an archive of all, later what has changed.
 
 Beside the documents lies ``changes.csv``, where each document's path stands with the time of its
-last change, and at some publishers ``deletions.csv`` in the same form.
+last change, and at some publishers ``deletions.csv`` in the same form. Beside a file there may be
+another with its SHA-256, against which it is checked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from suture.feeds.feed import FeedFile, Source
+from suture.feeds.feed import FeedError, FeedFile, MissingError, Source
 from suture.reading import MAX_MEMBER, UnreadableError, members, opened, text_of
 
 CHANGES = "changes.csv"
@@ -41,7 +42,7 @@ def fetch_changes(
     """The ``fetch`` of a feed of documents in ``folder``.
 
     ``archive`` tells the name of the archive. ``deletions``: there is a list of them. ``hashes``:
-    beside each document lies a file with its SHA-256, against which it is checked.
+    every document has a hash beside it, and one without is refused.
     """
 
     def fetch(source: Source) -> Sequence[FeedFile]:
@@ -50,20 +51,21 @@ def fetch_changes(
         if deletions:
             gone = _read(source.get(folder + DELETIONS, max_bytes=_MAX_LOG))
             gone = {path: at for path, at in gone.items() if changed.get(path, at) <= at}
+        hashed = _Hashed(source, hashes)
         if source.since is not None:
             since = source.since - _OVERLAP
             new = [path for path in _newer(changed, since) if path not in gone]
             if len(new) <= _MAX_CHANGES:
                 removed = tuple(map(_cve, _newer(gone, since)))
-                listed = [_document(source, folder + path, hashes) for path in new]
+                listed = [hashed.document(folder + path) for path in new]
                 return [replace(log, partial=True, removed=removed), *listed]
         name = archive(source)
         new = [path for path in _newer(changed, _archived_at(name, changed)) if path not in gone]
         return [
             replace(
-                source.get(name),
+                hashed.archive(name),
                 changed=True,
-                parts=tuple(_document(source, folder + path, hashes) for path in new),
+                parts=tuple(hashed.document(folder + path) for path in new),
                 removed=tuple(map(_cve, gone)),
             )
         ]
@@ -85,14 +87,35 @@ def documents(file: FeedFile) -> Iterator[tuple[str, bytes]]:
             yield from documents(part)
 
 
-def _document(source: Source, name: str, hashes: bool) -> FeedFile:
-    if not hashes:
-        return source.get(name, max_bytes=MAX_MEMBER, partial=True)
-    listed = source.get(f"{name}.sha256", max_bytes=1000, partial=True)
-    match = _SHA256.match(text_of(listed.location, limit=1000) + "\n")
-    if match is None:
-        raise UnreadableError(f"{listed.name} names no SHA-256")
-    return source.get(name, sha256=match[1], max_bytes=MAX_MEMBER, partial=True)
+class _Hashed:
+    """Gets files and holds them against their hashes. Where one document has none and none is
+    ``required``, no other is asked for one."""
+
+    def __init__(self, source: Source, required: bool) -> None:
+        self._source = source
+        self._required = required
+        self._published = True
+
+    def archive(self, name: str) -> FeedFile:
+        return self._source.get(name, sha256=self._hash(name) or "")
+
+    def document(self, name: str) -> FeedFile:
+        digest = self._hash(name) if self._published else None
+        if digest is None:
+            if self._required:
+                raise FeedError(f"there is no hash for {name}")
+            self._published = False
+        return self._source.get(name, sha256=digest or "", max_bytes=MAX_MEMBER, partial=True)
+
+    def _hash(self, name: str) -> str | None:
+        try:
+            listed = self._source.get(f"{name}.sha256", max_bytes=1000, partial=True)
+        except MissingError:
+            return None
+        match = _SHA256.match(text_of(listed.location, limit=1000) + "\n")
+        if match is None:
+            raise UnreadableError(f"{listed.name} names no SHA-256")
+        return match[1]
 
 
 def _newer(log: Mapping[str, datetime], since: datetime) -> list[str]:

@@ -33,6 +33,10 @@ class FeedError(Exception):
         self.remedy = remedy or "The last good state of this feed stays in use; try again later."
 
 
+class MissingError(FeedError):
+    """There is no such file at the feed's address."""
+
+
 class FeedFile(Document, frozen=True):
     """A fetched file. ``name`` is its path below the feed's address, ``path`` where it lies.
 
@@ -73,8 +77,8 @@ class Source(Protocol):
         """The file at ``name``, a path (and query) below the feed's address.
 
         Asks whether it has changed and goes on where a download was cut off. Raises
-        :class:`FeedError` where it cannot be had, is larger than ``max_bytes``, or its SHA-256 is
-        not ``sha256`` (as the publisher's own index names it).
+        :class:`MissingError` where there is none, and :class:`FeedError` where it cannot be had, is
+        larger than ``max_bytes``, or its SHA-256 is not ``sha256`` (as the publisher names it).
         """
 
 

@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 
 from suture import __version__
 from suture.core.documents import Document
-from suture.feeds.feed import FeedError, FeedFile
+from suture.feeds.feed import FeedError, FeedFile, MissingError
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes that are there, and the bytes in all where known."""
@@ -100,7 +100,11 @@ class FileSource:
         if sha256 and digest != sha256.lower():
             if path.parent == self.directory:
                 path.unlink()
-            raise FeedError(f"{name} is not what the publisher's index names: its SHA-256 differs")
+            raise FeedError(
+                f"{name} is not what its publisher says: its SHA-256 differs",
+                "The last good state stays in use. Try again: it may have been replaced meanwhile. "
+                "Where it stays so, look at the mirror, or at what stands between.",
+            )
         before = self.seen.get(name)
         file = FeedFile(
             name=name,
@@ -117,7 +121,7 @@ class FileSource:
         if not path.is_relative_to(root):
             raise FeedError(f"{name[:200]!a} would leave {root}")
         if not path.is_file():
-            raise FeedError(f"{path} does not exist", "Complete the mirror, or choose another.")
+            raise MissingError(f"{path} does not exist", "Complete the mirror, or choose another.")
         return path
 
     def _download(self, name: str, max_bytes: int) -> tuple[Path, Validators]:
@@ -194,7 +198,8 @@ def _requested(
             if url.startswith("https://") and final.startswith("http://"):
                 raise FeedError(f"{place} sent us on to {final[:200]!a}, which is not encrypted")
             if response.status not in (200, 206, 304, 416):
-                raise FeedError(f"{place} answered {response.status} for {urlsplit(url).path}")
+                kind = MissingError if response.status in (404, 410) else FeedError
+                raise kind(f"{place} answered {response.status} for {urlsplit(url).path}")
             yield response
         finally:
             response.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from suture.core.intelligence.advisories import Advisory, Affected
-from suture.feeds.feed import FeedError, FeedFile
+from suture.feeds.feed import FeedError, FeedFile, MissingError
 from suture.reading import UnreadableError
 
 ROOT = Path(__file__).parents[3]
@@ -52,7 +52,7 @@ class Pretended:
     ) -> FeedFile:
         self.asked.append(name)
         if name not in self.files:
-            raise FeedError(f"there is no {name}")
+            raise MissingError(f"there is no {name}")
         data = self.files[name].read_bytes()
         if sha256 and hashlib.sha256(data).hexdigest() != sha256:
             raise FeedError(f"{name} is not what the index names")

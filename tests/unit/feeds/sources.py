@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from suture.feeds.feed import FeedError, FeedFile
+from suture.feeds.feed import FeedFile, MissingError
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "feeds"
 
@@ -43,7 +43,7 @@ class Shelf:
     ) -> FeedFile:
         self.asked.append(name)
         if name not in self.content:
-            raise FeedError(f"{name} is not there")
+            raise MissingError(f"{name} is not there")
         path = self.directory / str(len(self.asked))
         path.write_bytes(self.content[name])
         return FeedFile(name, str(path), partial=partial)

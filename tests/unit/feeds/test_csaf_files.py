@@ -110,6 +110,30 @@ def test_documents_are_held_against_their_hashes(files: dict[str, Path], tmp_pat
         fetch(Pretended(files))
 
 
+def test_an_archive_is_held_against_the_hash_beside_it(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    listed = files[NAME + ".sha256"] = tmp_path / "archive.sha256"
+    listed.write_text(f"{sha256(files[NAME].read_bytes()).hexdigest()}  {NAME}\n")
+    (archive,) = fetch(Pretended(files))
+    assert archive.name == NAME
+    listed.write_text(f"{'0' * 64}  {NAME}\n")
+    with pytest.raises(FeedError):
+        fetch(Pretended(files))
+
+
+def test_where_documents_have_no_hashes_one_is_asked_for(files: dict[str, Path]) -> None:
+    source = Pretended(files)
+    fetch(source)
+    asked = [name for name in source.asked if name.endswith(".json.sha256")]
+    assert asked == ["2024/cve-2024-0002.json.sha256"]
+
+
+def test_a_document_without_its_hash_is_refused_where_all_have_one(files: dict[str, Path]) -> None:
+    with pytest.raises(FeedError, match="no hash for 2024/cve-2024-0002"):
+        fetch_changes(lambda source: NAME, hashes=True)(Pretended(files))
+
+
 @pytest.mark.parametrize(
     "text",
     [
