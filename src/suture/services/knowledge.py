@@ -20,13 +20,16 @@ from suture.store.feeds import FeedState
 # Of two that say one thing about a CVE the earlier is believed.
 _ENRICHING = ("nvd", "nvd-api", "cve", "vulnrichment", "cisa-kev")
 
+# EPEL's feeds speak of packages that the releases themselves do not have.
+_BESIDE = "epel-"
+
 
 class Knowledge:
     """All that is said about the releases of a fleet, read once for all of its hosts.
 
     ``names`` are all that the index is wanted for, None for everything. ``spoken_of`` are the
-    releases about which anything is said, about whatever package: of others nothing is known,
-    which is not the same as nothing open. ``published`` is (source, source version) → the day it
+    releases about whose own packages anything is said: of others nothing is known, which is not
+    the same as nothing open. ``published`` is (source, source version) → the day it
     came out. ``stale`` is publisher → how old its word is, where that is too old to be relied on.
     ``in_force`` are the controls that stand in for patches.
     """
@@ -56,7 +59,9 @@ class Knowledge:
             found += changelogs.advisories(entries, release=one.release, installed=one.since)
             for version, day in changelogs.published(entries).items():
                 self.published[(one.source, version)] = day
-        said = {affected.release for one in found for affected in one.affected}
+        said = {
+            affected.release for one in found for affected in one.affected if not affected.channel
+        }
         self.spoken_of = frozenset(said.union(spoken_of))
         if names is None:
             self.index = AdvisoryIndex(found)
@@ -117,7 +122,7 @@ def known_about(
                 connection, releases, known_at=known_at, names=names
             )
         ]
-        spoken_of = records.spoken_of(connection, releases, known_at=known_at)
+        spoken_of = records.spoken_of(connection, releases, but_for=_BESIDE, known_at=known_at)
         states = feeds.listing(connection)
         in_force = controls.listing(connection, at=at)
     return Knowledge(

@@ -150,15 +150,21 @@ _naming = msgspec.json.Decoder(_Naming)
 
 
 def spoken_of(
-    connection: sa.Connection, releases: Collection[str], *, known_at: datetime | None = None
+    connection: sa.Connection,
+    releases: Collection[str],
+    *,
+    but_for: str,
+    known_at: datetime | None = None,
 ) -> set[str]:
-    """Those of ``releases`` about which any feed says something, as known at a time, else now."""
+    """Those of ``releases`` about which any feed says something, as known at a time, else now.
+    Feeds whose names begin with ``but_for`` do not count."""
+    others = feed_records.c.feed.not_like(f"{but_for}%")
     return {
         release
         for release in releases
         if connection.execute(
             sa.select(feed_records.c.id)
-            .where(feed_records.c.release == release, *_known(known_at))
+            .where(feed_records.c.release == release, others, *_known(known_at))
             .limit(1)
         ).first()
     }

@@ -134,6 +134,12 @@ def test_an_rpm_host_of_whose_release_no_feed_speaks_is_unknown(
     assert (one.host, one.release) == ("rpm", release)
     assert remedy in one.remedy
 
+    beside = Affected(release, "curl", FixState.FIXED, "2", channel="epel")
+    with fleet.opened(place) as store, store.begin() as connection:
+        rows = records.rows(Advisory("E-1", "fedora", ("CVE-2026-0100",), (beside,)))
+        records.apply(connection, "epel-9", "all", rows, day(31))
+    assert fleet_findings(place).unjudged == overview(place).unjudged == (one,)
+
     affected = Affected(one.release, "curl", FixState.FIXED, "2")
     with fleet.opened(place) as store, store.begin() as connection:
         rows = records.rows(Advisory("A-1", "them", ("CVE-2026-0100",), (affected,)))

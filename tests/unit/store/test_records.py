@@ -78,8 +78,9 @@ def test_of_which_releases_something_is_known(store: Store) -> None:
         records.apply(connection, "tracker", "all", all_rows(advisory("1")), at(1))
     with store.read() as connection:
         asked = {"debian:12", "fedora:40"}
-        assert records.spoken_of(connection, asked) == {"debian:12"}
-        assert records.spoken_of(connection, asked, known_at=at(0)) == set()
+        assert records.spoken_of(connection, asked, but_for="epel-") == {"debian:12"}
+        assert records.spoken_of(connection, asked, but_for="epel-", known_at=at(0)) == set()
+        assert records.spoken_of(connection, asked, but_for="track") == set()
 
 
 def test_what_is_said_again_goes_on_and_what_is_not_ends(store: Store) -> None:
