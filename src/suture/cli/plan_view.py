@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from suture.services.plans import Rehearsed
 
 _TAKEN = ("selected", "required")
+_THEN = {
+    "roll-back-wave": "; the wave is taken back",
+    "roll-back-all": "; all are taken back",
+}
 
 
 def print_plan(
@@ -51,7 +55,11 @@ def print_plan(
 def _print_waves(out: Console, plan: Plan) -> None:
     made = table("Wave", "Ring", "|Hosts", "At once", "About", "Then", "Pauses when", title="Order")
     for wave in plan.waves:
-        tolerated = wave.max_failures if plan.rollback_on_failure else 0
+        action = plan.on_failure(wave).value
+        tolerated = 0 if action == "pause" else wave.max_failures
+        pauses = f"more than {tolerated} fail" if tolerated else "one fails"
+        if wave.min_verified:
+            pauses += f", or fewer than {wave.min_verified} % are verified"
         longest = max((plan.host(name).estimated_s for name in wave.hosts), default=0.0)
         rounds = -(-len(wave.hosts) // max(wave.parallel, 1))
         made.add_row(
@@ -61,7 +69,7 @@ def _print_waves(out: Console, plan: Plan) -> None:
             plain(wave.parallel),
             plain(duration(longest * rounds)),
             plain(f"soak {duration(wave.soak_s)}" if wave.soak_s else "no soak"),
-            plain(f"more than {tolerated} fail" if tolerated else "one fails"),
+            plain(pauses + _THEN.get(action, "")),
         )
     out.print(made)
     for limit in plan.services:

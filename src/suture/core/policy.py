@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from msgspec import Meta, field
 from suture.core.documents import Document
 from suture.core.host_patterns import matches as matches
 from suture.core.inventory import HealthCheck, HealthCheckKind
+from suture.core.planning.plan import OnFailure as OnFailure
 from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
 from suture.core.policies.approvals import ApprovalPolicy
@@ -48,17 +48,12 @@ LoadSeconds = Annotated[int, Meta(ge=10, le=600, description="seconds, 10 to 600
 _TWIN_NEEDS = ("/", "/etc", "/etc/apt", "/usr", "/var", "/var/lib", "/var/lib/apt", "/var/lib/dpkg")
 
 
-class OnFailure(StrEnum):
-    """What becomes of a host that was changed and is not well."""
-
-    ROLL_BACK_HOST = "roll-back-host"
-    PAUSE = "pause"
-
-
 class RingPolicy(Document, frozen=True, kw_only=True):
     """One ring. It takes ``hosts`` by pattern, a ``share`` of the fleet, or, with neither, the
     rest. ``soak`` is the time to watch it before the next ring; ``approval`` asks a person before
-    this ring starts; more than ``max_failures`` failures pause the rollout.
+    this ring starts; more than ``max_failures`` failures pause the rollout, and ``on_failure``,
+    the policy's own where it is not said, tells what is taken back. ``min_verified`` is the share
+    of the ring that has to be patched and verified before the next one.
     """
 
     name: Name
@@ -68,6 +63,8 @@ class RingPolicy(Document, frozen=True, kw_only=True):
     soak: Duration = "0s"
     max_failures: Tally = 0
     approval: bool = False
+    on_failure: OnFailure | None = None
+    min_verified: Percent | None = None
 
     def __post_init__(self) -> None:
         if self.hosts and self.share is not None:

@@ -23,6 +23,9 @@ rings:
     soak: 10m                # watch it for so long before the next ring starts
     max_failures: 0          # one more pauses the rollout
     approval: false          # true: a person has to let this ring start
+                             # on_failure: as below, for this ring alone
+                             # min_verified: 90%, or the rollout pauses before the next ring;
+                             # without it, more than half of a ring skipped pauses it
   - name: early
     share: 25%
     parallel: 20
@@ -90,7 +93,9 @@ propose_checks: true
 # never, if-needed or always
 reboot: if-needed
 
-# A host that was changed and is not well: roll-back-host, or pause and leave it to a person.
+# A host that was changed and is not well: roll-back-host, or pause and leave it to a person. Where
+# more fail than max_failures, roll-back-wave also takes back all patched hosts of that wave, and
+# roll-back-all those of the whole rollout, within the limits of their services.
 on_failure: roll-back-host
 
 concurrency:

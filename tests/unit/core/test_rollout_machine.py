@@ -13,10 +13,11 @@ from itertools import pairwise
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
-from suture.core.planning.plan import LeftOut, Plan, Slot, Timetable
+from suture.core.planning.plan import LeftOut, OnFailure, Plan, Slot, Timetable
 from suture.core.planning.windows import Freeze, Window
 from suture.core.rollout.progress import (
     ActionKind,
@@ -60,6 +61,8 @@ def plans(draw: st.DrawFn) -> Plan:
             max_failures=draw(st.integers(0, 2)),
             soak_s=draw(st.sampled_from([0.0, 60.0])),
             approval=draw(st.booleans()),
+            on_failure=draw(st.sampled_from([UNSET, *OnFailure])),
+            min_verified=draw(st.sampled_from([UNSET, 50, 100])),
         )
         for index, (begin, end) in enumerate(pairwise(cuts))
     ]
@@ -140,12 +143,14 @@ class Rollout(RuleBasedStateMachine):
                     self.may_start_now(before)
                     self.is_in_its_window(action.host)
                     self.starts[action.host] += 1
+                else:
+                    self.may_take_back(before, action.host)
                 self.state = host_started(self.state, action.host, phase, "", self.now)
             elif action.kind is ActionKind.CLOSE_WAVE:
                 assert action.wave is not None
                 self.state = close_wave(self.state, action.wave, self.now)
             elif action.kind is ActionKind.PAUSE:
-                self.state = pause(self.state, action.reason)
+                self.state = pause(self.state, action.reason, action.take_back)
             elif action.kind is ActionKind.FINISH:
                 self.state = finish(self.state)
 
@@ -159,6 +164,22 @@ class Rollout(RuleBasedStateMachine):
         for wave_ in self.plan.waves:
             failed = {name for name in wave_.hosts if phases[name].is_failure}
             assert len(failed - set(state.tolerated)) <= wave_.max_failures
+
+    def may_take_back(self, state: RolloutState, host: str) -> None:
+        """A host that failed, or one that is well in a wave that is given up, where its service
+        can spare it."""
+        phases = self.phases()
+        wave_ = self.plan.waves[self.plan.wave_of[host]]
+        if phases[host] is HostPhase.FAILED:
+            assert self.plan.on_failure(wave_) is not OnFailure.PAUSE
+            return
+        assert phases[host] is HostPhase.DONE
+        assert wave_.index in state.taking_back
+        assert state.status is not RolloutStatus.RUNNING
+        gone = {entry.host for entry in self.plan.left_out if entry.unknown}
+        for limit in self.plan.limits_of.get(host, ()):
+            out = [m for m in limit.members if m in gone or phases[m].is_out]
+            assert len(out) < limit.max_out
 
     def is_in_its_window(self, host: str) -> None:
         """Inside of one of its windows, with enough left of it, and in no freeze; by the clock."""
@@ -279,7 +300,8 @@ class Rollout(RuleBasedStateMachine):
     def every_failed_host_has_its_way_back_or_is_reported(self) -> None:
         phases = self.phases()
         for host in self.failed:
-            if self.plan.rollback_on_failure:
+            wave_ = self.plan.waves[self.plan.wave_of[host]]
+            if self.plan.on_failure(wave_) is not OnFailure.PAUSE:
                 assert phases[host] is not HostPhase.FAILED
             else:
                 assert phases[host].is_failure or phases[host] is HostPhase.DONE

@@ -13,6 +13,8 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 
+from msgspec import UNSET
+
 from suture.core.controls import fault, masked_units
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheckKind
@@ -91,6 +93,9 @@ def _waves(plan: Plan) -> Iterator[Problem]:
     for wave in plan.waves:
         if wave.parallel < 1 or wave.max_failures < 0 or wave.soak_s < 0:
             message = "parallel below 1, or a negative soak or failure limit"
+            yield _error("wave-limits", _name(wave), message, _REPLAN)
+        if wave.min_verified is not UNSET and not 1 <= wave.min_verified <= 100:
+            message = f"is to have {wave.min_verified} % of its hosts verified"
             yield _error("wave-limits", _name(wave), message, _REPLAN)
         if not wave.hosts:
             yield _warning("empty-wave", _name(wave), "has no hosts", _REPLAN)

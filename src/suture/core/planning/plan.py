@@ -23,6 +23,17 @@ class RebootRule(StrEnum):
     ALWAYS = "always"
 
 
+class OnFailure(StrEnum):
+    """What becomes of a host that was changed and is not well, and, where more of a wave fail than
+    may, of those patched so far: nothing, those of the wave, or all of the rollout are taken back.
+    """
+
+    PAUSE = "pause"
+    ROLL_BACK_HOST = "roll-back-host"
+    ROLL_BACK_WAVE = "roll-back-wave"
+    ROLL_BACK_ALL = "roll-back-all"
+
+
 def _no_jump() -> None:
     return None
 
@@ -72,7 +83,9 @@ class Wave(Document, frozen=True):
 
     A wave starts when the one before it is closed, that one's ``soak_s`` is over, and, with
     ``approval``, a person let it start. More than ``max_failures`` failures in it pause the
-    rollout.
+    rollout, and ``on_failure`` says what is taken back then, where it is not what the plan says.
+    It closes where at least ``min_verified`` percent of its hosts are patched and verified; without
+    that, where not more than half were skipped.
     """
 
     index: int
@@ -82,6 +95,8 @@ class Wave(Document, frozen=True):
     soak_s: float
     max_failures: int
     approval: bool
+    on_failure: OnFailure | UnsetType = UNSET
+    min_verified: int | UnsetType = UNSET
 
 
 class ServiceLimit(Document, frozen=True):
@@ -228,6 +243,12 @@ class Plan(Document, frozen=True, dict=True):
     def host(self, name: str) -> HostPlan:
         """Raises :class:`KeyError`."""
         return self.by_host[name]
+
+    def on_failure(self, wave: Wave) -> OnFailure:
+        """What follows a failure in the wave."""
+        if wave.on_failure is not UNSET:
+            return wave.on_failure
+        return OnFailure.ROLL_BACK_HOST if self.rollback_on_failure else OnFailure.PAUSE
 
     def slot(self, name: str) -> Slot | None:
         """None where the plan says nothing about time."""

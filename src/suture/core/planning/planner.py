@@ -91,7 +91,7 @@ def make_plan(
         services=service_limits(hosts, policy),
         left_out=tuple(sorted(out.values(), key=lambda entry: entry.host)),
         held_back=tuple(held_back),
-        rollback_on_failure=policy.on_failure is OnFailure.ROLL_BACK_HOST,
+        rollback_on_failure=policy.on_failure is not OnFailure.PAUSE,
         jump_limits=tuple((jump, policy.concurrency.per_jump) for jump in jumps),
         timetable=table,
         approvals=policy.approvals if policy.approvals != ApprovalPolicy() else UNSET,

@@ -13,11 +13,13 @@ from datetime import date
 from functools import lru_cache
 from types import MappingProxyType
 
+from msgspec import UNSET, UnsetType
+
 from suture.core.documents import Document
 from suture.core.host_patterns import HostGroups
 from suture.core.inventory import Host
-from suture.core.planning.plan import HostPlan, ServiceLimit, Wave
-from suture.core.policy import Policy
+from suture.core.planning.plan import HostPlan, OnFailure, ServiceLimit, Wave
+from suture.core.policy import Policy, RingPolicy
 from suture.core.words import seconds, share_of
 
 
@@ -92,11 +94,20 @@ def waves(
             soak_s=seconds(ring.soak),
             max_failures=ring.max_failures,
             approval=ring.approval,
+            on_failure=_on_failure(ring, policy),
+            min_verified=int(ring.min_verified.removesuffix("%")) if ring.min_verified else UNSET,
         )
         for index, (lane, ring) in enumerate(
             (lane, ring) for lane, ring in used if (lane, ring.name) in lanes
         )
     )
+
+
+def _on_failure(ring: RingPolicy, policy: Policy) -> OnFailure | UnsetType:
+    """Unset where it is what the plan as a whole says, which knows two answers alone."""
+    wanted = ring.on_failure or policy.on_failure
+    usual = OnFailure.PAUSE if policy.on_failure is OnFailure.PAUSE else OnFailure.ROLL_BACK_HOST
+    return UNSET if wanted is usual else wanted
 
 
 def service_limits(hosts: Sequence[Host], policy: Policy) -> tuple[ServiceLimit, ...]:

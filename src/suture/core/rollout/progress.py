@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from suture.core.planning.plan import Plan, Wave
+from msgspec import UNSET
+
+from suture.core.planning.plan import OnFailure, Plan, Wave
 from suture.core.planning.windows import Span, next_fit
 from suture.core.rollout.approvals import standing
 from suture.core.rollout.limits import Room
@@ -22,6 +24,7 @@ from suture.core.rollout.state import RolloutStatus as RolloutStatus
 from suture.core.rollout.state import Signal as Signal
 
 _NO_WINDOW = "no window admits them within a year"
+_GIVEN_UP = "well, and taken back with the others"
 
 
 def current_wave(plan: Plan, state: RolloutState) -> Wave | None:
@@ -40,8 +43,10 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
 
     Ways back come first and are given while paused and after an abort as well. A wave starts when
     the one before it is closed, its soak is over, and, where asked, a person approved. It closes
-    when each of its hosts has come to an end and not more than half were skipped: a wave that
-    mostly did not happen has shown nothing. A host starts only where one of its windows is open
+    when each of its hosts has come to an end and enough of them were verified (at least not more
+    than half skipped): a wave that mostly did not happen has shown nothing. Where more fail than
+    may, the rollout pauses, and the hosts patched so far are taken back as far as the wave says,
+    within the limits of their services. A host starts only where one of its windows is open
     for as long as it needs with its way back; what runs is never interrupted, and ways back wait
     for no window. After FINISH only ways back that a person asks for are left.
     """
@@ -52,10 +57,10 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     if state.status is RolloutStatus.RUNNING:
         return (*ways_back, *tick.advance(bool(ways_back)))
     if state.status is RolloutStatus.PAUSED:
-        return (*ways_back, _wait(f"paused: {state.reason}"))
+        return (*ways_back, _wait(f"paused: {state.reason}{tick.left_patched}"))
     if tick.at_work or tick.to_take_back or ways_back:
         return (*ways_back, _wait("aborted; waiting for the hosts at work"))
-    return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}"),)
+    return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}{tick.left_patched}"),)
 
 
 def asked_back(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAction, ...]:
@@ -82,8 +87,17 @@ class Tick:
         self.to_take_back = [
             host.host
             for host in busy
-            if host.phase is HostPhase.FAILED and plan.rollback_on_failure
+            if host.phase is HostPhase.FAILED and self._takes_back(host.host)
         ]
+        asked = {one.host for one in state.asked}
+        self.to_undo = [
+            name
+            for wave in plan.waves
+            if wave.index in state.taking_back
+            for name in wave.hosts
+            if self.by_name[name].phase is HostPhase.DONE and name not in asked
+        ]
+        self.no_room: dict[str, str] = {}
         self.failed: list[list[HostState]] = [[] for _ in plan.waves]
         for host in busy:
             if host.phase.is_failure and host.host not in self.tolerated:
@@ -94,13 +108,25 @@ class Tick:
             if host.phase.is_out:
                 self.room.take(host.host, at_work=host.phase.is_at_work)
 
+    def _takes_back(self, host: str) -> bool:
+        wave = self.plan.waves[self.plan.wave_of[host]]
+        return self.plan.on_failure(wave) is not OnFailure.PAUSE
+
     def ways_back(self) -> tuple[NextAction, ...]:
+        """Those of failed hosts first, then those of patched ones that the rollout gives up."""
         actions = []
         for host in self.to_take_back:
             if not self.room.jump_refusal(host):
                 self.room.go_to_work(host)
                 reason = self.by_name[host].reason
                 actions.append(NextAction(ActionKind.ROLL_BACK_HOST, reason, host=host))
+        for host in self.to_undo:
+            wave = self.plan.waves[self.plan.wave_of[host]]
+            if why := self.room.way_back_refusal(host, wave.parallel, is_out=False):
+                self.no_room[host] = why
+            else:
+                self.room.take(host, at_work=True)
+                actions.append(NextAction(ActionKind.ROLL_BACK_HOST, _GIVEN_UP, host=host))
         return tuple(actions)
 
     def asked_back(self) -> tuple[NextAction, ...]:
@@ -134,11 +160,19 @@ class Tick:
     def _goes_back(self, host: str) -> bool:
         return self.by_name[host].phase is HostPhase.ROLLING_BACK
 
+    @property
+    def left_patched(self) -> str:
+        """Why hosts that are to be taken back are not, in words; empty where none is."""
+        if self.at_work or not self.no_room:
+            return ""
+        why = "; ".join(sorted(set(self.no_room.values()))[:3])
+        return f"; {len(self.no_room)} are still patched for want of room ({why})"
+
     def advance(self, way_back_given: bool) -> tuple[NextAction, ...]:
         """The way forward of a running rollout."""
         trouble = self._trouble()
         if trouble:
-            return (NextAction(ActionKind.PAUSE, trouble),)
+            return (trouble,)
         busy = bool(self.at_work or self.to_take_back)
         if self.wave is None:
             finish = NextAction(ActionKind.FINISH, "every wave is closed")
@@ -163,16 +197,33 @@ class Tick:
         starts, refused, later = self._starts(self.wave)
         return {} if starts or later else refused
 
-    def _trouble(self) -> str:
-        """Why the rollout has to stop, empty where it need not."""
+    def _trouble(self) -> NextAction | None:
+        """The PAUSE where the rollout has to stop, None where it need not."""
         for wave, failed in zip(self.plan.waves, self.failed, strict=True):
-            limit = wave.max_failures if self.plan.rollback_on_failure else 0
+            limit = 0 if self.plan.on_failure(wave) is OnFailure.PAUSE else wave.max_failures
             if len(failed) > limit:
                 causes = "; ".join(f"{h.host} {h.phase}: {h.reason}" for h in failed[:3])
-                return f"{len(failed)} failed in {wave.ring}, {limit} may: {causes}"
+                return self._give_up(
+                    wave, f"{len(failed)} failed in {wave.ring}, {limit} may: {causes}"
+                )
             if wave is self.wave:
                 break
-        return ""
+        return None
+
+    def _give_up(self, wave: Wave, reason: str) -> NextAction:
+        """The PAUSE after what went wrong in the wave, with what is taken back for it."""
+        take_back: tuple[int, ...] = (wave.index,)
+        match self.plan.on_failure(wave):
+            case OnFailure.ROLL_BACK_WAVE:
+                what = f"the patched hosts of {wave.ring} are taken back"
+            case OnFailure.ROLL_BACK_ALL:
+                take_back = tuple(one.index for one in self.plan.waves)
+                what = "all patched hosts are taken back"
+            case _:
+                return NextAction(ActionKind.PAUSE, reason, wave=wave.index)
+        return NextAction(
+            ActionKind.PAUSE, f"{reason}; {what}", wave=wave.index, take_back=take_back
+        )
 
     def _gate(self, wave: Wave) -> NextAction | None:
         """The WAIT before the wave may start, None when it may."""
@@ -241,16 +292,33 @@ class Tick:
             problem = f"no room for {len(refused)} hosts of {wave.ring} ({why}): "
             remedy = "bring those back, or resume to leave these out"
             return NextAction(ActionKind.PAUSE, problem + remedy, wave=wave.index)
+        return self._too_few(wave) or NextAction(
+            ActionKind.CLOSE_WAVE, f"{wave.ring} is through", wave=wave.index
+        )
+
+    def _too_few(self, wave: Wave) -> NextAction | None:
+        """The PAUSE of a wave that has shown too little, None where it has shown enough."""
         skipped = [
             self.by_name[host]
             for host in wave.hosts
             if self.by_name[host].phase is HostPhase.SKIPPED and host not in self.tolerated
         ]
-        if 2 * len(skipped) > len(wave.hosts):
-            causes = "; ".join(f"{host.host}: {host.reason}" for host in skipped[:3])
+        causes = "; ".join(f"{host.host}: {host.reason}" for host in skipped[:3])
+        if wave.min_verified is not UNSET:
+            counted = [host for host in wave.hosts if host not in self.tolerated]
+            verified = sum(self.by_name[host].phase is HostPhase.DONE for host in counted)
+            if 100 * verified >= wave.min_verified * len(counted):
+                return None
+            problem = (
+                f"{wave.ring} is inconclusive, {verified} of {len(counted)} hosts are verified and "
+                f"{wave.min_verified} % have to be"
+            )
+        elif 2 * len(skipped) > len(wave.hosts):
             problem = f"{wave.ring} is inconclusive, {len(skipped)} of {len(wave.hosts)} skipped"
-            return NextAction(ActionKind.PAUSE, f"{problem}: {causes}", wave=wave.index)
-        return NextAction(ActionKind.CLOSE_WAVE, f"{wave.ring} is through", wave=wave.index)
+        else:
+            return None
+        reason = f"{problem}: {causes}" if causes else problem
+        return NextAction(ActionKind.PAUSE, reason, wave=wave.index)
 
 
 def _wait(reason: str, wave: int | None = None, until: datetime | None = None) -> NextAction:

@@ -89,7 +89,8 @@ class RolloutState(Document, frozen=True):
     """``approvals`` are those given so far, ``approved`` waves that were let pass before approvals
     were recorded with their person. ``reason`` says why it is paused or aborted; ``tolerated`` are
     the hosts whose failure or skip a person has accepted by resuming. ``asked`` are the hosts that
-    wait to go back, in the order of the waves. ``started_by`` is the actor.
+    wait to go back, in the order of the waves. ``started_by`` is the actor. ``taking_back`` are the
+    waves whose patched hosts all have to be taken back, until a person resumes.
     """
 
     rollout: str
@@ -103,6 +104,7 @@ class RolloutState(Document, frozen=True):
     asked: tuple[AskedBack, ...] = ()
     approvals: tuple[Approval, ...] = ()
     started_by: str = ""
+    taking_back: tuple[int, ...] = ()
 
 
 class Signal(StrEnum):
@@ -124,10 +126,12 @@ class ActionKind(StrEnum):
 
 
 class NextAction(Document, frozen=True, gc=False):
-    """``until`` is when a WAIT ends by itself, None where a person or a host must act."""
+    """``until`` is when a WAIT ends by itself, None where a person or a host must act. With a
+    PAUSE, ``take_back`` are the waves whose patched hosts are taken back."""
 
     kind: ActionKind
     reason: str
     host: str = ""
     wave: int | None = None
     until: datetime | None = None
+    take_back: tuple[int, ...] = ()

@@ -96,7 +96,7 @@ def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetim
                 assert action.wave is not None
                 state = close_wave(state, action.wave, now)
             case ActionKind.PAUSE:
-                state = pause(state, action.reason)
+                state = pause(state, action.reason, action.take_back)
             case ActionKind.FINISH:
                 state = finish(state)
             case _:
@@ -189,11 +189,12 @@ def close_wave(state: RolloutState, index: int, now: datetime) -> RolloutState:
     return replace(state, closed=(*state.closed, ClosedWave(index, now)))
 
 
-def pause(state: RolloutState, reason: str) -> RolloutState:
-    """Stop starting hosts. A rollout that is not running stays as it is."""
+def pause(state: RolloutState, reason: str, take_back: tuple[int, ...] = ()) -> RolloutState:
+    """Stop starting hosts, and take back those of the waves in ``take_back``. A rollout that is
+    not running stays as it is."""
     if state.status is not RolloutStatus.RUNNING:
         return state
-    return replace(state, status=RolloutStatus.PAUSED, reason=reason)
+    return replace(state, status=RolloutStatus.PAUSED, reason=reason, taking_back=take_back)
 
 
 def finish(state: RolloutState) -> RolloutState:
@@ -214,8 +215,9 @@ def apply_signal(
 ) -> RolloutState:
     """What a person said, ``by`` whom; ``reason`` says who and why.
 
-    To resume accepts every failure and skip so far. Where there is none to accept and services
-    have no room for the hosts that wait, it leaves those hosts out: limits hold for people too.
+    To resume accepts every failure and skip so far, and what is still patched is left so. Where
+    there is none to accept and services have no room for the hosts that wait, it leaves those
+    hosts out: limits hold for people too.
     Raises :class:`RefusedError` for a signal that makes no sense now.
     """
     _refuse_over(state)
@@ -263,7 +265,7 @@ def _refuse_over(state: RolloutState) -> None:
 
 
 def _resume(plan: Plan, state: RolloutState, now: datetime) -> RolloutState:
-    running = replace(state, status=RolloutStatus.RUNNING, reason="")
+    running = replace(state, status=RolloutStatus.RUNNING, reason="", taking_back=())
     troubled = [h.host for h in state.hosts if _is_trouble(h) and h.host not in state.tolerated]
     if troubled:
         return replace(running, tolerated=(*state.tolerated, *troubled))

@@ -68,6 +68,7 @@ ENTRY = LedgerEntry("bash", "amd64", "5.1", "5.2", Reason.HELD)
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], parallel=0))),
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], max_failures=-1))),
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], soak_s=-1.0))),
+        ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], min_verified=101))),
         ("service-unlimited", replace(GOOD, services=())),
         ("service-limit", replace(GOOD, services=(ServiceLimit("web", ("a", "b"), 0),))),
         ("service-limit", replace(GOOD, services=(ServiceLimit("web", ("a", "b"), 2),))),

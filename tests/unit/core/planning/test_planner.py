@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from suture.core.assessment.findings import Finding, FindingState
 from suture.core.controls import Control, Mask
@@ -89,6 +90,20 @@ def test_a_plan_remembers_its_parent_and_what_is_held_back() -> None:
     made = planned([host("a")], parent="abc", held_back=[held], policy=policy)
     assert (made.parent, made.held_back) == ("abc", (held,))
     assert not made.rollback_on_failure
+    assert {wave.on_failure for wave in made.waves} == {UNSET}
+
+
+def test_a_wave_says_what_the_plan_as_a_whole_does_not() -> None:
+    rings = (
+        RingPolicy(name="canary", share=1, min_verified="90%"),
+        RingPolicy(name="rest", on_failure=OnFailure.ROLL_BACK_ALL),
+    )
+    policy = Policy(rings=rings, on_failure=OnFailure.ROLL_BACK_WAVE)
+    first, second = planned([host(f"h{n}") for n in range(4)], policy=policy).waves
+    assert (first.on_failure, first.min_verified) == (OnFailure.ROLL_BACK_WAVE, 90)
+    assert (second.on_failure, second.min_verified) == (OnFailure.ROLL_BACK_ALL, UNSET)
+    usual = planned([host("a")]).waves[0]
+    assert not {b"on_failure", b"min_verified"} & set(encode(usual).replace(b'"', b" ").split())
 
 
 @pytest.mark.parametrize(
