@@ -188,6 +188,7 @@ def _print_next(out: Console, view: RolloutView) -> None:
     if any(host.phase.is_at_work for host in state.hosts):
         _say(out, f"rollout watch {rollout.id}", "go on with it")
     elif rollout.is_over:
+        _print_correction(out, view)
         if any(host.phase.value == "done" for host in state.hosts):
             out.print(plain(f"Prove it again at any time: suture verify {rollout.id}", "dim"))
     elif state.status.value == "paused":
@@ -201,6 +202,28 @@ def _print_next(out: Console, view: RolloutView) -> None:
         _say(out, f"rollout approve {rollout.id}", "let its next wave start")
     else:
         _say(out, f"rollout watch {rollout.id}", "go on with it")
+
+
+def _print_correction(out: Console, view: RolloutView) -> None:
+    """What was held back, for how many hosts, and how these get the rest."""
+    from suture.core.rollout.holding import left_out
+
+    state = view.rollout.state
+    waiting = left_out(view.plan, state)
+    if not waiting:
+        return
+    for held in state.held_back:
+        text = f"{held.source} {held.version} is held back: {held.reason}"
+        out.print(plain(text, "bold yellow", limit=1500))
+    hosts = f"{len(waiting)} host{'' if len(waiting) == 1 else 's'}"
+    if view.corrected:
+        out.print(plain(f"{hosts} left out; plan {view.corrected} has the rest for them:"))
+        _say(out, f"rehearse {view.corrected}", "prove it on twins")
+        _say(out, f"rollout start {view.corrected}", "then roll it out")
+    else:
+        out.print(plain(f"{hosts} left out. When there is more to do for them:"))
+        options = " ".join(f"--hold-back {one.source}@{one.version}" for one in state.held_back)
+        _say(out, f"plan create --parent {view.plan.id} {options}", "a plan without it")
 
 
 def _say(out: Console, command: str, what: str) -> None:

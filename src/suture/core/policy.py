@@ -230,6 +230,7 @@ class Policy(Document, frozen=True, kw_only=True):
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
     on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
+    max_held_back: Tally = 1
     concurrency: Concurrency = Concurrency()
     preflight: PreflightPolicy = PreflightPolicy()
     configuration: ConfigurationPolicy = ConfigurationPolicy()

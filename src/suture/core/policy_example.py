@@ -98,6 +98,10 @@ reboot: if-needed
 # roll-back-all those of the whole rollout, within the limits of their services.
 on_failure: roll-back-host
 
+# Where a failed host's steps suspect source packages, at most so many are held back for all others
+# while the rest goes on; more, or 0, and the failure counts against max_failures.
+max_held_back: 1
+
 concurrency:
   total: 50                  # hosts at work at once, whatever the rings say
   per_jump: 10               # of these behind one jump host

@@ -163,8 +163,9 @@ async def _do_work(document: str) -> str:
                 break
         judge = outcomes.after_way_back if work.way_back else outcomes.after_patching
         phase, reason = judge(reports)
+        named = () if work.way_back else outcomes.suspects(reports)
         await context.transact(
-            lambda connection: records.finish_host(connection, work, phase, reason, _now())
+            lambda connection: records.finish_host(connection, work, phase, reason, _now(), named)
         )
     finally:
         await context.runner.release(work)

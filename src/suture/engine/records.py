@@ -7,7 +7,7 @@ a worker that was given up and wakes up again records nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -106,13 +106,18 @@ def finish_step(
 
 
 def finish_host(
-    connection: sa.Connection, work: HostWork, phase: HostPhase, reason: str, now: datetime
+    connection: sa.Connection,
+    work: HostWork,
+    phase: HostPhase,
+    reason: str,
+    now: datetime,
+    suspects: Sequence[str] = (),
 ) -> bool:
     """Record how a host's work ended; False where it is not at that work any more."""
     rollout = get(connection, work.rollout)
     if not work.is_current(host_state(rollout.state, work.host)):
         return False
-    state = transitions.host_finished(rollout.state, work.host, phase, reason, now)
+    state = transitions.host_finished(rollout.state, work.host, phase, reason, now, suspects)
     advance(connection, rollout, state)
     events.append(
         connection,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
@@ -259,7 +260,7 @@ def _carry_out(
         if not moves:
             return state, actions, False
         for action in moves:
-            log.add(_KINDS[action.kind], action.host, reason=action.reason, wave=action.wave)
+            log.add(_KINDS[action.kind], action.host, **_told(action))
         state = transitions.carried_out(state, moves, log.now)
         if moves[-1].kind is ActionKind.FINISH:
             return state, (), True
@@ -276,9 +277,21 @@ def _carry_out_asked(
     return transitions.carried_out(state, moves, log.now), actions[len(moves) :]
 
 
+def _told(action: NextAction) -> dict[str, Any]:
+    """What an event says about an action."""
+    told: dict[str, Any] = {"reason": action.reason, "wave": action.wave}
+    if action.take_back:
+        told["take_back"] = action.take_back
+    if action.held:
+        told |= {"source": action.held.source, "version": action.held.version}
+    return told
+
+
 _KINDS = {
     ActionKind.START_HOST: "host.patching",
     ActionKind.ROLL_BACK_HOST: "host.rolling-back",
+    ActionKind.HOLD_BACK: "package.held-back",
+    ActionKind.LEAVE_OUT: "host.skipped",
     ActionKind.CLOSE_WAVE: "wave.closed",
     ActionKind.PAUSE: "rollout.paused",
     ActionKind.FINISH: "rollout.finished",

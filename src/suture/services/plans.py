@@ -13,7 +13,7 @@ from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
 from suture.core.planning import planner
 from suture.core.planning.lint import Problem, has_errors, lint
-from suture.core.planning.plan import HeldBack, Plan
+from suture.core.planning.plan import HeldBack, LeftOut, Plan
 from suture.core.planning.timing import is_timed
 from suture.core.policy import Policy
 from suture.services import controls, fleet, policies
@@ -92,11 +92,13 @@ def make(
     hosts: Sequence[Host],
     policy: Policy,
     held_back: Sequence[HeldBack],
+    left_out: Sequence[LeftOut] = (),
     controls: Sequence[Control] = (),
     packages: bool = True,
     parent: str | None,
 ) -> Plan:
-    """The plan that follows from what is stored; it is not kept."""
+    """The plan that follows from what is stored; it is not kept. ``left_out`` are of ``hosts``,
+    and count for shares and limits alone."""
     with store.read() as connection:
         seen = inventories.latest(connection)
         presence = inventories.presence(connection, {host.name for host in hosts})
@@ -117,6 +119,7 @@ def make(
         findings=[finding for one in assessments for finding in one.findings],
         policy=policy,
         now=now,
+        left_out=left_out,
         held_back=tuple(held_back),
         controls=controls,
         parent=parent,

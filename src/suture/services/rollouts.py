@@ -14,6 +14,7 @@ from suture.core.inventory import Host
 from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
+from suture.core.rollout.holding import left_out
 from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
@@ -26,7 +27,7 @@ from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.ticks import Tick
-from suture.services import fleet, mitigating, plans, policies, rehearsals
+from suture.services import correcting, fleet, mitigating, plans, policies, rehearsals
 from suture.services.collecting import Collected, clock, collect
 from suture.services.connections import connector
 from suture.services.errors import NotFoundError, RefusedError
@@ -45,12 +46,14 @@ OnTick = Callable[[Tick], None]
 
 
 class RolloutView(Document, frozen=True):
-    """A rollout with its plan, everything that its steps reported, and what it waits for."""
+    """A rollout with its plan, everything that its steps reported, and what it waits for.
+    ``corrected`` is the plan, if there is one, for the hosts that it left out."""
 
     rollout: StoredRollout
     plan: Plan
     reports: tuple[StepReport, ...]
     waiting: tuple[NextAction, ...] = ()
+    corrected: str = ""
 
 
 class Proof(Document, frozen=True):
@@ -146,7 +149,9 @@ def view_of(store: Store, rollout: StoredRollout) -> RolloutView:
         plan = stored_plans.get(connection, rollout.plan)
         reports = rollouts.step_reports(connection, rollout.id)
     assert plan is not None
-    return RolloutView(rollout, plan, reports, _waiting(plan, rollout))
+    follows = correcting.corrected(store, rollout, plan)
+    corrected = follows.id if follows else ""
+    return RolloutView(rollout, plan, reports, _waiting(plan, rollout), corrected)
 
 
 def _waiting(plan: Plan, rollout: StoredRollout) -> tuple[NextAction, ...]:
@@ -201,10 +206,13 @@ def drive(
         ):
             driver.drive(rollout.id, on_event=on_event, on_tick=on_tick)
         after = get(store, rollout.id)
-        mitigating.record_rollout(store, ticks.load_plan(store, after.id), after.state, clock())
+        plan = ticks.load_plan(store, after.id)
+        mitigating.record_rollout(store, plan, after.state, clock())
         untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
-        touched = [host.host for host in after.state.hosts if host.phase not in untouched]
-        asyncio.run(_look_again(workspace, store, policy, enrolled, touched))
+        held = left_out(plan, after.state)
+        seen = [h.host for h in after.state.hosts if h.phase not in untouched or h.host in held]
+        asyncio.run(_look_again(workspace, store, policy, enrolled, seen))
+        correcting.correct(store, after, plan, policy)
         return view_of(store, after)
 
 

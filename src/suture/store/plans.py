@@ -42,6 +42,16 @@ def listing(connection: sa.Connection) -> tuple[Plan, ...]:
     return tuple(decode(row.document, Plan) for row in rows)
 
 
+def corrections(connection: sa.Connection, parent: str) -> tuple[Plan, ...]:
+    """The plans that correct ``parent``, newest first."""
+    rows = connection.execute(
+        sa.select(plans.c.document)
+        .where(plans.c.parent == parent)
+        .order_by(plans.c.created_at.desc())
+    )
+    return tuple(decode(row.document, Plan) for row in rows)
+
+
 def save_rehearsal(
     connection: sa.Connection,
     *,

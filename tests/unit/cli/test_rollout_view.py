@@ -9,7 +9,7 @@ from rich.console import Console
 from suture.cli.rollout_view import exit_code, live, print_rollout
 from suture.core.documents import encode
 from suture.core.evidence import Check, Event, Step, StepReport, Verdict
-from suture.core.planning.plan import Plan
+from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.progress import ActionKind, HostPhase, NextAction, RolloutStatus
 from suture.services.rollouts import RolloutView
@@ -61,6 +61,21 @@ def test_a_paused_rollout_offers_a_plan_without_the_suspect() -> None:
     printed = _printed(paused)
     assert "--hold-back nginx@1.22.1-9+deb12u1   a plan without it" in printed
     assert "suture rollout abort abc   start nothing more" in printed
+
+
+def test_what_was_held_back_names_the_plan_for_those_left_out() -> None:
+    plan = builders.plan([builders.wave(0, ["a", "b"])])
+    view = _view(plan, over=True, phase=HostPhase.SKIPPED)
+    held = HeldBack("nginx", "1.22.1-9+deb12u1", "failed on c: it hurt")
+    state = replace(view.rollout.state, held_back=(held,))
+    view = replace(view, rollout=replace(view.rollout, state=state))
+    printed = _printed(view)
+    assert "nginx 1.22.1-9+deb12u1 is held back: failed on c: it hurt" in printed
+    assert "suture plan create --parent" in printed
+    printed = _printed(replace(view, corrected="def"))
+    assert "2 hosts left out; plan def has the rest for them:" in printed
+    assert "suture rehearse def" in printed
+    assert "suture rollout start def" in printed
 
 
 def test_proof_is_offered_where_a_host_was_patched() -> None:

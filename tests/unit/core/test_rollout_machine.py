@@ -7,6 +7,7 @@ given, reloads the state from its bytes at any time, and reports ends in any ord
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 from suture.core.documents import decode, encode
 from suture.core.planning.plan import LeftOut, OnFailure, Plan, Slot, Timetable
 from suture.core.planning.windows import Freeze, Window
+from suture.core.rollout.holding import bringing
 from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
@@ -30,6 +32,7 @@ from suture.core.rollout.progress import (
 from suture.core.rollout.transitions import (
     RefusedError,
     apply_signal,
+    carried_out,
     close_wave,
     finish,
     host_finished,
@@ -37,12 +40,14 @@ from suture.core.rollout.transitions import (
     pause,
     start,
 )
-from tests.unit.core.builders import NOW, plan, wave
+from tests.unit.core.builders import NOW, change, plan, wave, with_host
 
 STARTS = {
     ActionKind.START_HOST: HostPhase.PATCHING,
     ActionKind.ROLL_BACK_HOST: HostPhase.ROLLING_BACK,
 }
+TAKEN_BACK = (HostPhase.FAILED, HostPhase.ROLLING_BACK, HostPhase.ROLLED_BACK)
+SUSPECTS = st.lists(st.sampled_from(["nginx", "openssl", "other"]), unique=True)
 ENDS = {
     HostPhase.PATCHING: [HostPhase.DONE, HostPhase.SKIPPED, HostPhase.FAILED, HostPhase.LOST],
     HostPhase.ROLLING_BACK: [HostPhase.ROLLED_BACK, HostPhase.ROLLBACK_FAILED, HostPhase.LOST],
@@ -82,7 +87,10 @@ def plans(draw: st.DrawFn) -> Plan:
         jumps=jumps,
         jump_limits=(("jump", draw(st.integers(1, 3))),),
         rollback_on_failure=draw(st.booleans()),
+        max_held_back=draw(st.sampled_from([UNSET, 0, 1, 2])),
     )
+    for name in names[::2]:
+        whole = with_host(whole, name, changes=(change("nginx"), change("openssl")))
     return draw(times(whole)) if draw(st.booleans()) else whole
 
 
@@ -132,20 +140,23 @@ class Rollout(RuleBasedStateMachine):
     def at_work(self) -> list[str]:
         return [name for name, phase in self.phases().items() if phase.is_at_work]
 
-    def tick(self, carried_out: int) -> None:
+    def tick(self, so_many: int) -> None:
         """Ask, and carry out the first so many answers."""
         before = self.state
-        for action in next_actions(self.plan, self.state, self.now)[:carried_out]:
+        for action in next_actions(self.plan, self.state, self.now)[:so_many]:
             if action.kind in STARTS:
                 phase = STARTS[action.kind]
                 if phase is HostPhase.PATCHING:
                     assert before.status is RolloutStatus.RUNNING
                     self.may_start_now(before)
                     self.is_in_its_window(action.host)
+                    assert action.host not in bringing(self.plan, before.held_back)
                     self.starts[action.host] += 1
                 else:
                     self.may_take_back(before, action.host)
                 self.state = host_started(self.state, action.host, phase, "", self.now)
+            elif action.kind in (ActionKind.HOLD_BACK, ActionKind.LEAVE_OUT):
+                self.state = carried_out(self.state, [action], self.now)
             elif action.kind is ActionKind.CLOSE_WAVE:
                 assert action.wave is not None
                 self.state = close_wave(self.state, action.wave, self.now)
@@ -157,13 +168,20 @@ class Rollout(RuleBasedStateMachine):
     def may_start_now(self, state: RolloutState) -> None:
         """Soaks are over and failures within their limits, whatever the machine thinks."""
         phases = {host.host: host.phase for host in state.hosts}
+        held = {one.source for one in state.held_back}
+        contained = {
+            host.host
+            for host in state.hosts
+            if host.suspects and held.issuperset(host.suspects) and host.phase in TAKEN_BACK
+        }
+        assert not contained or len(held) <= (self.plan.max_held_back or 0)
         closed = {wave.index: wave.at for wave in state.closed}
         for before, after in pairwise(self.plan.waves):
             if before.index in closed and after.index not in closed:
                 assert self.now >= closed[before.index] + timedelta(seconds=before.soak_s)
         for wave_ in self.plan.waves:
             failed = {name for name in wave_.hosts if phases[name].is_failure}
-            assert len(failed - set(state.tolerated)) <= wave_.max_failures
+            assert len(failed - set(state.tolerated) - contained) <= wave_.max_failures
 
     def may_take_back(self, state: RolloutState, host: str) -> None:
         """A host that failed, or one that is well in a wave that is given up, where its service
@@ -195,20 +213,22 @@ class Rollout(RuleBasedStateMachine):
         frozen = (NOW + timedelta(minutes=FROZEN)).date()
         assert not slot.freezes or (self.now.date() != frozen and end.date() != frozen)
 
-    def end(self, host: str, phase: HostPhase) -> None:
-        self.state = host_finished(self.state, host, phase, "so it ended", self.now)
+    def end(self, host: str, phase: HostPhase, suspects: Sequence[str] = ()) -> None:
+        self.state = host_finished(self.state, host, phase, "so it ended", self.now, suspects)
         if phase is HostPhase.FAILED:
             self.failed.add(host)
 
-    @rule(carried_out=st.integers(0, 20))
-    def look(self, carried_out: int) -> None:
-        self.tick(carried_out)
+    @rule(so_many=st.integers(0, 20))
+    def look(self, so_many: int) -> None:
+        self.tick(so_many)
 
     @precondition(lambda self: self.at_work())
     @rule(data=st.data())
     def host_ends(self, data: st.DataObject) -> None:
         host = data.draw(st.sampled_from(self.at_work()))
-        self.end(host, data.draw(st.sampled_from(ENDS[self.phases()[host]])))
+        phase = data.draw(st.sampled_from(ENDS[self.phases()[host]]))
+        failed = phase is HostPhase.FAILED
+        self.end(host, phase, data.draw(SUSPECTS) if failed else ())
 
     @precondition(lambda self: HostPhase.LOST in self.phases().values())
     @rule()
@@ -257,8 +277,7 @@ class Rollout(RuleBasedStateMachine):
         closed = {wave_.index for wave_ in self.state.closed}
         phases = self.phases()
         for before, after in pairwise(self.plan.waves):
-            begun = any(phases[name] is not HostPhase.WAITING for name in after.hosts)
-            if begun:
+            if any(self.starts[name] for name in after.hosts):
                 assert before.index in closed
                 approved = {given.wave for given in self.state.approvals}
                 assert not after.approval or after.index in approved

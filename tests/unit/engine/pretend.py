@@ -28,8 +28,9 @@ _CHANGING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY, Step.ROLL_BACK)
 
 
 class PretendRunner:
-    """``fails`` maps host to the step that fails there; ``stop_at`` is ``apply:before``,
-    ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that comes there.
+    """``fails`` maps host to the step that fails there and blames ``suspects``; ``stop_at`` is
+    ``apply:before``, ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that
+    comes there.
     ``raises`` and ``hangs`` are hosts whose first step does so."""
 
     def __init__(
@@ -37,6 +38,7 @@ class PretendRunner:
         directory: Path,
         *,
         fails: dict[str, str] | None = None,
+        suspects: tuple[str, ...] = (),
         stop_at: str = "",
         raises: str = "",
         hangs: str = "",
@@ -44,6 +46,7 @@ class PretendRunner:
     ) -> None:
         self.directory = directory
         self.fails = fails or {}
+        self.suspects = suspects
         self.stop_at = stop_at
         self.raises = raises
         self.hangs = hangs
@@ -75,6 +78,7 @@ class PretendRunner:
             seconds=0.0,
             reason=reason,
             changed_host=step in _CHANGING,
+            suspects=self.suspects if verdict is Verdict.FAIL else (),
         )
 
     async def release(self, work: HostWork) -> None:

@@ -19,8 +19,9 @@ from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import ticks
 from suture.engine.driver import LeaseLostError, driving
 from suture.engine.records import StepFinished
-from suture.store import events, rollouts, signals, workers
-from suture.store.database import Store
+from suture.store import events, plans, rollouts, signals, workers
+from suture.store.database import Store, open_store
+from tests.unit.core import builders
 from tests.unit.engine.pretend import PretendRunner
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +76,34 @@ def test_a_failed_host_is_taken_back_and_the_rest_is_not_started(
         "web2": HostPhase.WAITING,
         "web3": HostPhase.WAITING,
     }
+
+
+def test_a_suspect_is_held_back_and_the_log_says_so(tmp_path: Path) -> None:
+    plan = builders.plan(
+        [builders.wave(0, ["web1", "web2", "web3"], parallel=1, soak_s=0.0)], max_held_back=1
+    )
+    plan = builders.with_host(plan, "web3", changes=(builders.change("curl"),))
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
+    with store.begin() as connection:
+        plans.save(connection, plan)
+    ticks.start_rollout(
+        store, plan, "r1", actor="kim", without_rehearsal=False, now=datetime.now(UTC)
+    )
+    tick = _drive(store, PretendRunner(tmp_path, fails={"web1": "verify"}, suspects=("nginx",)))
+    assert tick.rollout.state.status is RolloutStatus.DONE
+    assert _phases(store) == {
+        "web1": HostPhase.ROLLED_BACK,
+        "web2": HostPhase.SKIPPED,
+        "web3": HostPhase.DONE,
+    }
+    assert [one.source for one in tick.rollout.state.held_back] == ["nginx"]
+    with store.read() as connection:
+        log = list(events.stream(connection, subject="r1"))
+    assert [(e.kind, e.host) for e in log if "held" in e.kind or "skipped" in e.kind] == [
+        ("package.held-back", ""),
+        ("host.skipped", "web2"),
+    ]
+    store.close()
 
 
 def test_a_person_resumes_and_the_rest_goes_on(store: Store, tmp_path: Path) -> None:

@@ -191,7 +191,8 @@ class Plan(Document, frozen=True, dict=True):
 
     ``parent`` is the plan that this one corrects, for example after a failed rehearsal. Without a
     ``timetable`` every host may be worked on at any time. ``approvals`` say who has to agree to
-    what, and are left out where the policy says nothing of it.
+    what, and are left out where the policy says nothing of it. ``max_held_back`` is how many source
+    packages that fail a rollout may hold back and go on; without it, every failure counts.
     """
 
     schema: int
@@ -207,6 +208,7 @@ class Plan(Document, frozen=True, dict=True):
     jump_limits: tuple[tuple[str, int], ...] = ()
     timetable: Timetable | UnsetType = UNSET
     approvals: ApprovalPolicy | UnsetType = UNSET
+    max_held_back: int | UnsetType = UNSET
 
     @cached_property
     def id(self) -> str:
@@ -215,6 +217,15 @@ class Plan(Document, frozen=True, dict=True):
     @cached_property
     def by_host(self) -> Mapping[str, HostPlan]:
         return {host.host: host for host in self.hosts}
+
+    @cached_property
+    def bringing(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """Source package and version → the hosts that get it."""
+        hosts: dict[tuple[str, str], list[str]] = {}
+        for host in self.hosts:
+            for pair in {(change.source, change.source_version) for change in host.changes}:
+                hosts.setdefault(pair, []).append(host.host)
+        return {pair: tuple(names) for pair, names in hosts.items()}
 
     @cached_property
     def jump_of(self) -> Mapping[str, str]:

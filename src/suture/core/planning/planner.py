@@ -95,6 +95,7 @@ def make_plan(
         jump_limits=tuple((jump, policy.concurrency.per_jump) for jump in jumps),
         timetable=table,
         approvals=policy.approvals if policy.approvals != ApprovalPolicy() else UNSET,
+        max_held_back=policy.max_held_back,
     )
 
 

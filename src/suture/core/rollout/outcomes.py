@@ -26,6 +26,12 @@ def after_patching(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
     return HostPhase.LOST, f"its state is unknown; {reason}"
 
 
+def suspects(reports: Sequence[StepReport]) -> tuple[str, ...]:
+    """The source packages that steps which failed held responsible, sorted."""
+    failed = (one for one in reports if one.verdict is Verdict.FAIL)
+    return tuple(sorted({name for one in failed for name in one.suspects}))
+
+
 def after_way_back(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
     """The phase after the way back: proved by its check, whatever the way there reported."""
     check = next((one for one in reports if one.step is Step.VERIFY_ROLL_BACK), None)

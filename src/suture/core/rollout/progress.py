@@ -13,6 +13,7 @@ from msgspec import UNSET
 from suture.core.planning.plan import OnFailure, Plan, Wave
 from suture.core.planning.windows import Span, next_fit
 from suture.core.rollout.approvals import standing
+from suture.core.rollout.holding import bringing, contained, to_hold_back
 from suture.core.rollout.limits import Room
 from suture.core.rollout.state import ActionKind as ActionKind
 from suture.core.rollout.state import ClosedWave as ClosedWave
@@ -46,9 +47,11 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     when each of its hosts has come to an end and enough of them were verified (at least not more
     than half skipped): a wave that mostly did not happen has shown nothing. Where more fail than
     may, the rollout pauses, and the hosts patched so far are taken back as far as the wave says,
-    within the limits of their services. A host starts only where one of its windows is open
-    for as long as it needs with its way back; what runs is never interrupted, and ways back wait
-    for no window. After FINISH only ways back that a person asks for are left.
+    within the limits of their services. A failure for which a package is suspected holds that
+    package back instead, as far as the plan allows: hosts that were to get it are left out and the
+    others go on. A host starts only where one of its windows is open for as long as it needs with
+    its way back; what runs is never interrupted, and ways back wait for no window. After FINISH
+    only ways back that a person asks for are left.
     """
     if state.status is RolloutStatus.DONE:
         return asked_back(plan, state, now)
@@ -57,7 +60,7 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     if state.status is RolloutStatus.RUNNING:
         return (*ways_back, *tick.advance(bool(ways_back)))
     if state.status is RolloutStatus.PAUSED:
-        return (*ways_back, _wait(f"paused: {state.reason}{tick.left_patched}"))
+        return (*ways_back, *tick.holds(), _wait(f"paused: {state.reason}{tick.left_patched}"))
     if tick.at_work or tick.to_take_back or ways_back:
         return (*ways_back, _wait("aborted; waiting for the hosts at work"))
     return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}{tick.left_patched}"),)
@@ -102,6 +105,8 @@ class Tick:
         for host in busy:
             if host.phase.is_failure and host.host not in self.tolerated:
                 self.failed[plan.wave_of[host.host]].append(host)
+        self.contained = contained(plan, (host for wave in self.failed for host in wave))
+        self.held = bringing(plan, state.held_back)
         self._spans: dict[tuple[object, ...], Span | None] = {}
         self.room = Room(plan, self.wave.parallel if self.wave else 0)
         for host in busy:
@@ -160,6 +165,23 @@ class Tick:
     def _goes_back(self, host: str) -> bool:
         return self.by_name[host].phase is HostPhase.ROLLING_BACK
 
+    def holds(self) -> tuple[NextAction, ...]:
+        """What failed on a host is held back, and the hosts that wait for it are left out."""
+        fresh = to_hold_back(self.state, self.contained, self.by_name)
+        actions = [
+            NextAction(
+                ActionKind.HOLD_BACK,
+                f"{held.source} {held.version} is installed on no other host: {held.reason}",
+                held=held,
+            )
+            for held in fresh
+        ]
+        for host, held in (self.held | bringing(self.plan, fresh)).items():
+            if self.by_name[host].phase is HostPhase.WAITING:
+                reason = f"{held.source} {held.version} is held back: {held.reason}"
+                actions.append(NextAction(ActionKind.LEAVE_OUT, reason, host=host))
+        return tuple(actions)
+
     @property
     def left_patched(self) -> str:
         """Why hosts that are to be taken back are not, in words; empty where none is."""
@@ -170,6 +192,8 @@ class Tick:
 
     def advance(self, way_back_given: bool) -> tuple[NextAction, ...]:
         """The way forward of a running rollout."""
+        if holds := self.holds():
+            return holds
         trouble = self._trouble()
         if trouble:
             return (trouble,)
@@ -199,7 +223,8 @@ class Tick:
 
     def _trouble(self) -> NextAction | None:
         """The PAUSE where the rollout has to stop, None where it need not."""
-        for wave, failed in zip(self.plan.waves, self.failed, strict=True):
+        for wave, hosts in zip(self.plan.waves, self.failed, strict=True):
+            failed = [host for host in hosts if host.host not in self.contained]
             limit = 0 if self.plan.on_failure(wave) is OnFailure.PAUSE else wave.max_failures
             if len(failed) > limit:
                 causes = "; ".join(f"{h.host} {h.phase}: {h.reason}" for h in failed[:3])
@@ -298,27 +323,41 @@ class Tick:
 
     def _too_few(self, wave: Wave) -> NextAction | None:
         """The PAUSE of a wave that has shown too little, None where it has shown enough."""
+        phases = {host: self.by_name[host].phase for host in wave.hosts}
+        judged = [h for h in wave.hosts if h not in self.held or phases[h] is HostPhase.DONE]
         skipped = [
             self.by_name[host]
-            for host in wave.hosts
-            if self.by_name[host].phase is HostPhase.SKIPPED and host not in self.tolerated
+            for host in judged
+            if phases[host] is HostPhase.SKIPPED and host not in self.tolerated
         ]
         causes = "; ".join(f"{host.host}: {host.reason}" for host in skipped[:3])
         if wave.min_verified is not UNSET:
-            counted = [host for host in wave.hosts if host not in self.tolerated]
-            verified = sum(self.by_name[host].phase is HostPhase.DONE for host in counted)
-            if 100 * verified >= wave.min_verified * len(counted):
-                return None
+            counted = [host for host in judged if host not in self.tolerated]
+            verified = sum(phases[host] is HostPhase.DONE for host in counted)
             problem = (
-                f"{wave.ring} is inconclusive, {verified} of {len(counted)} hosts are verified and "
-                f"{wave.min_verified} % have to be"
+                f"{verified} of {len(counted)} hosts are verified and {wave.min_verified} % have "
+                "to be"
             )
-        elif 2 * len(skipped) > len(wave.hosts):
-            problem = f"{wave.ring} is inconclusive, {len(skipped)} of {len(wave.hosts)} skipped"
+            enough = 100 * verified >= wave.min_verified * len(counted)
         else:
+            problem = f"{len(skipped)} of {len(judged)} skipped"
+            enough = 2 * len(skipped) <= len(judged)
+        if enough and not self._has_shown_nothing(wave):
             return None
-        reason = f"{problem}: {causes}" if causes else problem
+        if enough:
+            problem = "none of its hosts is verified after a package was held back"
+        reason = f"{wave.ring} is inconclusive, {problem}" + (f": {causes}" if causes else "")
         return NextAction(ActionKind.PAUSE, reason, wave=wave.index)
+
+    def _has_shown_nothing(self, wave: Wave) -> bool:
+        """Whether what was held back left the wave without a verified host, and others are to
+        follow it."""
+        phases = {host: self.by_name[host].phase for host in wave.hosts}
+        if not any(host in self.held for host in wave.hosts) or HostPhase.DONE in phases.values():
+            return False
+        if all(host in self.tolerated for host in wave.hosts):
+            return False
+        return any(host.phase is HostPhase.WAITING for host in self.state.hosts)
 
 
 def _wait(reason: str, wave: int | None = None, until: datetime | None = None) -> NextAction:

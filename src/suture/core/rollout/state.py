@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import UNSET, UnsetType
 
 from suture.core.documents import Document
+from suture.core.planning.plan import HeldBack
 from suture.core.rollout.approvals import Approval
 from suture.core.rollout.ways_back import AskedBack, WayBack
 
@@ -67,7 +68,8 @@ class RolloutStatus(StrEnum):
 
 class HostState(Document, frozen=True, gc=False):
     """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase.
-    ``way_back`` is there where a person asked for it.
+    ``way_back`` is there where a person asked for it. ``suspects`` are the source packages that its
+    steps held responsible for a failure.
     """
 
     host: str
@@ -76,6 +78,7 @@ class HostState(Document, frozen=True, gc=False):
     since: datetime | None = None
     reason: str = ""
     way_back: WayBack | UnsetType = UNSET
+    suspects: tuple[str, ...] | UnsetType = UNSET
 
 
 class ClosedWave(Document, frozen=True):
@@ -90,7 +93,8 @@ class RolloutState(Document, frozen=True):
     were recorded with their person. ``reason`` says why it is paused or aborted; ``tolerated`` are
     the hosts whose failure or skip a person has accepted by resuming. ``asked`` are the hosts that
     wait to go back, in the order of the waves. ``started_by`` is the actor. ``taking_back`` are the
-    waves whose patched hosts all have to be taken back, until a person resumes.
+    waves whose patched hosts all have to be taken back, until a person resumes. ``held_back`` is
+    what failed on a host of this rollout and is installed on no other.
     """
 
     rollout: str
@@ -105,6 +109,7 @@ class RolloutState(Document, frozen=True):
     approvals: tuple[Approval, ...] = ()
     started_by: str = ""
     taking_back: tuple[int, ...] = ()
+    held_back: tuple[HeldBack, ...] = ()
 
 
 class Signal(StrEnum):
@@ -119,6 +124,8 @@ class Signal(StrEnum):
 class ActionKind(StrEnum):
     START_HOST = "start-host"
     ROLL_BACK_HOST = "roll-back-host"
+    HOLD_BACK = "hold-back"
+    LEAVE_OUT = "leave-out"
     CLOSE_WAVE = "close-wave"
     PAUSE = "pause"
     FINISH = "finish"
@@ -127,7 +134,8 @@ class ActionKind(StrEnum):
 
 class NextAction(Document, frozen=True, gc=False):
     """``until`` is when a WAIT ends by itself, None where a person or a host must act. With a
-    PAUSE, ``take_back`` are the waves whose patched hosts are taken back."""
+    PAUSE, ``take_back`` are the waves whose patched hosts are taken back; ``held`` is what a
+    HOLD_BACK holds back."""
 
     kind: ActionKind
     reason: str
@@ -135,3 +143,4 @@ class NextAction(Document, frozen=True, gc=False):
     wave: int | None = None
     until: datetime | None = None
     take_back: tuple[int, ...] = ()
+    held: HeldBack | None = None

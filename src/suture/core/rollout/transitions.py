@@ -12,7 +12,7 @@ from datetime import datetime
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from suture.core.planning.plan import Plan
+from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout.approvals import Approval, renewed, standing
 from suture.core.rollout.progress import (
     ActionKind,
@@ -90,6 +90,9 @@ def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetim
     moves = [(one.host, _WORK[one.kind], one.reason) for one in actions if one.kind in _WORK]
     if moves:
         state = hosts_started(state, moves, now)
+    left_out = [(one.host, one.reason) for one in actions if one.kind is ActionKind.LEAVE_OUT]
+    if left_out:
+        state = leave_out(state, left_out, now)
     for action in actions:
         match action.kind:
             case ActionKind.CLOSE_WAVE:
@@ -97,6 +100,9 @@ def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetim
                 state = close_wave(state, action.wave, now)
             case ActionKind.PAUSE:
                 state = pause(state, action.reason, action.take_back)
+            case ActionKind.HOLD_BACK:
+                assert action.held is not None
+                state = hold_back(state, action.held)
             case ActionKind.FINISH:
                 state = finish(state)
             case _:
@@ -116,13 +122,23 @@ def host_started(
 
 
 def host_finished(
-    state: RolloutState, host: str, phase: HostPhase, reason: str, now: datetime
+    state: RolloutState,
+    host: str,
+    phase: HostPhase,
+    reason: str,
+    now: datetime,
+    suspects: Sequence[str] = (),
 ) -> RolloutState:
-    """The host's work ended in ``phase``, or a later look found it so.
+    """The host's work ended in ``phase``, or a later look found it so; ``suspects`` are the source
+    packages held responsible.
 
     The same end reported twice changes nothing.
     """
-    return hosts_finished(state, [(host, phase, reason)], now)
+    after = hosts_finished(state, [(host, phase, reason)], now)
+    if after is state or not suspects:
+        return after
+    named = replace(_host(_by_name(after), host), suspects=tuple(suspects))
+    return _with_hosts(after, {host: named})
 
 
 def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
@@ -139,7 +155,9 @@ def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> 
         again = before.phase in _AFTER_A_WAY_BACK
         attempt = before.attempt + (1 if again else 0)
         how = asked.get(host, UNSET)
-        changed[host] = HostState(host, phase, attempt, now, reason, how)
+        changed[host] = replace(
+            before, phase=phase, attempt=attempt, since=now, reason=reason, way_back=how
+        )
     if not changed:
         return state
     left = tuple(one for one in state.asked if one.host not in changed)
@@ -174,12 +192,30 @@ def hosts_finished(state: RolloutState, moves: Iterable[Move], now: datetime) ->
             continue
         if before.phase not in _ENDS.get(phase, ()):
             raise RefusedError(f"{host} is {before.phase}; it cannot have ended as {phase}")
-        changed[host] = HostState(host, phase, before.attempt, now, reason, before.way_back)
+        changed[host] = replace(before, phase=phase, since=now, reason=reason)
         if before.way_back is not UNSET and phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST):
             asked = ()
     if not changed:
         return state
     return replace(state, hosts=tuple((hosts | changed).values()), asked=asked)
+
+
+def hold_back(state: RolloutState, held: HeldBack) -> RolloutState:
+    """What failed is installed on no other host. Holding it back twice changes nothing."""
+    if any((one.source, one.version) == (held.source, held.version) for one in state.held_back):
+        return state
+    return replace(state, held_back=(*state.held_back, held))
+
+
+def leave_out(state: RolloutState, hosts: Iterable[tuple[str, str]], now: datetime) -> RolloutState:
+    """Hosts that wait, each with the reason, are skipped."""
+    known = _by_name(state)
+    skipped: dict[str, HostState] = {}
+    for name, reason in hosts:
+        if _host(known, name).phase is not HostPhase.WAITING:
+            raise RefusedError(f"{name} is {known[name].phase}; it cannot be left out any more")
+        skipped[name] = HostState(name, HostPhase.SKIPPED, 0, now, reason)
+    return _with_hosts(state, skipped)
 
 
 def close_wave(state: RolloutState, index: int, now: datetime) -> RolloutState:
@@ -270,10 +306,7 @@ def _resume(plan: Plan, state: RolloutState, now: datetime) -> RolloutState:
     if troubled:
         return replace(running, tolerated=(*state.tolerated, *troubled))
     stuck = Tick(plan, running, now).stuck()
-    left_out = {
-        host: HostState(host, HostPhase.SKIPPED, 0, now, why) for host, why in stuck.items()
-    }
-    return replace(_with_hosts(running, left_out), tolerated=(*state.tolerated, *left_out))
+    return replace(leave_out(running, stuck.items(), now), tolerated=(*state.tolerated, *stuck))
 
 
 def _is_trouble(host: HostState) -> bool:
