@@ -18,7 +18,12 @@ CAUTION = 2.0
 STEPS_S = 60.0
 REBOOT_S = 300.0
 
-_WAY_BACK = (Step.ROLL_BACK, Step.VERIFY_ROLL_BACK)
+_WAY_BACK = (
+    Step.DRAIN_ROLL_BACK,
+    Step.ROLL_BACK,
+    Step.VERIFY_ROLL_BACK,
+    Step.UNDRAIN_ROLL_BACK,
+)
 
 
 class Durations(Document, frozen=True):

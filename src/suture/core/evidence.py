@@ -17,17 +17,24 @@ class Verdict(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of patching a host, in order; ROLL_BACK and its check stand apart."""
+    """The steps of patching a host, in order; those of the way back stand apart. BEFORE, DRAIN,
+    AFTER and UNDRAIN are hooks, which most hosts do not have."""
 
     ACQUIRE = "acquire"
     PREFLIGHT = "preflight"
     BUNDLE = "bundle"
+    BEFORE = "before"
+    DRAIN = "drain"
     APPLY = "apply"
     RESTART = "restart"
     REBOOT = "reboot"
     VERIFY = "verify"
+    AFTER = "after"
+    UNDRAIN = "undrain"
+    DRAIN_ROLL_BACK = "drain-roll-back"
     ROLL_BACK = "roll-back"
     VERIFY_ROLL_BACK = "verify-roll-back"
+    UNDRAIN_ROLL_BACK = "undrain-roll-back"
 
 
 class Check(Document, frozen=True):

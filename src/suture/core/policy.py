@@ -16,6 +16,7 @@ from msgspec import Meta, field
 from suture.core.documents import Document
 from suture.core.host_patterns import matches as matches
 from suture.core.inventory import HealthCheck, HealthCheckKind
+from suture.core.planning.hooks import HookPolicy, undrained
 from suture.core.planning.plan import OnFailure as OnFailure
 from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
@@ -227,6 +228,7 @@ class Policy(Document, frozen=True, kw_only=True):
     emergency: EmergencyPolicy = EmergencyPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
     checks: tuple[HostCheckPolicy, ...] = ()
+    hooks: tuple[HookPolicy, ...] = ()
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
     on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
@@ -252,6 +254,8 @@ class Policy(Document, frozen=True, kw_only=True):
             raise ValueError(f"approvals: there is no ring `{unknown}`; correct the name")
         _no_name_twice("windows", (*self.windows, *self.emergency.windows))
         _no_name_twice("freezes", self.freezes)
+        if half := undrained(self.hooks):
+            raise ValueError(f"hooks: `{half}` has one of drain and undrain; add the other")
 
     def service(self, name: str) -> ServicePolicy:
         """The service's own rules, or the default ones."""

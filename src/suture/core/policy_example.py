@@ -90,6 +90,19 @@ checks: []
 # Also check what was listening before: the unit is active, the port open.
 propose_checks: true
 
+# Commands around the patching of a host, for the hosts that `on` matches. When: before (a failure
+# leaves the host alone), drain (likewise), after (a failure is one of the patch), undrain (follows
+# every drain, however it ended). They learn all from SUTURE_HOST, SUTURE_ADDRESS, SUTURE_SERVICE,
+# SUTURE_ROLLOUT, SUTURE_RING, SUTURE_WAVE, SUTURE_PHASE, SUTURE_DIRECTION and SUTURE_OUTCOME.
+#   - on: web
+#     when: drain
+#     run: controller                       # or host
+#     command: /usr/local/bin/lb drain "$SUTURE_HOST"
+#     timeout: 60s
+#     environment: /etc/suture/lb.env       # NAME=value lines, for secrets; mode 600
+#   - {on: web, when: undrain, command: '/usr/local/bin/lb enable "$SUTURE_HOST"'}
+hooks: []
+
 # never, if-needed or always
 reboot: if-needed
 

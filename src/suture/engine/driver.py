@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import structlog
 
 from suture.core.evidence import Event
+from suture.core.planning.plan import Plan
 from suture.core.rollout.progress import HostPhase
 from suture.engine import durable, membership, records, ticks
 from suture.engine.work import HostWork, StepRunner
@@ -66,7 +67,7 @@ class Driver:
             if self._lost.is_set():
                 raise LeaseLostError(rollout)
             tick = ticks.tick(self.store, plan, rollout, datetime.now(UTC))
-            self._enqueue(tick, enqueued)
+            self._enqueue(tick, plan, enqueued)
             if time.monotonic() >= self._next_look:
                 self._look_around(tick)
             seen = self._report(rollout, seen, on_event)
@@ -79,9 +80,9 @@ class Driver:
         """Something has changed: the next tick is due."""
         self._woken.set()
 
-    def _enqueue(self, tick: ticks.Tick, enqueued: set[str]) -> None:
+    def _enqueue(self, tick: ticks.Tick, plan: Plan, enqueued: set[str]) -> None:
         for host in tick.at_work:
-            work = HostWork.of(tick.rollout.id, host)
+            work = HostWork.of(tick.rollout.id, host, plan)
             if work.id not in enqueued:
                 durable.enqueue(work)
                 enqueued.add(work.id)

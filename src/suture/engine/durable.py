@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
 from suture.core.evidence import Step, StepReport, Verdict
@@ -163,6 +164,10 @@ async def _do_work(document: str) -> str:
                 break
         judge = outcomes.after_way_back if work.way_back else outcomes.after_patching
         phase, reason = judge(reports)
+        if undrain := work.undrain([one.step for one in reports], phase):
+            last = encode(replace(work, outcome=phase.value)).decode()
+            report = decode(await _do_step(last, undrain.value), StepReport)
+            phase, reason = outcomes.after_undrain(phase, reason, report)
         named = () if work.way_back else outcomes.suspects(reports)
         await context.transact(
             lambda connection: records.finish_host(connection, work, phase, reason, _now(), named)

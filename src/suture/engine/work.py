@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from suture.core.documents import Document
 from suture.core.evidence import Step, StepReport
+from suture.core.planning.hooks import PHASE_OF, hook_steps
+from suture.core.planning.plan import OnFailure, Plan
 from suture.core.rollout.progress import HostPhase, HostState
 from suture.core.rollout.ways_back import WayBack
 from suture.hosts.patching import SEQUENCE
@@ -16,15 +20,24 @@ from suture.hosts.patching import WAY_BACK as WAY_BACK_SEQUENCE
 PATCHING = tuple(step for step, _ in SEQUENCE)
 WAY_BACK = tuple(step for step, _ in WAY_BACK_SEQUENCE)
 
+_BUNDLED = PATCHING.index(Step.BUNDLE) + 1
+_WITH_HOOKS = (*PATCHING[:_BUNDLED], Step.BEFORE, Step.DRAIN, *PATCHING[_BUNDLED:], Step.AFTER)
+_BACK_WITH_HOOKS = (Step.DRAIN_ROLL_BACK, *WAY_BACK)
+
 
 class HostWork(Document, frozen=True):
-    """One host's part of a rollout, there or back; ``how`` where a person asked for it."""
+    """One host's part of a rollout, there or back; ``how`` where a person asked for it. ``hooks``
+    are the steps that it has besides the usual ones. Where it ``returns``, a host that fails is
+    taken back without being asked for; ``outcome`` is how it ended, for what follows that."""
 
     rollout: str
     host: str
     attempt: int
     way_back: bool
     how: WayBack | UnsetType = UNSET
+    hooks: tuple[Step, ...] = ()
+    returns: bool = True
+    outcome: str = ""
 
     @property
     def id(self) -> str:
@@ -34,7 +47,19 @@ class HostWork(Document, frozen=True):
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return WAY_BACK if self.way_back else PATCHING
+        every = _BACK_WITH_HOOKS if self.way_back else _WITH_HOOKS
+        return tuple(step for step in every if step not in PHASE_OF or step in self.hooks)
+
+    def undrain(self, begun: Collection[Step], phase: HostPhase) -> Step | None:
+        """The step that puts back what was drained, whatever became of it. A host that is about
+        to be taken back stays drained until then."""
+        drain, undrain = (
+            (Step.DRAIN_ROLL_BACK, Step.UNDRAIN_ROLL_BACK)
+            if self.way_back
+            else (Step.DRAIN, Step.UNDRAIN)
+        )
+        stays = phase is HostPhase.FAILED and self.returns
+        return undrain if drain in begun and undrain in self.hooks and not stays else None
 
     @property
     def phase(self) -> HostPhase:
@@ -42,10 +67,15 @@ class HostWork(Document, frozen=True):
         return HostPhase.ROLLING_BACK if self.way_back else HostPhase.PATCHING
 
     @classmethod
-    def of(cls, rollout: str, host: HostState) -> HostWork:
-        """What a host is at, by its state."""
+    def of(cls, rollout: str, host: HostState, plan: Plan | None = None) -> HostWork:
+        """What a host is at, by its state; without its plan, to be known again only."""
         way_back = host.phase is HostPhase.ROLLING_BACK
-        return cls(rollout, host.host, host.attempt, way_back, host.way_back)
+        work = cls(rollout, host.host, host.attempt, way_back, host.way_back)
+        if plan is None or not plan.host(host.host).hooks:
+            return work
+        action = plan.on_failure(plan.waves[plan.wave_of[host.host]])
+        hooks = hook_steps(plan.host(host.host).hooks)
+        return replace(work, hooks=hooks, returns=action is not OnFailure.PAUSE)
 
     def is_current(self, host: HostState) -> bool:
         return host.phase is self.phase and host.attempt == self.attempt

@@ -17,7 +17,6 @@ import msgspec
 import stamina
 
 from suture.core.documents import Document
-from suture.core.evidence import Step
 from suture.core.planning.plan import HostPlan
 from suture.core.rollout.ways_back import WayBack
 from suture.hosts.transaction import (
@@ -94,7 +93,7 @@ class PatchSession:
     def host(self) -> str:
         return self.plan.host
 
-    def transaction_id(self, step: Step) -> str:
+    def transaction_id(self, step: str) -> str:
         return transaction_id(self.plan_id, self.host, step, self.attempt)
 
     @property
@@ -106,7 +105,7 @@ class PatchSession:
         """Run a script that changes nothing, again after a lost connection."""
         return await self._persistently(lambda way: way.run(script, timeout_s=timeout_s))
 
-    async def transact(self, step: Step, script: str) -> Receipt:
+    async def transact(self, step: str, script: str) -> Receipt:
         """Run ``script`` as the step's transaction, to its end; ``log`` is its whole tail."""
         tx = Transaction(id=self.transaction_id(step), fence=self.fence, script=script)
         deadline = time.monotonic() + self.settings.step_s

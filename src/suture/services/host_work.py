@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager
 
 from suture.core.evidence import Step, StepReport
 from suture.core.inventory import Host
+from suture.core.planning.hooks import PHASE_OF
 from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
 from suture.core.rollout.ways_back import WayBack, narrowed
 from suture.engine.work import HostWork
+from suture.hosts.hooks import run_hooks
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
 from suture.hosts.transport.connector import Connector
@@ -55,7 +57,24 @@ class FleetRunner:
             session = self.session(work.rollout, work.host, attempt=work.attempt, how=how)
             self._sessions[work.id] = session
         session.fence = fence
+        if step in PHASE_OF:
+            return await run_hooks(session, step, self._variables(work))
         return await STEPS[step](session)
+
+    def _variables(self, work: HostWork) -> dict[str, str]:
+        """What a hook learns about its host."""
+        plan, host = self._plan_of(work.rollout), self._hosts.get(work.host)
+        planned = plan.host(work.host)
+        return {
+            "SUTURE_HOST": work.host,
+            "SUTURE_ADDRESS": host.address if host else "",
+            "SUTURE_SERVICE": planned.service or "",
+            "SUTURE_ROLLOUT": work.rollout,
+            "SUTURE_RING": planned.ring,
+            "SUTURE_WAVE": str(plan.wave_of[work.host] + 1),
+            "SUTURE_DIRECTION": "roll-back" if work.way_back else "patch",
+            "SUTURE_OUTCOME": work.outcome,
+        }
 
     async def release(self, work: HostWork) -> None:
         session = self._sessions.pop(work.id, None)

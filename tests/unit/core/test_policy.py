@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
+from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.planning.plan import RebootRule
 from suture.core.policy import EXAMPLE, Policy, PolicyError, matches, parse
 from suture.core.words import seconds, share_of
@@ -44,6 +45,9 @@ checks:
   - {on: db-*, kind: command, target: pg_isready -q}
 windows: [{name: w, hosts: [db], rule: FREQ=DAILY, start: "22:00", duration: 2h, zone: Asia/Tokyo}]
 freezes: [{name: f, begins: 2026-12-20, ends: 2027-01-03, days: [2026-10-31]}]
+hooks:
+  - {on: web-*, when: drain, command: lb drain, timeout: 5s, environment: /etc/suture/lb.env}
+  - {on: web-*, when: undrain, command: lb enable, run: host}
 emergency: {enabled: true, through_freezes: true}
 reboot: never
 preflight: {min_free_mb: {/opt: 5}}
@@ -61,6 +65,10 @@ preflight: {min_free_mb: {/opt: 5}}
     assert (policy.windows[0].hosts, policy.windows[0].zone) == (("db",), "Asia/Tokyo")
     assert policy.freezes[0].ends == date(2027, 1, 3)
     assert policy.freezes[0].days == (date(2026, 10, 31),)
+    assert [one.hook for one in policy.hooks] == [
+        Hook(HookPhase.DRAIN, Place.CONTROLLER, "lb drain", 5.0, "/etc/suture/lb.env"),
+        Hook(HookPhase.UNDRAIN, Place.HOST, "lb enable", 60.0),
+    ]
     assert policy.emergency.through_freezes
     assert policy.reboot is RebootRule.NEVER
     assert policy.preflight.min_free_mb == {"/opt": 5}
@@ -69,6 +77,14 @@ preflight: {min_free_mb: {/opt: 5}}
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "hooks:\n- {on: web, when: drain, command: x}",
+            "p:1: hooks: `web` has one of drain and undrain; add the other",
+        ),
+        (
+            "hooks:\n- {on: web, when: after, command: x, run: host, environment: /etc/x}",
+            "p:2: hooks[0]: environment is a file on the controller",
+        ),
         (
             "rings:\n  - name: a\n    shar: 3",
             "p:3: rings[0]: unknown key `shar`; did you mean `share`",

@@ -53,9 +53,12 @@ class PretendRunner:
         self.freeze_within = freeze_within or nullcontext()
         self.begun: list[str] = []
         self.released: list[str] = []
+        self.outcomes: list[str] = []
 
     async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
         self.begun.append(work.id)
+        if work.outcome:
+            self.outcomes.append(work.outcome)
         if work.host == self.raises:
             raise RuntimeError("a defect of the runner")
         if work.host == self.hangs:

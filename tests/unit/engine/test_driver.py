@@ -8,24 +8,27 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from suture.core import chain
 from suture.core.documents import decode
 from suture.core.evidence import Step
+from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
 from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import ticks
 from suture.engine.driver import LeaseLostError, driving
 from suture.engine.records import StepFinished
+from suture.engine.work import PATCHING
 from suture.store import events, plans, rollouts, signals, workers
 from suture.store.database import Store, open_store
 from tests.unit.core import builders
 from tests.unit.engine.pretend import PretendRunner
 
 ROOT = Path(__file__).parents[3]
-STEPS = [step for step in Step if step not in (Step.ROLL_BACK, Step.VERIFY_ROLL_BACK)]
+STEPS = PATCHING
 
 
 def _drive(store: Store, runner: PretendRunner) -> ticks.Tick:
@@ -158,6 +161,67 @@ def test_killed_around_and_amid_a_step_and_restarted(
     told = _step_events(store)
     assert len(told) == len(set(told)) == 3 * len(STEPS)
     assert _log_is_whole(store)
+
+
+def _hooked(tmp_path: Path, **fields: Any) -> Store:
+    """One host with a command for each phase of hooks, not yet driven."""
+    plan = builders.plan([builders.wave(0, ["web1"], soak_s=0.0)], **fields)
+    hooks = tuple(Hook(phase, Place.CONTROLLER, "true", 5.0) for phase in HookPhase)
+    plan = builders.with_host(plan, "web1", hooks=hooks)
+    store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
+    with store.begin() as connection:
+        plans.save(connection, plan)
+    ticks.start_rollout(
+        store, plan, "r1", actor="kim", without_rehearsal=False, now=datetime.now(UTC)
+    )
+    return store
+
+
+DRAINED = [Step.BUNDLE, Step.BEFORE, Step.DRAIN, Step.APPLY]
+PUT_BACK = [Step.VERIFY, Step.AFTER, Step.UNDRAIN]
+BACK = [Step.DRAIN_ROLL_BACK, Step.ROLL_BACK, Step.VERIFY_ROLL_BACK, Step.UNDRAIN_ROLL_BACK]
+
+
+@pytest.mark.parametrize(
+    ("fails", "rolls_back", "last", "phase"),
+    [
+        ("", True, PUT_BACK, HostPhase.DONE),
+        ("before", True, [Step.BUNDLE, Step.BEFORE], HostPhase.SKIPPED),
+        ("drain", True, [Step.BEFORE, Step.DRAIN, Step.UNDRAIN], HostPhase.SKIPPED),
+        ("apply", True, [Step.APPLY, *BACK], HostPhase.ROLLED_BACK),
+        ("after", True, [Step.AFTER, *BACK], HostPhase.ROLLED_BACK),
+        ("apply", False, [Step.DRAIN, Step.APPLY, Step.UNDRAIN], HostPhase.FAILED),
+        ("undrain", True, PUT_BACK, HostPhase.LOST),
+    ],
+)
+def test_an_undrain_follows_every_drain(
+    tmp_path: Path, fails: str, rolls_back: bool, last: list[Step], phase: HostPhase
+) -> None:
+    store = _hooked(tmp_path, rollback_on_failure=rolls_back)
+    runner = PretendRunner(tmp_path, fails={"web1": fails} if fails else {})
+    _drive(store, runner)
+    steps = [step for _, step in _step_events(store)]
+    assert steps[-len(last) :] == last
+    assert _phases(store) == {"web1": phase}
+    told = HostPhase.DONE if fails == "undrain" else phase
+    assert runner.outcomes == ([] if fails == "before" else [told])
+    store.close()
+
+
+@pytest.mark.parametrize("when", ["before", "amid", "after"])
+@pytest.mark.parametrize("step", [Step.DRAIN, Step.APPLY, Step.AFTER, Step.UNDRAIN])
+def test_a_host_is_put_back_when_the_controller_was_killed(
+    tmp_path: Path, step: Step, when: str
+) -> None:
+    store = _hooked(tmp_path)
+    assert _spawn(tmp_path, f"{step.value}:{when}").wait(60) == -signal.SIGKILL
+    _drive(store, PretendRunner(tmp_path))
+    assert _phases(store) == {"web1": HostPhase.DONE}
+    steps = [one for _, one in _step_events(store)]
+    assert steps[2:6] == DRAINED
+    assert steps[-3:] == PUT_BACK
+    assert len(steps) == len(set(steps))
+    store.close()
 
 
 def test_a_frozen_driver_that_wakes_up_is_refused(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from suture.core.assessment.findings import Finding
 from suture.core.controls import Control
 from suture.core.documents import Document
+from suture.core.host_patterns import HostGroups
 from suture.core.inventory import Host, Inventory
 from suture.core.planning import expectations
 from suture.core.planning.plan import HostPlan
@@ -41,6 +42,8 @@ class HostPlans:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._checks = expectations.Checks(policy)
+        self._hooks = HostGroups((one.on,) for one in policy.hooks)
+        self._commands = tuple(one.hook for one in policy.hooks)
         self._kinds: dict[tuple[int, ...], _Kind] = {}
 
     def make(
@@ -65,6 +68,7 @@ class HostPlans:
             service=host.service,
             checks=self._checks.of(host, inventory, controls),
             jump=host.jump,
+            hooks=tuple(self._commands[at] for at in self._hooks.of(host)),
         )
 
     def _kind(

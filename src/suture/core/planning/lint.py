@@ -18,6 +18,7 @@ from msgspec import UNSET
 from suture.core.controls import fault, masked_units
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheckKind
+from suture.core.planning.hooks import Hook, HookPhase
 from suture.core.planning.plan import HostPlan, Plan, Slot, Wave
 from suture.core.planning.windows import next_fit
 from suture.core.selection.ledger import Action, Change, Reason
@@ -267,6 +268,23 @@ def _controls(host: HostPlan) -> Iterator[Problem]:
             yield _error("masked-check", where, message, "Leave out the control or the check.")
 
 
+@lru_cache(maxsize=4096)  # most hosts of a fleet share their hooks
+def _fault_of_hooks(hooks: tuple[Hook, ...]) -> str:
+    phases = {hook.when for hook in hooks}
+    if HookPhase.DRAIN in phases and HookPhase.UNDRAIN not in phases:
+        return "is drained by a hook, and put back by none"
+    if any(not hook.command.strip() or hook.timeout_s <= 0 for hook in hooks):
+        return "has a hook without a command, or without time for it"
+    return ""
+
+
+def _hooks(plan: Plan) -> Iterator[Problem]:
+    """Commands that can be run, and nothing drained for good."""
+    for host in plan.hosts:
+        if host.hooks and (message := _fault_of_hooks(host.hooks)):
+            yield _error("hooks", host.host, message, "Correct the policy's hooks, and plan again.")
+
+
 def _held_back(plan: Plan) -> Iterator[Problem]:
     """Nothing that failed a rehearsal or hurt a host is deployed again."""
     reasons = {(entry.source, entry.version): entry.reason for entry in plan.held_back}
@@ -325,6 +343,7 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _blast_radius,
     _limits,
     _host_plans,
+    _hooks,
     _held_back,
     _times,
 )

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType, field
 from suture.core.controls import Control
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheck
+from suture.core.planning.hooks import Hook
 from suture.core.planning.windows import Freeze, Window
 from suture.core.policies.approvals import ApprovalPolicy
 from suture.core.selection.ledger import Change, Ledger
@@ -49,7 +50,7 @@ class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     connections are limited. ``estimated_s`` is the time to fetch and install packages and to
     apply controls, in seconds.
     ``controls`` are applied after the packages; left out of the document where there are none, so
-    that plans from before there were any keep their ids.
+    that plans from before there were any keep their ids. So are ``hooks``, the commands around it.
     """
 
     host: str
@@ -71,6 +72,7 @@ class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     estimated_s: float
     jump: str | None = field(default_factory=_no_jump)  # by a factory, so it is never left out
     controls: tuple[Control, ...] = ()
+    hooks: tuple[Hook, ...] = ()
 
     @property
     def mitigates(self) -> tuple[str, ...]:

@@ -32,8 +32,20 @@ def suspects(reports: Sequence[StepReport]) -> tuple[str, ...]:
     return tuple(sorted({name for one in failed for name in one.suspects}))
 
 
+def after_undrain(phase: HostPhase, reason: str, report: StepReport) -> tuple[HostPhase, str]:
+    """The phase after a host was put back into its service. One that could not be is not well,
+    whatever it is by itself: nobody knows whether it serves."""
+    if report.verdict is Verdict.PASS:
+        return phase, reason
+    if phase in (HostPhase.DONE, HostPhase.SKIPPED, HostPhase.ROLLED_BACK):
+        phase = HostPhase.LOST
+    return phase, f"{reason}; it is not known to serve again; {report.step.value}: {report.reason}"
+
+
 def after_way_back(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
-    """The phase after the way back: proved by its check, whatever the way there reported."""
+    """The phase after the way back: proved by its check, whatever the way there reported. The
+    way back waits for no hook, so a host that could not be drained is taken back all the same."""
+    reports = [one for one in reports if one.step is not Step.DRAIN_ROLL_BACK]
     check = next((one for one in reports if one.step is Step.VERIFY_ROLL_BACK), None)
     if check is not None and check.verdict is Verdict.PASS:
         return HostPhase.ROLLED_BACK, _and("as it was before, verified", check)

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from suture.core.documents import digest
+from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.planning.lint import ProblemSeverity, has_errors, lint
 from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
 from suture.core.planning.windows import Window
@@ -69,6 +70,8 @@ ENTRY = LedgerEntry("bash", "amd64", "5.1", "5.2", Reason.HELD)
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], max_failures=-1))),
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], soak_s=-1.0))),
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], min_verified=101))),
+        ("hooks", with_host(GOOD, "a", hooks=(Hook(HookPhase.DRAIN, Place.HOST, "x", 1.0),))),
+        ("hooks", with_host(GOOD, "a", hooks=(Hook(HookPhase.AFTER, Place.HOST, " ", 1.0),))),
         ("service-unlimited", replace(GOOD, services=())),
         ("service-limit", replace(GOOD, services=(ServiceLimit("web", ("a", "b"), 0),))),
         ("service-limit", replace(GOOD, services=(ServiceLimit("web", ("a", "b"), 2),))),

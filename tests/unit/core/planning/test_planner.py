@@ -13,6 +13,7 @@ from suture.core.assessment.findings import Finding, FindingState
 from suture.core.controls import Control, Mask
 from suture.core.documents import decode, encode
 from suture.core.inventory import Host, Inventory, PackageState, StaleProcess
+from suture.core.planning.hooks import HookPhase, HookPolicy
 from suture.core.planning.host_plans import CONTROL_S, closed_cves
 from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
@@ -91,6 +92,16 @@ def test_a_plan_remembers_its_parent_and_what_is_held_back() -> None:
     assert (made.parent, made.held_back) == ("abc", (held,))
     assert not made.rollback_on_failure
     assert {wave.on_failure for wave in made.waves} == {UNSET}
+
+
+def test_hooks_go_to_the_hosts_that_they_are_for() -> None:
+    hooks = (
+        HookPolicy(on="web", when=HookPhase.DRAIN, command="lb drain"),
+        HookPolicy(on="web", when=HookPhase.UNDRAIN, command="lb enable"),
+    )
+    made = planned([host("a", service="web"), host("b")], policy=Policy(hooks=hooks))
+    assert [hook.command for hook in made.host("a").hooks] == ["lb drain", "lb enable"]
+    assert b"hooks" not in encode(made.host("b"))
 
 
 def test_a_wave_says_what_the_plan_as_a_whole_does_not() -> None:

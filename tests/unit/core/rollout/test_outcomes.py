@@ -1,0 +1,61 @@
+"""What the reports of a host's steps amount to, hooks among them."""
+
+from typing import Any
+
+import pytest
+
+from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.rollout.outcomes import after_patching, after_undrain, after_way_back, suspects
+from suture.core.rollout.progress import HostPhase
+from tests.unit.core.builders import NOW
+
+
+def report(step: Step, verdict: Verdict = Verdict.PASS, **fields: Any) -> StepReport:
+    reason = "" if verdict is Verdict.PASS else "why"
+    return StepReport("a", step, verdict, NOW, 1.0, reason, **fields)
+
+
+def test_a_drain_that_fails_leaves_the_host_alone() -> None:
+    reports = [report(Step.BUNDLE), report(Step.DRAIN, Verdict.FAIL)]
+    assert after_patching(reports) == (
+        HostPhase.SKIPPED,
+        "left alone, nothing was changed; drain: why",
+    )
+
+
+def test_an_after_hook_that_fails_is_a_failure_of_the_patch() -> None:
+    reports = [report(Step.APPLY, changed_host=True), report(Step.AFTER, Verdict.FAIL)]
+    assert after_patching(reports) == (HostPhase.FAILED, "after: why")
+
+
+def test_a_way_back_is_judged_by_its_own_check_whatever_became_of_the_drain() -> None:
+    drain = report(Step.DRAIN_ROLL_BACK, Verdict.FAIL)
+    well = [drain, report(Step.ROLL_BACK), report(Step.VERIFY_ROLL_BACK)]
+    assert after_way_back(well)[0] is HostPhase.ROLLED_BACK
+    unknown = [drain, report(Step.ROLL_BACK), report(Step.VERIFY_ROLL_BACK, Verdict.INCONCLUSIVE)]
+    assert after_way_back(unknown)[0] is HostPhase.LOST
+
+
+@pytest.mark.parametrize(
+    ("phase", "after"),
+    [
+        (HostPhase.DONE, HostPhase.LOST),
+        (HostPhase.SKIPPED, HostPhase.LOST),
+        (HostPhase.ROLLED_BACK, HostPhase.LOST),
+        (HostPhase.FAILED, HostPhase.FAILED),
+        (HostPhase.ROLLBACK_FAILED, HostPhase.ROLLBACK_FAILED),
+    ],
+)
+def test_a_host_that_is_not_put_back_is_not_well(phase: HostPhase, after: HostPhase) -> None:
+    assert after_undrain(phase, "so", report(Step.UNDRAIN)) == (phase, "so")
+    assert after_undrain(phase, "so", report(Step.UNDRAIN, Verdict.FAIL)) == (
+        after,
+        "so; it is not known to serve again; undrain: why",
+    )
+
+
+def test_only_steps_that_failed_name_suspects() -> None:
+    fine = report(Step.RESTART, suspects=("curl",))
+    bad = report(Step.VERIFY, Verdict.FAIL, suspects=("nginx", "curl"))
+    assert suspects([fine]) == ()
+    assert suspects([fine, bad]) == ("curl", "nginx")
