@@ -23,6 +23,8 @@ from lab.repository import ORIGIN_PATTERN
 from suture.core.controls import Control, Mask, Module, Setting, SettingFormat, Sysctl
 from suture.core.documents import digest, encode
 from suture.core.evidence import Step, Verdict
+from suture.core.intelligence.advisories import Advisory, Affected, FixState
+from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning.plan import Plan, RebootRule
 from suture.core.planning.planner import make_plan
@@ -38,6 +40,7 @@ from suture.twin.load import LoadSettings
 from suture.twin.machine import Twin, Twins, TwinSettings
 from suture.twin.package_files import fetch_packages
 from suture.twin.processes import Process, find
+from suture.twin.regression import Regression, changed_earlier
 from suture.twin.rehearsal import Rehearsal, Rehearser
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("twin")]
@@ -101,7 +104,12 @@ class Stage:
                 TwinPolicy().exclude,
             )
 
-    async def rehearse(self, plan: Plan, load: LoadSettings | None = None) -> Rehearsal:
+    async def rehearse(
+        self,
+        plan: Plan,
+        load: LoadSettings | None = None,
+        regression: Regression | None = None,
+    ) -> Rehearsal:
         (one,) = plan.hosts
         session = PatchSession(plan=one, plan_id=plan.id, connect=self.server.connect, now=_now)
         report = await acquire(session)
@@ -110,13 +118,19 @@ class Stage:
         async with self.server.connect() as transport:
             await fetch_packages(transport, one.changes, self.directory / "packages")
         clone = await self.clone(plan)
-        rehearser = Rehearser(self.twins, clone, self.directory / "packages", load=load)
+        rehearser = Rehearser(
+            self.twins, clone, self.directory / "packages", load=load, regression=regression
+        )
         return await rehearser.rehearse(plan.id, one)
 
 
 @pytest.fixture(scope="module")
 def stage(server: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     server.run(f"install -m 600 /dev/null {_SECRET}; echo mine >/srv/data; echo x >/var/log/old")
+    server.run(
+        "printf '# Suture control earlier\nkernel.yama.ptrace_scope = 2\n' "
+        ">/etc/sysctl.d/zz-suture-earlier.conf"
+    )
     directory = tmp_path_factory.mktemp("twins")
     return Stage(server, Twins(directory), directory)
 
@@ -270,6 +284,64 @@ async def test_a_control_that_does_harm_blames_no_package(stage: Stage) -> None:
     assert "control grace: `sshd -t` says" in rehearsal.reason
     assert rehearsal.suspects == ()
     assert rehearsal.reports[-1].step is Step.VERIFY_ROLL_BACK
+    assert rehearsal.reports[-1].verdict is Verdict.PASS
+
+
+_CONFIGURATION = "/etc/ssh/sshd_config"
+_IN_FORCE = Control(
+    id="earlier", title="t", reason="r", sysctl=Sysctl("kernel.yama.ptrace_scope", "2")
+)
+
+
+def _earlier(stage: Stage, *advisories: Advisory) -> Regression:
+    closed = tuple(cve for advisory in advisories for cve in advisory.cves)
+    index = AdvisoryIndex(advisories)
+    return Regression(stage.server.host, closed, (_IN_FORCE,), (_CONFIGURATION,), index)
+
+
+def _advisory(plan: Plan, fixed: str, introduced: str = "") -> Advisory:
+    """About the first package of the distribution's own that the plan changes."""
+    change = next(one for one in plan.hosts[0].changes if one.source != packages.NOTES)
+    affected = Affected("debian:12", change.source, FixState.FIXED, fixed, introduced)
+    return Advisory("CVE-2099-1", "debian", ("CVE-2099-1",), (affected,))
+
+
+async def test_what_earlier_rollouts_achieved_is_found_again_on_the_twin(stage: Stage) -> None:
+    plan = await stage.plan(without=_ALL_BUT_FEW)
+    closed = _earlier(stage, _advisory(plan, "0~"))
+    rehearsal = await stage.rehearse(plan, regression=closed)
+    assert rehearsal.verdict is Verdict.PASS, rehearsal
+    assert [(check.name, check.verdict) for check in rehearsal.regression] == [
+        ("vulnerabilities closed earlier", Verdict.PASS),
+        ("configuration changed earlier", Verdict.PASS),
+        ("control earlier, in force", Verdict.PASS),
+        ("configuration changed earlier, after the way back", Verdict.PASS),
+    ]
+    details = [check.detail for check in rehearsal.regression]
+    assert details[0] == "1 are still closed"
+    assert details[1] == "1 files are as they were"
+    assert "in its file" in details[2]
+
+
+async def test_the_host_tells_what_configuration_earlier_patches_changed(stage: Stage) -> None:
+    stage.server.run(
+        "mkdir -p /var/lib/suture/tx/earlier/return; cd /var/lib/suture/tx/earlier/return; "
+        "printf 'f:1\t/etc/a\nf:1\t/etc/b\n' >config-before; : >complete; "
+        "printf 'f:1\t/etc/a\nf:2\t/etc/b\nf:3\t/etc/c\n' >config-after"
+    )
+    async with stage.server.connect() as transport:
+        assert await changed_earlier(transport) == ("/etc/b", "/etc/c")
+    stage.server.run("rm -r /var/lib/suture/tx/earlier")
+
+
+async def test_a_patch_that_opens_again_what_was_closed_fails(stage: Stage) -> None:
+    plan = await stage.plan(without=_ALL_BUT_FEW)
+    change = next(one for one in plan.hosts[0].changes if one.source != packages.NOTES)
+    opened = _earlier(stage, _advisory(plan, "9999:0", introduced=change.source_version))
+    rehearsal = await stage.rehearse(plan, regression=opened)
+    assert rehearsal.verdict is Verdict.FAIL, rehearsal
+    assert f"open again: CVE-2099-1 ({change.source})" in rehearsal.reason
+    assert rehearsal.suspects == (change.source,)
     assert rehearsal.reports[-1].verdict is Verdict.PASS
 
 

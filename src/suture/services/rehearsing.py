@@ -20,6 +20,7 @@ from suture.hosts.transport.connector import Connector
 from suture.services import fleet, plans, policies, rehearsals
 from suture.services.collecting import clock
 from suture.services.connections import connector
+from suture.services.earlier_work import earlier_work
 from suture.services.errors import RefusedError
 from suture.services.host_work import STEPS, FleetRunner, patch_settings
 from suture.services.rehearsals import Standing
@@ -32,6 +33,7 @@ from suture.twin.containers import ContainerError
 from suture.twin.load import LoadSettings
 from suture.twin.machine import Twins
 from suture.twin.package_files import PackageFilesError, discard_unused, fetch_packages
+from suture.twin.regression import changed_earlier
 from suture.twin.rehearsal import Rehearsal, Rehearser, Watching
 
 TWINS_AT_ONCE = 2
@@ -155,16 +157,20 @@ class _Rehearsing:
         self.progress.on_stage(host.host, "cloning it without data and secrets")
         async with ways.connect(enrolled) as transport:
             await fetch_packages(transport, host.changes, packages)
+            paths = await changed_earlier(transport)
             clone = await self.twins.clone(
                 transport, host.package_set, tuple(self.policy.twin.exclude)
             )
+        regression = earlier_work(self.store, plan, host, enrolled, paths, clock())
         watching = Watching(
             on_stage=lambda stage: self.progress.on_stage(host.host, stage),
             on_report=lambda report: self.progress.on_report(host.host, report),
         )
         wanted = self.policy.performance
         load = LoadSettings(wanted.load, wanted.least_share, wanted.seconds)
-        rehearser = Rehearser(self.twins, clone, packages, load=load, watching=watching)
+        rehearser = Rehearser(
+            self.twins, clone, packages, load=load, regression=regression, watching=watching
+        )
         return await rehearser.rehearse(plan.id, host)
 
     async def _acquire(self, plan: Plan, host: HostPlan, ways: Connector) -> None:

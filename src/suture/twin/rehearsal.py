@@ -22,13 +22,15 @@ from suture.core.planning.plan import HostPlan
 from suture.hosts.health import check_health
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.shell import quote
+from suture.hosts.steps import conclude
 from suture.hosts.transport import HostError, Transport
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
 from suture.twin.load import LoadSettings
 from suture.twin.machine import PACKAGES, Twin, Twins
 from suture.twin.package_files import CACHE, PackageFilesError
-from suture.twin.suspects import narrow, same_harm
+from suture.twin.regression import Regression, Snapshot, judge_patched, judge_returned, reopened
+from suture.twin.suspects import harm, narrow
 from suture.twin.trial import Trial, make_trial
 
 _PATCHING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY)
@@ -45,7 +47,8 @@ class Rehearsal(Document, frozen=True):
     counted against the patch. ``reports`` are the steps of the whole patch set, the way back
     included, twice where load was to tell more; ``console`` is the end of what the twin's console
     showed. ``performance`` is None where there was no load, or the steps failed.
-    ``inputs`` are what it rests on, None in what an older version recorded.
+    ``inputs`` are what it rests on, None in what an older version recorded. ``regression`` has
+    what became of that which earlier rollouts had achieved.
     """
 
     plan: str
@@ -61,6 +64,7 @@ class Rehearsal(Document, frozen=True):
     console: str = ""
     performance: Performance | None = None
     inputs: Inputs | None = None
+    regression: tuple[Check, ...] = ()
 
 
 @dataclass
@@ -82,10 +86,18 @@ class _Run:
     reason: str = ""
     console: str = ""
     performance: Performance | None = None
+    regression: tuple[Check, ...] = ()
+    reopened: tuple[str, ...] = ()
 
     @property
     def suspects(self) -> tuple[str, ...]:
-        return tuple(sorted({name for report in self.reports for name in report.suspects}))
+        named = {name for report in self.reports for name in report.suspects}
+        return tuple(sorted({*named, *self.reopened}))
+
+    def worsen(self, verdict: Verdict, reason: str) -> None:
+        """Where all went well so far."""
+        if verdict is not Verdict.PASS and self.verdict is Verdict.PASS:
+            self.verdict, self.reason = verdict, reason
 
 
 def _now() -> datetime:
@@ -102,6 +114,7 @@ class Rehearser:
     now: Callable[[], datetime] = _now
     settings: PatchSettings = _SETTINGS
     load: LoadSettings | None = None
+    regression: Regression | None = None
     bisect_tries: int = _BISECT_TRIES
     watching: Watching = field(default_factory=Watching)
 
@@ -125,6 +138,7 @@ class Rehearser:
             reports=tuple(run.reports),
             console=run.console,
             performance=run.performance,
+            regression=run.regression,
         )
 
     async def _run(self, plan_id: str, plan: HostPlan, *, whole: bool) -> _Run:
@@ -198,7 +212,7 @@ class Rehearser:
         self, session: PatchSession, run: _Run, *, whole: bool, trial: Trial | None = None
     ) -> None:
         """The way there as far as it passes; the way back wherever the twin was changed."""
-        changed = False
+        changed, start = False, await self._look(session)
         for step, function in SEQUENCE:
             report = await function(session)
             self._note(run, report)
@@ -206,6 +220,8 @@ class Rehearser:
             run.verdict, run.reason = _judge(step, report)
             if report.verdict is not Verdict.PASS:
                 break
+        if start and run.verdict is Verdict.PASS:
+            await self._compare(session, run, start)
         if trial and run.verdict is Verdict.PASS:
             await trial.take(patched=True)
         if not (whole and changed):
@@ -213,8 +229,32 @@ class Rehearser:
         for step, function in WAY_BACK:
             report = await function(session)
             self._note(run, report)
-            if report.verdict is not Verdict.PASS and run.verdict is Verdict.PASS:
-                run.verdict, run.reason = report.verdict, f"{step.value}: {report.reason}"
+            run.worsen(report.verdict, f"{step.value}: {report.reason}")
+        if start and (end := await self._look(session)):
+            checks = judge_returned(start, end)
+            run.regression += checks
+            run.worsen(*_concluded(checks))
+
+    async def _look(self, session: PatchSession) -> Snapshot | None:
+        """What earlier rollouts achieved, as it is on the twin now; None where there is nothing."""
+        if self.regression is None or self.regression.is_empty:
+            return None
+        self.watching.on_stage("looking at what earlier rollouts achieved")
+        return await self.regression.look(session, self.now)
+
+    async def _compare(self, session: PatchSession, run: _Run, start: Snapshot) -> None:
+        assert self.regression
+        now = await self._look(session)
+        if now is None:
+            return
+        plan = session.plan
+        set_by_plan = {one.setting.file for one in plan.controls if one.setting}
+        checks = judge_patched(self.regression.closed, set_by_plan, start, now)
+        run.regression = checks
+        changed = {change.source for change in plan.changes}
+        again = reopened(self.regression.closed, start, now)
+        run.reopened = tuple(one for one in again if one in changed)
+        run.worsen(*_concluded(checks))
 
     def _note(self, run: _Run, report: StepReport) -> None:
         run.reports.append(report)
@@ -286,11 +326,17 @@ def _judge(step: Step, report: StepReport) -> tuple[Verdict, str]:
     return (report.verdict if step in _PATCHING else Verdict.INCONCLUSIVE), reason
 
 
+def _concluded(checks: tuple[Check, ...]) -> tuple[Verdict, str]:
+    verdict, reason = conclude(checks)
+    return verdict, f"regression: {reason}"
+
+
 def _judge_part(whole: _Run, part: _Run) -> Verdict:
     """A part answers for the whole only where the same checks were asked, and fails by the same
     harm; a busy machine or a part that does not go alone proves nothing."""
     asked, now = (tuple(check.verdict for check in run.baseline) for run in (whole, part))
     if whole.performance is not None:
         return part.performance.verdict if part.performance else Verdict.INCONCLUSIVE
-    other_harm = part.verdict is Verdict.FAIL and not same_harm(whole.reports, part.reports)
+    harms = [harm(run.reports, run.regression) for run in (whole, part)]
+    other_harm = part.verdict is Verdict.FAIL and harms[0].isdisjoint(harms[1])
     return Verdict.INCONCLUSIVE if asked != now or other_harm else part.verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from suture.core.evidence import StepReport, Verdict
+from suture.core.evidence import Check, StepReport, Verdict
 
 Try = Callable[[tuple[str, ...]], Awaitable[Verdict]]
 
@@ -37,14 +37,10 @@ async def narrow(sources: tuple[str, ...], attempt: Try, *, tries: int) -> tuple
     return blamed
 
 
-def same_harm(whole: Iterable[StepReport], part: Iterable[StepReport]) -> bool:
-    """Whether a part of the patch set failed in what the whole set failed in."""
-    return not _harm(whole).isdisjoint(_harm(part))
-
-
-def _harm(reports: Iterable[StepReport]) -> set[str]:
-    """The checks that failed; the step where it failed without one."""
-    found: set[str] = set()
+def harm(reports: Iterable[StepReport], more: Iterable[Check] = ()) -> set[str]:
+    """The checks that failed; the step where it failed without one. ``more`` are checks that
+    belong to no step."""
+    found = {check.name for check in more if check.verdict is Verdict.FAIL}
     for report in reports:
         if report.verdict is Verdict.FAIL:
             failed = {check.name for check in report.checks if check.verdict is Verdict.FAIL}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.twin.suspects import narrow, same_harm
+from suture.twin.suspects import harm, narrow
 
 _SOURCES = tuple(f"s{number:02}" for number in range(20))
 
@@ -73,9 +73,8 @@ def _report(step: Step, *failed: str) -> StepReport:
     return StepReport("web1", step, Verdict.FAIL, now, 1.0, checks=(sound, *checks))
 
 
-def test_the_same_harm_is_a_check_that_fails_again() -> None:
-    whole = [_report(Step.VERIFY, "http", "failed units")]
-    assert same_harm(whole, [_report(Step.VERIFY, "http")])
-    assert not same_harm(whole, [_report(Step.VERIFY, "versions")])
-    assert not same_harm(whole, [_report(Step.APPLY)])
-    assert same_harm([_report(Step.APPLY)], [_report(Step.APPLY)])
+def test_harm_is_what_failed_and_the_step_where_nothing_did() -> None:
+    assert harm([_report(Step.VERIFY, "http", "failed units")]) == {"http", "failed units"}
+    assert harm([_report(Step.APPLY)]) == {"apply"}
+    found = Check("vulnerabilities closed earlier", Verdict.FAIL, "no")
+    assert harm([], (found, Check("sound", Verdict.PASS, "yes"))) == {found.name}
