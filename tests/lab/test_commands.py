@@ -147,6 +147,30 @@ def test_the_loop_goes_on_whatever_happens_in_it(
     assert suture("evidence", "verify")[0] == 0
 
 
+def test_the_way_back_is_drilled_before_and_after_a_rollout(suture: Run, server: LabHost) -> None:
+    before = _installed(server)
+    _take_only(suture, "libbrotli")
+    code, out, _ = suture("drill", "run", "server", "--json")
+    (drill,) = json.loads(out)["done"]
+    assert (code, drill["verdict"], drill["rollout"]) == (0, "pass", ""), out
+    assert _installed(server) == before
+
+    assert suture("plan", "create")[0] == 0
+    assert suture("rollout", "start", "latest", "--without-rehearsal")[0] == 0
+    after = _installed(server)
+    code, out, _ = suture("drill", "run", "--json")
+    (drill,) = json.loads(out)["done"]
+    assert (code, drill["verdict"], drill["packages"]) == (0, "pass", 1), out
+    assert drill["rollout"]
+    assert [report["step"] for report in drill["reports"]][-2:] == ["roll-back", "verify-roll-back"]
+    assert _installed(server) == after != before
+    for command in (("drill", "list"), ("hosts", "list"), ("hosts", "show", "server")):
+        listed = suture(*command)
+        assert (listed[0], "s ago" in listed[1] or "just now" in listed[1]) == (0, True)
+    assert suture("rollback", "latest")[0] == 0
+    assert suture("evidence", "verify")[0] == 0
+
+
 def test_an_interrupted_or_killed_rehearsal_leaves_nothing(
     suture: Run, server: LabHost, background: Any
 ) -> None:

@@ -182,13 +182,27 @@ def _report(changes: Changes) -> None:
 def _print_hosts(found: tuple[Details, ...]) -> None:
     from datetime import UTC, datetime
 
+    from suture.cli.drills import proved
     from suture.cli.output import ago, console, plain, styled, table
+    from suture.cli.workspace import workspace
+    from suture.services import drills
 
     if not found:
         console().print("No hosts yet. Add one: suture hosts add user@host")
         return
     now = datetime.now(UTC)
-    made = table("Host", "Address", "|Labels", "Service", "Criticality", "Exposure", "Ring", "Seen")
+    drilled = {one.host: one for one in drills.proven(workspace())}
+    made = table(
+        "Host",
+        "Address",
+        "|Labels",
+        "Service",
+        "Criticality",
+        "Exposure",
+        "Ring",
+        "Seen",
+        "Way back proved",
+    )
     for each in found:
         host = each.host
         made.add_row(
@@ -202,6 +216,7 @@ def _print_hosts(found: tuple[Details, ...]) -> None:
             plain(
                 ago(each.seen_at, now) if each.seen_at else "never", "" if each.seen_at else "dim"
             ),
+            proved(drilled[host.name]) if host.name in drilled else plain("never", "dim"),
         )
     console().print(made)
 
@@ -212,7 +227,10 @@ def _address(host: Host) -> str:
 
 
 def _print_details(details: Details) -> None:
+    from suture.cli.drills import proved
     from suture.cli.output import console, plain, table
+    from suture.cli.workspace import workspace
+    from suture.services import drills
 
     host = details.host
     made = table("", "|")
@@ -262,6 +280,9 @@ def _print_details(details: Details) -> None:
         rows += [("Note", note) for note in seen.notes]
     for label, value in rows:
         made.add_row(plain(label, "bold"), plain(value, limit=2000))
+    for one in drills.proven(workspace()):
+        if one.host == host.name:
+            made.add_row(plain("Way back proved", "bold"), proved(one))
     console().print(plain(host.name, "bold"))
     console().print(made)
 

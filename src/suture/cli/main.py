@@ -19,6 +19,7 @@ import typer
 from suture import __version__
 from suture.cli import (
     controls,
+    drills,
     evidence,
     exceptions,
     feeds,
@@ -83,6 +84,7 @@ app.add_typer(controls.app, name="control")
 app.add_typer(plans.app, name="plan")
 app.command("simulate")(simulate.simulate)
 app.command("rehearse")(plans.rehearse)
+app.add_typer(drills.app, name="drill")
 app.add_typer(rollouts.app, name="rollout")
 app.command("verify")(rollouts.verify)
 app.command("rollback")(rollbacks.rollback)

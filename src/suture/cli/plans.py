@@ -97,11 +97,12 @@ def list_(json: Json = False) -> None:
 @app.command()
 def show(plan: PlanId, json: Json = False) -> None:
     """All of a plan: changes, order, way back, and what is left out and why."""
+    from suture.cli.drills import print_proven
     from suture.cli.output import console, print_json
     from suture.cli.plan_view import print_plan
     from suture.cli.rehearsal_view import print_standings
     from suture.cli.workspace import workspace
-    from suture.services import plans, rehearsals
+    from suture.services import drills, plans, rehearsals
 
     found = plans.load(workspace(), plan)
     if json:
@@ -109,6 +110,7 @@ def show(plan: PlanId, json: Json = False) -> None:
     else:
         print_plan(console(), found, plans.rehearsed(workspace(), found))
         print_standings(rehearsals.of_plan(workspace(), found))
+        print_proven(one for one in drills.proven(workspace()) if one.host in found.by_host)
 
 
 @app.command()

@@ -19,15 +19,41 @@ if TYPE_CHECKING:
     from suture.core.planning.plan import HeldBack, Plan
     from suture.services.rehearsals import Standing
     from suture.services.rehearsing import Outcome, Progress
+    from suture.services.staging import OnReport, OnStage
 
 
 @contextmanager
 def rehearsal_progress(*, quiet: bool) -> Iterator[Progress]:
     """Prints each step as it ends, and on a terminal what goes on now."""
+    from suture.services.rehearsing import Progress
+
+    out = console(stderr=quiet)
+
+    def on_plan(plan: Plan) -> None:
+        if not quiet:
+            held = ", ".join(f"{one.source} {one.version}" for one in plan.held_back)
+            out.print(
+                _at()
+                + plain(f"held back: {held}", "bold yellow", limit=2000)
+                + plain(f"; plan {plan.id} goes on without it")
+            )
+
+    def on_standing(standing: Standing) -> None:
+        if not quiet and standing.verdict is not None:
+            line = _at() + plain(f"{standing.host:<12} ", "bold")
+            out.print(line + plain(f"earlier rehearsal: {_standing(standing)}", "dim", limit=1500))
+
+    with step_progress(quiet=quiet) as (on_stage, on_report):
+        yield Progress(
+            on_stage=on_stage, on_report=on_report, on_plan=on_plan, on_standing=on_standing
+        )
+
+
+@contextmanager
+def step_progress(*, quiet: bool) -> Iterator[tuple[OnStage, OnReport]]:
+    """What to call with each stage and each report of steps on twins."""
     from rich.console import Group
     from rich.live import Live
-
-    from suture.services.rehearsing import Progress
 
     out = console(stderr=quiet)
     stages: dict[str, str] = {}
@@ -44,34 +70,16 @@ def rehearsal_progress(*, quiet: bool) -> Iterator[Progress]:
         line += styled(report.verdict) + plain(f"  {duration(report.seconds)}", "dim")
         out.print(line + plain(f"  {report.reason}" if report.reason else "", limit=1500))
 
-    def on_plan(plan: Plan) -> None:
-        stages.clear()
-        if not quiet:
-            held = ", ".join(f"{one.source} {one.version}" for one in plan.held_back)
-            out.print(
-                _at()
-                + plain(f"held back: {held}", "bold yellow", limit=2000)
-                + plain(f"; plan {plan.id} goes on without it")
-            )
-
-    def on_standing(standing: Standing) -> None:
-        if not quiet and standing.verdict is not None:
-            line = _at() + plain(f"{standing.host:<12} ", "bold")
-            out.print(line + plain(f"earlier rehearsal: {_standing(standing)}", "dim", limit=1500))
-
     def now() -> Group:
         return Group(
             *(plain(f"{host}: ", "bold") + plain(what, "dim") for host, what in stages.items())
         )
 
-    progress = Progress(
-        on_stage=on_stage, on_report=on_report, on_plan=on_plan, on_standing=on_standing
-    )
     if quiet or not sys.stdout.isatty():
-        yield progress
+        yield on_stage, on_report
         return
     with Live(get_renderable=now, console=out, transient=True, refresh_per_second=4):
-        yield progress
+        yield on_stage, on_report
 
 
 def _at() -> Text:

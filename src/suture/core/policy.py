@@ -21,7 +21,7 @@ from suture.core.planning.plan import OnFailure as OnFailure
 from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
 from suture.core.policies.approvals import ApprovalPolicy
-from suture.core.policies.rehearsing import RehearsalPolicy
+from suture.core.policies.rehearsing import DrillPolicy, RehearsalPolicy
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.priority.deadlines import TimeLimits
 from suture.core.priority.urgency import RankingWeights
@@ -238,6 +238,7 @@ class Policy(Document, frozen=True, kw_only=True):
     configuration: ConfigurationPolicy = ConfigurationPolicy()
     twin: TwinPolicy = TwinPolicy()
     rehearsal: RehearsalPolicy = RehearsalPolicy()
+    drill: DrillPolicy = DrillPolicy()
     performance: PerformancePolicy = PerformancePolicy()
     weights: RankingWeights = RankingWeights()
     limits: TimeLimits = TimeLimits()

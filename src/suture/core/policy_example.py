@@ -172,6 +172,10 @@ twin:
 rehearsal:
   max_age: null
 
+# How often the way back of every host is proved on a twin (`suture drill run --due`), such as 30d.
+drill:
+  every: null
+
 # Load in the rehearsal, before the patch, with it and after it was taken back. Latency, throughput,
 # CPU, memory and start-up time are compared. load: a URL that the twin itself serves
 # (http://127.0.0.1/), a shell command of fixed work that is run on the twin again and again,

@@ -18,7 +18,7 @@ from suture.services import fleet
 from suture.services.errors import ServiceError
 from suture.services.rollouts import get
 from suture.services.workspace import Workspace
-from suture.store import events, plans, rollouts
+from suture.store import drills, events, plans, rollouts
 
 _README = """\
 What was planned, rehearsed, done and seen in one rollout of Suture.
@@ -74,6 +74,9 @@ def _told(log: Iterable[Event]) -> Iterator[tuple[str, str]]:
         elif event.kind == "rehearsal.finished":
             sha256 = str(_data(event).get("sha256"))
             yield f"rehearsal {sha256[:12]} of plan {event.subject}", sha256
+        elif event.kind == "drill.finished":
+            sha256 = str(_data(event).get("sha256"))
+            yield f"drill {sha256[:12]} of {event.subject}", sha256
         elif event.kind == "step.finished":
             data = _data(event)
             name = _report_name(event.subject, event.host, data.get("attempt"), data.get("step"))
@@ -85,6 +88,8 @@ def _stored(connection: sa.Connection) -> Iterator[tuple[str, str]]:
         yield f"plan {plan}", _sha256(document)[: len(plan)]
     for plan, document in plans.all_rehearsal_documents(connection):
         yield f"rehearsal {_sha256(document)[:12]} of plan {plan}", _sha256(document)
+    for host, document in drills.documents(connection):
+        yield f"drill {_sha256(document)[:12]} of {host}", _sha256(document)
     for key, document in rollouts.report_documents(connection):
         yield _report_name(*key), _sha256(document)
 

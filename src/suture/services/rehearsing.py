@@ -4,15 +4,13 @@ fails."""
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from suture.core.documents import Document, digest, encode
-from suture.core.evidence import Step, StepReport, Verdict
-from suture.core.inventory import Host
+from suture.core.evidence import Verdict
 from suture.core.planning.plan import HeldBack, HostPlan, Plan
 from suture.core.policy import Policy
 from suture.hosts.transport import HostError
@@ -22,24 +20,17 @@ from suture.services.collecting import clock
 from suture.services.connections import connector
 from suture.services.earlier_work import earlier_work
 from suture.services.errors import RefusedError
-from suture.services.host_work import STEPS, FleetRunner, patch_settings
 from suture.services.rehearsals import Standing
+from suture.services.staging import TWINS_AT_ONCE, OnReport, OnStage, Staging
 from suture.services.workspace import Workspace
-from suture.store import events, hosts, workers
+from suture.store import events
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 from suture.twin.clone import CloneError
 from suture.twin.containers import ContainerError
 from suture.twin.load import LoadSettings
-from suture.twin.machine import Twins
-from suture.twin.package_files import PackageFilesError, discard_unused, fetch_packages
-from suture.twin.regression import changed_earlier
+from suture.twin.package_files import PackageFilesError
 from suture.twin.rehearsal import Rehearsal, Rehearser, Watching
-
-TWINS_AT_ONCE = 2
-
-OnStage = Callable[[str, str], None]
-OnReport = Callable[[str, StepReport], None]
 
 
 class Progress(Document, frozen=True):
@@ -91,11 +82,9 @@ class _Rehearsing:
         self.policy = policy
         self.actor = actor
         self.progress = progress
-        self.twins = Twins(workspace.twins)
-        self.packages = workspace.twins / "packages"
-        discard_unused(self.packages)
-        with store.read() as connection:
-            self.enrolled = {host.name: host for host in hosts.listing(connection)}
+        self.staging = Staging.of(
+            workspace, store, policy, on_stage=progress.on_stage, on_report=progress.on_report
+        )
 
     async def rehearse(self, plan: Plan, hold_back: bool) -> Outcome:
         done: list[Rehearsal] = []
@@ -151,50 +140,23 @@ class _Rehearsing:
         )
 
     async def _on_twin(self, plan: Plan, host: HostPlan, ways: Connector) -> Rehearsal:
-        enrolled = self._host(host.host)
-        packages = self.packages / host.patch_set[:16]
-        await self._acquire(plan, host, ways)
-        self.progress.on_stage(host.host, "cloning it without data and secrets")
-        async with ways.connect(enrolled) as transport:
-            await fetch_packages(transport, host.changes, packages)
-            paths = await changed_earlier(transport)
-            clone = await self.twins.clone(
-                transport, host.package_set, tuple(self.policy.twin.exclude)
-            )
-        regression = earlier_work(self.store, plan, host, enrolled, paths, clock())
+        staged = await self.staging.prepare(plan, host, ways)
+        enrolled = self.staging.host(host.host)
+        regression = earlier_work(self.store, plan, host, enrolled, staged.paths, clock())
         watching = Watching(
             on_stage=lambda stage: self.progress.on_stage(host.host, stage),
             on_report=lambda report: self.progress.on_report(host.host, report),
         )
         wanted = self.policy.performance
-        load = LoadSettings(wanted.load, wanted.least_share, wanted.seconds)
         rehearser = Rehearser(
-            self.twins, clone, packages, load=load, regression=regression, watching=watching
+            self.staging.twins,
+            staged.clone,
+            staged.packages,
+            load=LoadSettings(wanted.load, wanted.least_share, wanted.seconds),
+            regression=regression,
+            watching=watching,
         )
         return await rehearser.rehearse(plan.id, host)
-
-    async def _acquire(self, plan: Plan, host: HostPlan, ways: Connector) -> None:
-        """The host downloads its patch set now, ahead of the rollout; nothing is installed.
-
-        Each try is a transaction of its own: the host would only report what became of the last.
-        """
-        self.progress.on_stage(host.host, "downloading the patch set on the host")
-        runner = FleetRunner(ways, self.enrolled, lambda _: plan, patch_settings(self.policy))
-        session = runner.session(secrets.token_hex(6), host.host)
-        with self.store.begin() as connection:
-            session.fence = max(session.fence, workers.current_fence(connection, host.host))
-        try:
-            report = await STEPS[Step.ACQUIRE](session)
-        finally:
-            await session.close()
-        self.progress.on_report(host.host, report)
-        if report.verdict is not Verdict.PASS:
-            raise PackageFilesError(f"{host.host}: {report.reason}")
-
-    def _host(self, name: str) -> Host:
-        if name not in self.enrolled:
-            raise RefusedError(f"{name} is not enrolled any more", "Make a new plan.")
-        return self.enrolled[name]
 
     def _keep(self, rehearsal: Rehearsal) -> None:
         now = clock()
@@ -228,7 +190,7 @@ class _Rehearsing:
         names = [host.host for host in plan.hosts] + [host.host for host in plan.left_out]
         corrected = plans.make(
             self.store,
-            hosts=[self.enrolled[name] for name in names if name in self.enrolled],
+            hosts=self.staging.chosen(names),
             policy=self.policy,
             held_back=(*plan.held_back, *culprits),
             controls=plans.controls_of(plan),

@@ -222,6 +222,17 @@ rehearsals = Table(
     Column("document", LargeBinary, nullable=False),
 )
 
+drills = Table(
+    "drills",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("ended_at", UtcDateTime, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
 rollouts = Table(
     "rollouts",
     metadata,

@@ -22,7 +22,7 @@ from suture.core.planning.plan import HostPlan
 from suture.hosts.health import check_health
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.shell import quote
-from suture.hosts.steps import conclude
+from suture.hosts.steps import conclude, read_query
 from suture.hosts.transport import HostError, Transport
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
@@ -106,7 +106,8 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Rehearser:
-    """Rehearses on twins of ``clone``; ``packages`` holds the files of the patch set."""
+    """Rehearses on twins of ``clone``; ``packages`` holds the files of the patch set. ``before`` is
+    a script that makes a twin ready, with these files in its cache."""
 
     twins: Twins
     clone: Clone
@@ -116,6 +117,7 @@ class Rehearser:
     load: LoadSettings | None = None
     regression: Regression | None = None
     bisect_tries: int = _BISECT_TRIES
+    before: str = ""
     watching: Watching = field(default_factory=Watching)
 
     async def rehearse(self, plan_id: str, plan: HostPlan) -> Rehearsal:
@@ -125,6 +127,23 @@ class Rehearser:
         suspects: tuple[str, ...] = ()
         if run.verdict is Verdict.FAIL:
             suspects = run.suspects or await self._bisect(plan_id, plan, run)
+        return self._told(plan_id, plan, run, suspects, started_at, time.monotonic() - began)
+
+    async def there_and_back(self, plan_id: str, plan: HostPlan) -> Rehearsal:
+        """The same without looking for who is to blame."""
+        started_at, began = self.now(), time.monotonic()
+        run = await self._run(plan_id, plan, whole=True)
+        return self._told(plan_id, plan, run, (), started_at, time.monotonic() - began)
+
+    def _told(
+        self,
+        plan_id: str,
+        plan: HostPlan,
+        run: _Run,
+        suspects: tuple[str, ...],
+        started_at: datetime,
+        seconds: float,
+    ) -> Rehearsal:
         return Rehearsal(
             plan=plan_id,
             class_id=plan.class_id,
@@ -132,7 +151,7 @@ class Rehearser:
             verdict=run.verdict,
             reason=run.reason,
             started_at=started_at,
-            seconds=round(time.monotonic() - began, 1),
+            seconds=round(seconds, 1),
             suspects=suspects,
             baseline=run.baseline,
             reports=tuple(run.reports),
@@ -166,6 +185,8 @@ class Rehearser:
         try:
             async with twin.connect() as way:
                 await _provide_packages(way)
+                if self.before:
+                    await _make_ready(way, self.before)
             run.baseline = await self._baseline(session)
             sound = _sound(plan.checks, run.baseline)
             if plan.checks and not sound:
@@ -301,6 +322,12 @@ async def _provide_packages(way: Transport) -> None:
     if result.exit:
         said = result.stderr.decode("utf-8", "replace").strip()[:300]
         raise PackageFilesError(f"the patch set could not be copied into the twin: {said}")
+
+
+async def _make_ready(way: Transport, script: str) -> None:
+    _, failed = read_query(await way.run(script, timeout_s=900))
+    if failed:
+        raise PackageFilesError(f"the twin could not be made ready: {failed.reason}")
 
 
 def _not_counted(check: Check) -> Check:
