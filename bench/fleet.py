@@ -24,7 +24,7 @@ from suture.core.intelligence.rule_table import RuleTable, rule_table
 from suture.core.inventory import Package
 from suture.core.versions import Scheme, is_valid, scheme_of
 from suture.hosts.managers.apt import read_package
-from suture.store import inventories
+from suture.store import fleet_columns
 from suture.store.database import Store, open_store
 
 RUNS = 5
@@ -142,7 +142,7 @@ def _assess(fleet: Fleet, table: RuleTable) -> FleetFindings:
 
 def _loaded(store: Store) -> Fleet:
     with store.read() as connection:
-        return inventories.fleet(connection)
+        return fleet_columns.fleet(connection)
 
 
 def _stored(place: Path, runs: int) -> dict[str, list[float]]:

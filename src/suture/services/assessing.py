@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from suture.core.assessment import matching, mitigation
 from suture.core.assessment.findings import Finding
-from suture.core.assessment.history import Presence
 from suture.core.assessment.matching import UnnamedUpdate
 from suture.core.documents import Document
 from suture.core.inventory import Host, Inventory
@@ -21,6 +21,9 @@ from suture.core.selection import selector
 from suture.core.selection.choosing import matches_origin
 from suture.core.selection.ledger import Selection
 from suture.services.knowledge import Knowledge
+
+if TYPE_CHECKING:
+    from suture.core.assessment.history import Presence
 
 
 class Assessment(Document, frozen=True):

@@ -34,7 +34,7 @@ from suture.services.knowledge import Knowledge, known_about
 from suture.services.unjudged import Unjudged, unjudged
 from suture.services.workspace import Workspace
 from suture.store import exceptions as stored_exceptions
-from suture.store import inventories
+from suture.store import fleet_columns, inventories
 
 _SOON = timedelta(days=30)
 _NEVER = "unknown: this host was never scanned by Suture"
@@ -232,7 +232,7 @@ def assessed(
             names=matching.names_of(inventory for _, inventory in known),
         )
         today = (moment.at or now).date()
-        presence = inventories.presence(connection, {host.name for host, _ in known}, moment.at)
+        presence = fleet_columns.presence(connection, {host.name for host, _ in known}, moment.at)
         found = assess(known, knowledge, policy, today=today, presence=presence)
         return found, knowledge, never
 

@@ -12,7 +12,7 @@ from suture.core.intelligence.advisory_index import AdvisoryIndex, Name
 from suture.core.intelligence.enrichment import Enrichment
 from suture.core.inventory import Inventory
 from suture.store import changelogs as stored_changelogs
-from suture.store import controls, feeds, records, scores
+from suture.store import controls, feeds, records
 from suture.store.changelogs import ChangelogKey, StoredChangelog
 from suture.store.database import Store
 from suture.store.feeds import FeedState
@@ -80,6 +80,8 @@ class Knowledge:
         """What the feeds know about ``cves`` apart from any package."""
         if self._store is None:
             return {}
+        from suture.store import scores  # with numpy, which who asks for no scores can do without
+
         parts: dict[str, dict[str, list[Enrichment]]] = {}
         with self._store.read() as connection:
             for feed, one in records.enrichments(connection, cves, known_at=self._known_at):

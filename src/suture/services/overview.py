@@ -29,7 +29,7 @@ from suture.services.findings import NOW, Moment
 from suture.services.knowledge import Knowledge, known_about
 from suture.services.unjudged import Unjudged, unjudged
 from suture.services.workspace import Workspace
-from suture.store import hosts, inventories
+from suture.store import fleet_columns, hosts, inventories
 from suture.store.database import Store
 
 _FIXED = STATES.index(FixState.FIXED)
@@ -70,7 +70,7 @@ def overview(
     policy, _ = policies.load(workspace, policy_file)
     with enrolled.opened(workspace) as store:
         with store.read() as connection:
-            columns = inventories.fleet(connection, moment.at)
+            columns = fleet_columns.fleet(connection, moment.at)
             described = {host.name: host for host in hosts.listing(connection)}
         releases = set(columns.releases)
         known = known_about(store, releases, now=clock(), known_at=moment.known_at)

@@ -22,7 +22,7 @@ from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError, ServiceError
 from suture.services.knowledge import known_about
 from suture.services.workspace import Workspace
-from suture.store import events, inventories, rollouts
+from suture.store import events, fleet_columns, inventories, rollouts
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 
@@ -101,7 +101,7 @@ def make(
     and count for shares and limits alone."""
     with store.read() as connection:
         seen = inventories.latest(connection)
-        presence = inventories.presence(connection, {host.name for host in hosts})
+        presence = fleet_columns.presence(connection, {host.name for host in hosts})
     now = clock()
     known = [(host, seen[host.name]) for host in hosts if host.name in seen]
     knowledge = known_about(store, {inventory.os.release for _, inventory in known}, now=now)

@@ -99,19 +99,19 @@ async def _scan_fleet(
     refresh: bool,
     progress: Progress,
 ) -> Scan:
-    from suture.store import changelogs, inventories
+    from suture.store import changelogs, fleet_columns, inventories
 
     hosts = fleet.chosen(workspace, labels=labels)
     with fleet.opened(workspace) as store:
         with store.read() as connection:
-            before = inventories.latest(connection)
+            before = inventories.latest(connection, {host.name for host in hosts})
         collected = await collect(ways, hosts, refresh=refresh, progress=progress, before=before)
         with store.read() as connection:
             known = changelogs.listing(connection)
         fetched = await fetch_changelogs(ways, collected, known, progress)
         fleet.record(store, collected, fetched.read, clock())
         with store.read() as connection:
-            presence = inventories.presence(connection, {host.name for host in hosts})
+            presence = fleet_columns.presence(connection, {host.name for host in hosts})
         return _assess(collected, _known(store, collected, fetched, ()), policy, presence)
 
 

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-import numpy as np
 import sqlalchemy as sa
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from suture.core.assessment.counted import apart
-from suture.core.assessment.fleet import Fleet
-from suture.core.assessment.history import Observed, Presence, unbroken
 from suture.core.documents import decode, encode
-from suture.core.intelligence import channels
-from suture.core.inventory import Identity, Inventory, OperatingSystem, Origin, PackageSet
+from suture.core.inventory import Identity, Inventory, PackageSet
 from suture.store import package_sets
 from suture.store.tables import observations
-from suture.store.tables import package_sets as sets
 
 _NONE = PackageSet(packages=())
 
@@ -72,101 +66,6 @@ def at(
     return _inventories(connection, when, hosts)
 
 
-def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
-    """The packages that count of every host seen, now or as known at a time, as columns.
-
-    Of inventories only what tells on which minor release a host stays is read, where it may.
-    """
-    newest = _newest(
-        when, observations.c.host, observations.c.release, observations.c.apart, sets.c.ids
-    ).join(sets, sets.c.digest == observations.c.package_set)
-    rows = connection.execute(newest.order_by(observations.c.host)).all()
-    starts, ids = _counted(rows)
-    known = package_sets.by_id(connection, package_sets.distinct(ids))
-    place_of = np.zeros(max(known, default=0) + 1, np.int32)
-    place_of[list(known)] = np.arange(len(known), dtype=np.int32)
-    return Fleet(
-        packages=tuple(known.values()),
-        hosts=tuple(row.host for row in rows),
-        releases=tuple(row.release for row in rows),
-        starts=starts,
-        ids=place_of[ids],
-        streams=_streams(connection, rows, when),
-    )
-
-
-class _Archived(msgspec.Struct):
-    os: OperatingSystem
-    archives: tuple[Origin, ...]
-
-
-def _streams(
-    connection: sa.Connection, rows: Sequence[Any], when: datetime | None
-) -> tuple[str, ...]:
-    """The minor release on which each host of ``rows`` stays; empty where none does."""
-    asked = [row.host for row in rows if channels.may_stay(row.release)]
-    if not asked:
-        return ()
-    query = _newest(when, observations.c.host, observations.c.inventory)
-    found = _of_hosts(connection, query.order_by(observations.c.id), asked)
-    seen = {row.host: decode(zlib.decompress(row.inventory), _Archived) for row in found}
-    streams = {host: channels.stream(one.os, one.archives) for host, one in seen.items()}
-    return tuple(streams.get(row.host, "") for row in rows)
-
-
-def presence(
-    connection: sa.Connection, hosts: Collection[str], when: datetime | None = None
-) -> Presence:
-    """Since when ``hosts`` have had the sources that they have, now or as known at a time."""
-    numbers, source_of = package_sets.sources(connection)
-    names = {host: number for number, host in enumerate(sorted(hosts))}
-    found = [
-        unbroken(_observed(connection, part, names, source_of, when), len(numbers))
-        for part in package_sets.parts(list(names))
-    ]
-    return Presence(
-        hosts=names,
-        sources=numbers,
-        keys=np.concatenate([np.empty(0, np.int64), *(keys for keys, _ in found)]),
-        days=np.concatenate([np.empty(0, np.int32), *(days for _, days in found)]),
-    )
-
-
-def _observed(
-    connection: sa.Connection,
-    hosts: Collection[str],
-    names: Mapping[str, int],
-    source_of: NDArray[np.int32],
-    when: datetime | None,
-) -> Observed:
-    begun = sa.true() if when is None else observations.c.seen_from <= when
-    columns = (observations.c.host, observations.c.seen_from, observations.c.apart, sets.c.ids)
-    query = (
-        sa.select(*columns)
-        .join(sets, sets.c.digest == observations.c.package_set)
-        .where(observations.c.host.in_(hosts), begun)
-        .order_by(observations.c.seen_until.desc(), observations.c.id.desc())
-    )
-    rows = sorted(connection.execute(query), key=lambda row: names[row.host])
-    starts, ids = _counted(rows)
-    return Observed(
-        host=np.array([names[row.host] for row in rows], np.int64),
-        day=np.array([row.seen_from.date().toordinal() for row in rows], np.int32),
-        starts=starts,
-        source=source_of[ids].astype(np.int64),
-    )
-
-
-def _counted(rows: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The packages that count of each observation: where each begins (and the end), and all
-    ids, one behind the other."""
-    starts, ids = package_sets.unpack([row.ids for row in rows])
-    apart_starts, places = package_sets.unpack([row.apart for row in rows])
-    counts = np.ones(len(ids), bool)
-    counts[places + np.repeat(starts[:-1], np.diff(apart_starts))] = False
-    return np.concatenate(([0], np.cumsum(counts)))[starts], ids[counts]
-
-
 def unchanged_since(connection: sa.Connection) -> dict[str, datetime]:
     """Since when each host has had the packages that it was last seen with."""
     return _by_host(connection, sa.func.max(observations.c.seen_from))
@@ -187,7 +86,7 @@ class _Known(msgspec.Struct):
 
 def identities(connection: sa.Connection) -> dict[str, Identity]:
     """By what other scanners may know each host, as it was last seen."""
-    rows = connection.execute(_newest(None, observations.c.host, observations.c.inventory))
+    rows = connection.execute(newest(None, observations.c.host, observations.c.inventory))
     known = {row.host: decode(zlib.decompress(row.inventory), _Known) for row in rows}
     return {host: one.identity for host, one in known.items() if one.identity is not None}
 
@@ -200,14 +99,14 @@ def managers(
     connection: sa.Connection, hosts: Collection[str], when: datetime | None = None
 ) -> dict[str, str]:
     """The package manager of each of ``hosts``, as it was last seen, or as known at a time."""
-    query = _newest(when, observations.c.host, observations.c.inventory)
-    rows = _of_hosts(connection, query.order_by(observations.c.id), hosts)
+    query = newest(when, observations.c.host, observations.c.inventory)
+    rows = of_hosts(connection, query.order_by(observations.c.id), hosts)
     return {
         row.host: decode(zlib.decompress(row.inventory), _Managed).package_manager for row in rows
     }
 
 
-def _of_hosts(
+def of_hosts(
     connection: sa.Connection, query: sa.Select[Any], hosts: Collection[str] | None
 ) -> Sequence[Any]:
     """The rows about ``hosts``, None for all."""
@@ -224,8 +123,8 @@ def _inventories(
     connection: sa.Connection, when: datetime | None, hosts: Collection[str] | None
 ) -> dict[str, Inventory]:
     columns = (observations.c.host, observations.c.inventory, observations.c.package_set)
-    query = _newest(when, *columns).order_by(observations.c.id)  # of two at once the later counts
-    rows = _of_hosts(connection, query, hosts)
+    query = newest(when, *columns).order_by(observations.c.id)  # of two at once the later counts
+    rows = of_hosts(connection, query, hosts)
     loaded = package_sets.load(connection, {row.package_set for row in rows})
     return {
         row.host: replace(
@@ -235,7 +134,7 @@ def _inventories(
     }
 
 
-def _newest(when: datetime | None, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+def newest(when: datetime | None, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """The newest observation of each host, of those that had begun at a time."""
     begun = sa.true() if when is None else observations.c.seen_from <= when
     newest = (

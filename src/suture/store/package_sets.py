@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import import_module
-from itertools import islice
+from itertools import accumulate, islice
+from operator import sub
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from suture.core.inventory import Package, PackageSet, PackageState
 from suture.store.tables import package_sets, packages
-
-Ids = NDArray[np.int32]
 
 _PART = 500  # values in one IN (…)
 _ALL = 20_000  # from so many packages on the whole table is read instead
@@ -24,22 +22,15 @@ _COLUMNS = tuple(column for column in packages.c if column.name != "id")
 
 def pack(numbers: Iterable[int]) -> bytes:
     """Differences of one to the next, as little-endian 32-bit integers, compressed."""
-    return zlib.compress(np.diff(np.fromiter(numbers, "<i4"), prepend=np.int32(0)).tobytes(), 1)
+    some = list(numbers)
+    differences = map(sub, some, (0, *some))
+    return zlib.compress(struct.pack(f"<{len(some)}i", *differences), 1)
 
 
-def unpack(packed: Sequence[bytes]) -> tuple[NDArray[np.int64], Ids]:
-    """Of many: where each begins (and the end), and all numbers, one behind the other."""
-    raw = [zlib.decompress(one) for one in packed]
-    starts = np.concatenate(([0], np.cumsum([len(one) // 4 for one in raw], dtype=np.int64)))
-    # Sums that overflow wrap around, and their differences are right all the same.
-    running = np.cumsum(np.frombuffer(b"".join(raw), "<i4"), dtype=np.int32)
-    before = np.concatenate((np.zeros(1, np.int32), running))[starts[:-1]]
-    return starts, running - np.repeat(before, np.diff(starts))
-
-
-def distinct(ids: Ids) -> NDArray[np.int64]:
-    """Each id once, ascending."""
-    return np.flatnonzero(np.bincount(ids))
+def unpack(packed: bytes) -> list[int]:
+    """The numbers that :func:`pack` was given."""
+    raw = zlib.decompress(packed)
+    return list(accumulate(struct.unpack(f"<{len(raw) // 4}i", raw)))
 
 
 def save(connection: sa.Connection, digest: str, packages: PackageSet) -> None:
@@ -75,33 +66,21 @@ def load(connection: sa.Connection, digests: Collection[str]) -> dict[str, Packa
     for part in parts(sorted(digests)):
         query = sa.select(package_sets).where(package_sets.c.digest.in_(part))
         found |= {row.digest: row.ids for row in connection.execute(query)}
-    starts, ids = unpack(list(found.values()))
-    known = by_id(connection, distinct(ids))
-    return {
-        digest: PackageSet(tuple(known[one] for one in ids[start:end].tolist()))
-        for digest, start, end in zip(found, starts, starts[1:], strict=False)
-    }
+    ids = {digest: unpack(packed) for digest, packed in found.items()}
+    known = by_id(connection, sorted(set().union(*ids.values())))
+    return {digest: PackageSet(tuple(known[one] for one in some)) for digest, some in ids.items()}
 
 
-def by_id(connection: sa.Connection, ids: NDArray[np.int64]) -> dict[int, Package]:
+def by_id(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Package]:
     """Packages by id."""
     query = sa.select(packages.c.id, *_COLUMNS)
     if len(ids) > _ALL:
         return {row[0]: _package(row) for row in connection.execute(query)}
     return {
         row[0]: _package(row)
-        for part in parts(ids.tolist())
+        for part in parts(ids)
         for row in connection.execute(query.where(packages.c.id.in_(part)))
     }
-
-
-def sources(connection: sa.Connection) -> tuple[dict[str, int], Ids]:
-    """Each source's number, and by package id the number of its source."""
-    numbers: dict[str, int] = {}
-    rows = connection.execute(sa.select(packages.c.id, packages.c.source)).all()
-    of = np.zeros(max((row.id for row in rows), default=0) + 1, np.int32)
-    of[[row.id for row in rows]] = [numbers.setdefault(row.source, len(numbers)) for row in rows]
-    return numbers, of
 
 
 def _row(package: Package) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from suture.core.assessment.fleet import Fleet
 from suture.core.inventory import Inventory, OperatingSystem, Origin, Package, PackageState
-from suture.store import inventories, package_sets
+from suture.store import fleet_columns, inventories, package_sets
 from suture.store.database import Store
 from tests.unit.core.builders import NOW, fleet_of, inventory, package
 
@@ -69,7 +69,7 @@ def test_any_past_time_can_be_asked(store: Store) -> None:
             known = inventories.at(connection, when)
             versions = [one.packages.packages[0].version for one in known.values()]
             assert versions == ([expected] if expected else [])
-            found = counted(inventories.fleet(connection, when))
+            found = counted(fleet_columns.fleet(connection, when))
             assert len(found) == len(versions)
 
 
@@ -82,7 +82,7 @@ def test_a_fleet_in_columns_has_what_counts(store: Store) -> None:
     ]
     record(store, seen("b", package("old")), *some)
     with store.read() as connection:
-        fleet = inventories.fleet(connection)
+        fleet = fleet_columns.fleet(connection)
         assert counted(fleet) == counted(fleet_of(some))
         assert counted(fleet)["a"] == ("debian:12", {package("nginx")})
 
@@ -90,7 +90,7 @@ def test_a_fleet_in_columns_has_what_counts(store: Store) -> None:
 def test_an_empty_store_has_no_fleet(store: Store) -> None:
     with store.read() as connection:
         assert inventories.latest(connection) == {}
-        assert counted(inventories.fleet(connection)) == {}
+        assert counted(fleet_columns.fleet(connection)) == {}
 
 
 def test_a_package_is_stored_once(store: Store) -> None:
@@ -104,7 +104,9 @@ def test_a_package_is_stored_once(store: Store) -> None:
 
 @given(st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=20), max_size=5))
 def test_packed_numbers_come_back(some: list[list[int]]) -> None:
-    starts, numbers = package_sets.unpack([package_sets.pack(one) for one in some])
+    packed = [package_sets.pack(one) for one in some]
+    assert [package_sets.unpack(one) for one in packed] == some
+    starts, numbers = fleet_columns.unpack(packed)
     assert [numbers[start:end].tolist() for start, end in pairwise(starts)] == some
 
 
@@ -121,8 +123,8 @@ def test_since_when_hosts_have_had_their_sources(store: Store) -> None:
         record(store, replace(one, collected_at=NOW + timedelta(days=day)))
     hosts = ["web", "db", "other"]
     with store.read() as connection:
-        now = inventories.presence(connection, hosts)
-        then = inventories.presence(connection, hosts, NOW + timedelta(days=1))
+        now = fleet_columns.presence(connection, hosts)
+        then = fleet_columns.presence(connection, hosts, NOW + timedelta(days=1))
     first = NOW.date()
     cases: list[tuple[str, str, int | None, int | None]] = [
         ("web", "bash", 0, 0),
@@ -140,12 +142,12 @@ def test_since_when_hosts_have_had_their_sources(store: Store) -> None:
 
 def test_an_empty_store_tells_of_nobody_since_when(store: Store) -> None:
     with store.read() as connection:
-        assert inventories.presence(connection, ["web"]).since("web", "bash") is None
-        assert inventories.presence(connection, []).since("web", "bash") is None
+        assert fleet_columns.presence(connection, ["web"]).since("web", "bash") is None
+        assert fleet_columns.presence(connection, []).since("web", "bash") is None
 
 
 def test_a_fleet_knows_which_hosts_stay_on_a_minor_release(store: Store) -> None:
     eus, rhel = Origin(archive="rhel-9-for-x86_64-baseos-eus-rpms"), OperatingSystem("rhel", "9.2")
     record(store, seen("a"), seen("b", os=rhel, archives=(eus,)), seen("c", os=rhel))
     with store.read() as connection:
-        assert list(inventories.fleet(connection).streams) == ["", "9.2", ""]
+        assert list(fleet_columns.fleet(connection).streams) == ["", "9.2", ""]
