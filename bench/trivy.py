@@ -17,7 +17,8 @@ from typing import Any
 
 from bench import bolt, fleet, fleet_data, published
 from bench.measure import Figure, Report, UnmetError, ratios, run_child
-from suture.core.intelligence.advisories import Advisory, rules
+from suture.core.intelligence.advisories import Advisory
+from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.inventory import (
     Clock,
     Inventory,
@@ -126,15 +127,15 @@ def _env() -> dict[str, str]:
 
 
 def _advise_trivy(cache: Path, advisories: Iterable[Advisory]) -> None:
-    """A database of version 2: release → source → CVE → advisory."""
+    """A database of version 2: release → source → CVE → advisory; of several about one CVE in one
+    source that with the latest fix, as Suture takes it."""
     packages: dict[str, dict[str, bytes]] = {}
     known: dict[str, bytes] = {}
-    for advisory in advisories:
-        for rule in rules(advisory):
-            if rule.release == _RELEASE:
-                said = json.dumps({"FixedVersion": rule.fixed}).encode()
-                packages.setdefault(rule.package, {})[rule.cve] = said
-                known[rule.cve] = json.dumps({"Severity": "UNKNOWN"}).encode()
+    for rule in AdvisoryIndex(advisories):
+        if rule.release == _RELEASE:
+            said = json.dumps({"FixedVersion": rule.fixed}).encode()
+            packages.setdefault(rule.package, {})[rule.cve] = said
+            known[rule.cve] = json.dumps({"Severity": "UNKNOWN"}).encode()
     source = json.dumps({"ID": "debian", "Name": "Debian Security Tracker"}).encode()
     (cache / "db").mkdir(parents=True)
     bolt.write(
