@@ -125,7 +125,7 @@ def test_the_loop_goes_on_whatever_happens_in_it(
 
     # A person lets go in the middle of the way back; somebody else goes on with it.
     server.run(f"rm /run/installing; echo '{_SLOW}' >/etc/apt/apt.conf.d/99slow")
-    driver = background("rollback", "latest")
+    driver = background("rollback", "latest", "--yes")
     _wait_for(server, "[ -e /run/installing ]")
     driver.send_signal(signal.SIGINT)
     _, said = driver.communicate(timeout=60)
@@ -142,7 +142,7 @@ def test_the_loop_goes_on_whatever_happens_in_it(
     code, out, _ = suture("rehearse", "latest")
     assert code == 0, out
     assert suture("rollout", "start", "latest")[0] == 0
-    assert suture("rollback", "latest", "--host", "server")[0] == 0
+    assert suture("rollback", "latest", "--host", "server", "--yes")[0] == 0
     assert _installed(server) == before
     assert suture("evidence", "verify")[0] == 0
 

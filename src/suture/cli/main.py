@@ -18,6 +18,7 @@ import typer
 
 from suture import __version__
 from suture.cli import (
+    backups,
     controls,
     drills,
     evidence,
@@ -88,6 +89,7 @@ app.add_typer(drills.app, name="drill")
 app.add_typer(rollouts.app, name="rollout")
 app.command("verify")(rollouts.verify)
 app.command("rollback")(rollbacks.rollback)
+app.add_typer(backups.app, name="backups")
 app.add_typer(evidence.app, name="evidence")
 
 

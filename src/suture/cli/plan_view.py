@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from suture.core.data_backups import DataBackup
     from suture.core.planning.lint import Problem
     from suture.core.planning.plan import HostPlan, Plan, PlanDiff, Slot, Wave
     from suture.core.selection.ledger import Ledger
@@ -142,7 +143,9 @@ def _by_patch_set(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:
     groups: dict[str, list[HostPlan]] = {}
     for host in hosts:
         controls = [control.id for control in host.controls]
-        groups.setdefault(",".join([host.patch_set, *host.restarts, *controls]), []).append(host)
+        words = [host.patch_set, *host.restarts, *controls]
+        words += [str(host.backup)] if host.backup else []
+        groups.setdefault(",".join(words), []).append(host)
     return list(groups.values())
 
 
@@ -179,6 +182,16 @@ def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
             "before it is touched" + (", and what its controls change" if first.controls else "")
         )
     )
+    if first.backup:
+        _print_backup(out, first.backup)
+
+
+def _print_backup(out: Console, backup: DataBackup) -> None:
+    kept = [one.path for one in backup.directories]
+    kept += [f"dump {one.name}" for one in backup.dumps]
+    if backup.snapshots.value != "never":
+        kept.append(f"snapshots of file systems ({backup.snapshots.value})")
+    out.print(plain(f"  data kept beforehand: {', '.join(kept)}", limit=2000))
 
 
 def _print_rehearsed(out: Console, found: Sequence[Rehearsed | None]) -> None:

@@ -41,7 +41,24 @@ def print_proposal(out: Console, proposal: Proposal) -> None:
                 plain(f"{host.host} stays as it is: ", "bold red")
                 + plain(refused.reason, limit=1500)
             )
-    if proposal.data and ready:
+    if proposal.how.snapshot and ready:
+        machines = f" Whole machines: {', '.join(h for h, _ in proposal.machines)}."
+        out.print(
+            plain(
+                "FILE SYSTEMS GO BACK BY A REBOOT: all that was written since is lost."
+                + (machines if proposal.machines else ""),
+                "bold red",
+            )
+        )
+    elif proposal.how.with_data and ready:
+        out.print(
+            plain(
+                "DATA GOES BACK AS WELL: what was written since the patch is taken out of use. A "
+                "copy of the directories as they are now stays in the bundle; of dumps none does.",
+                "bold red",
+            )
+        )
+    elif proposal.data and ready:
         out.print(
             plain(
                 f"Data stays as it is now, with what was written since the patch: "

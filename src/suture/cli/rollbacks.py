@@ -40,6 +40,27 @@ def rollback(
             help="Take a database's old version back although its data was converted.",
         ),
     ] = False,
+    with_data: Annotated[
+        bool,
+        typer.Option(
+            "--with-data",
+            help="Also put data directories and dumps of the bundle back; what was written since "
+            "is lost to the programs, and kept beside.",
+        ),
+    ] = False,
+    snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--snapshot",
+            help="The last resort: whole file systems, or the machine, as they were; by a reboot.",
+        ),
+    ] = False,
+    accept_data_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-data-loss", help="With --snapshot: lose all that was written since."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would go back; change nothing.")
     ] = False,
@@ -67,7 +88,16 @@ def rollback(
     from suture.core.rollout.ways_back import WayBack
     from suture.services import rollbacks
 
-    how = WayBack(tuple(package or ()), keep_changed, accept_changed_data)
+    if snapshot and (package or with_data):
+        raise typer.BadParameter("--snapshot brings everything back; drop --package, --with-data")
+    how = WayBack(
+        tuple(package or ()),
+        keep_changed,
+        accept_changed_data,
+        with_data,
+        snapshot,
+        accept_data_loss,
+    )
     wish = rollbacks.Wish(tuple(host or ()), tuple(wave or ()), tuple(ring or ()), how)
     proposal = run(rollbacks.propose(workspace(), rollout, wish, policy_file=policy))
     if dry_run and json:

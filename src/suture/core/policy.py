@@ -21,6 +21,7 @@ from suture.core.planning.plan import OnFailure as OnFailure
 from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
 from suture.core.policies.approvals import ApprovalPolicy
+from suture.core.policies.backup import BackupPolicy
 from suture.core.policies.rehearsing import DrillPolicy, RehearsalPolicy
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.priority.deadlines import TimeLimits
@@ -236,6 +237,7 @@ class Policy(Document, frozen=True, kw_only=True):
     concurrency: Concurrency = Concurrency()
     preflight: PreflightPolicy = PreflightPolicy()
     configuration: ConfigurationPolicy = ConfigurationPolicy()
+    backup: BackupPolicy = BackupPolicy()
     twin: TwinPolicy = TwinPolicy()
     rehearsal: RehearsalPolicy = RehearsalPolicy()
     drill: DrillPolicy = DrillPolicy()

@@ -135,6 +135,34 @@ preflight:
 configuration:
   max_pending: 14d
 
+# Return bundles, which hold what the way back needs, on the host: kept for so long, in any case the
+# last ones, within so much disk. A host where a new one has no room is left alone.
+#   data:                      # directories at rest: what changes while it is kept needs a dump
+#     - {on: app, path: /var/lib/app, max_size: 1GiB, units: [app.service]}
+#   dumps:                     # command: to standard output, as root; restore and verify read it
+#     - on: database
+#       name: all
+#       command: runuser -u postgres -- pg_dumpall --clean
+#       restore: runuser -u postgres -- psql -v ON_ERROR_STOP=1 -q postgres
+#       verify: tail -n 5 | grep -q 'dump complete'
+#       timeout: 30m
+#   snapshots:                 # of file systems: where-possible or required, for the last resort
+#     - {on: vm-*, rule: where-possible}
+#   snapshot_hooks:            # on this machine, with SUTURE_HOST, SUTURE_TRANSACTION, …
+#     - on: vm-*
+#       command: /etc/suture/vm-snapshot take      # prints an id
+#       list: /etc/suture/vm-snapshot list         # has to print it, too
+#       restore: /etc/suture/vm-snapshot restore   # to $SUTURE_SNAPSHOT
+#       timeout: 10m
+backup:
+  keep: 30d
+  keep_last: 2
+  max_disk: 2GiB
+  data: []
+  dumps: []
+  snapshots: []
+  snapshot_hooks: []
+
 # What is never cloned to a twin: data, secrets, and what only costs time. This list replaces the
 # default one.
 twin:

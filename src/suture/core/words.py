@@ -1,7 +1,7 @@
 """The words in which a person writes a policy: durations, shares, names, patterns.
 
-Durations and shares stay as they were written (``10m``, ``25%``); :func:`seconds` and
-:func:`share_of` read them.
+Durations, sizes and shares stay as they were written (``10m``, ``2GiB``, ``25%``);
+:func:`seconds`, :func:`size_bytes` and :func:`share_of` read them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from msgspec import Meta
 
 Duration = Annotated[
     str, Meta(pattern=r"^[0-9]{1,6}[smhd]\Z", description="a duration such as 30s, 10m, 2h or 1d")
+]
+Size = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,6}[KMGT]iB\Z", description="a size such as 512MiB or 2GiB")
 ]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number of at least 1")]
 Tally = Annotated[int, Meta(ge=0, le=1_000_000, description="a whole number of at least 0")]
@@ -38,6 +41,7 @@ AbsolutePath = Annotated[
 ]
 HttpStatus = Annotated[int, Meta(ge=100, le=599, description="an HTTP status, 100 to 599")]
 
+_SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -45,6 +49,11 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def seconds(duration: str) -> float:
     """``10m`` → 600.0"""
     return float(int(duration[:-1]) * _UNITS[duration[-1]])
+
+
+def size_bytes(size: str) -> int:
+    """``2GiB`` → 2147483648"""
+    return int(size[:-3]) * _SIZES[size[-3]]
 
 
 def share_of(share: int | str, total: int) -> int:

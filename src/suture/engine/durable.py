@@ -162,8 +162,10 @@ async def _do_work(document: str) -> str:
             reports.append(report)
             if report.verdict is not Verdict.PASS and not work.way_back:
                 break
-        judge = outcomes.after_way_back if work.way_back else outcomes.after_patching
-        phase, reason = judge(reports)
+        if work.way_back:
+            phase, reason = outcomes.after_way_back(reports, work.how or None)
+        else:
+            phase, reason = outcomes.after_patching(reports)
         if undrain := work.undrain([one.step for one in reports], phase):
             last = encode(replace(work, outcome=phase.value)).decode()
             report = decode(await _do_step(last, undrain.value), StepReport)

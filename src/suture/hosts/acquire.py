@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from suture.core.evidence import Step, StepReport, Verdict
+from suture.hosts.bundles import retention_functions
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
 from suture.hosts.steps import Outcome, package_table, perform, settle
@@ -19,10 +20,9 @@ async def acquire(session: PatchSession) -> StepReport:
             "common",
             "repack",
             "old-packages",
-            "acquire",
             PLAN=package_table(session.plan),
-            KEEP_DAYS=session.settings.keep_days,
         )
+        script += retention_functions(session) + program("acquire")
         receipt = await session.transact(Step.ACQUIRE, script)
         results, failed = settle(receipt)
         return failed or Outcome(Verdict.PASS, checks=results.checks, log=receipt.log)

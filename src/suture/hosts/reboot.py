@@ -36,7 +36,7 @@ async def reboot(session: PatchSession) -> StepReport:
         _, failed = settle(receipt)
         if failed and not receipt.rebooted:
             return failed
-        return await _wait_for_new_boot(session, receipt.boot_then, why)
+        return await wait_for_new_boot(session, receipt.boot_then, why)
 
     return await perform(session, Step.REBOOT, body, transaction=True, mutates=True)
 
@@ -54,7 +54,7 @@ async def _why(session: PatchSession) -> str:
     return ", ".join(sorted({why for (why,) in parse_results(result.stdout).of("required", 1)}))
 
 
-async def _wait_for_new_boot(session: PatchSession, before: str, why: str) -> Outcome:
+async def wait_for_new_boot(session: PatchSession, before: str, why: str) -> Outcome:
     """Ask for the boot id until it is another one; a host that is down is expected here."""
     began = time.monotonic()
     while time.monotonic() - began < session.settings.reboot_s:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from suture.core.evidence import Step, StepReport, Verdict
+from suture.hosts.bundles import retention_functions
 from suture.hosts.controls import control_functions
+from suture.hosts.data import data_functions, dump_seconds
 from suture.hosts.health import health_functions
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
+from suture.hosts.snapshots import volumes_for
 from suture.hosts.steps import Outcome, package_table, perform, settle
 
 _BASELINE_WAIT_S = 2
@@ -17,6 +20,9 @@ async def bundle(session: PatchSession) -> StepReport:
     checks' answers."""
 
     async def body() -> Outcome:
+        table, refused, notes = await volumes_for(session)
+        if refused:
+            return refused
         script = program(
             "common",
             "state",
@@ -26,12 +32,14 @@ async def bundle(session: PatchSession) -> StepReport:
             PLAN=package_table(session.plan),
             RETURN_ID=session.bundle_id,
             ROLLOUT=session.plan_id,
+            VOLUMES=table,
             HEALTH_WAIT_S=_BASELINE_WAIT_S,
         )
         script += health_functions(session.plan.checks)
-        script += control_functions(session) + program("bundle")
-        receipt = await session.transact(Step.BUNDLE, script)
+        script += control_functions(session) + retention_functions(session)
+        script += data_functions(session.plan) + program("bundle")
+        receipt = await session.transact(Step.BUNDLE, script, more_s=dump_seconds(session.plan))
         results, failed = settle(receipt)
-        return failed or Outcome(Verdict.PASS, checks=results.checks, log=receipt.log)
+        return failed or Outcome(Verdict.PASS, checks=(*results.checks, *notes), log=receipt.log)
 
     return await perform(session, Step.BUNDLE, body, transaction=True, mutates=False)

@@ -8,9 +8,11 @@ from suture.core.documents import Document
 from suture.core.evidence import Step, StepReport
 from suture.core.rollout.ways_back import Refusal
 from suture.hosts.controls import control_functions
+from suture.hosts.data import data_functions, dump_seconds
 from suture.hosts.results import Results
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
+from suture.hosts.snapshots import restore_snapshots
 from suture.hosts.steps import Outcome, conclude, package_table, perform, read_query, settle
 from suture.hosts.transport import FailureKind, HostError, HostFailure
 
@@ -49,7 +51,7 @@ class Preview(Document, frozen=True):
 def way_back_functions(session: PatchSession) -> str:
     """What the scripts of the way back share: its state, its rules and what was asked for."""
     asked = session.way_back
-    return program(
+    functions = program(
         "common",
         "state",
         "apt",
@@ -58,13 +60,17 @@ def way_back_functions(session: PatchSession) -> str:
         "decisions",
         "reading",
         "way-back",
+        "snapshots",
         PLAN=package_table(session.plan),
         RETURN_ID=session.bundle_id,
         LOCK_WAIT_S=session.settings.lock_wait_s,
         ASKED=int(asked is not None),
         NARROW=int(asked is not None and asked.is_partial),
         ACCEPT=" ".join(asked.accepted) if asked else "",
-    ) + control_functions(session)
+        DATA=int(asked is not None and asked.with_data),
+        SNAPSHOT=int(asked is not None and asked.snapshot),
+    )
+    return functions + control_functions(session) + data_functions(session.plan)
 
 
 async def roll_back(session: PatchSession) -> StepReport:
@@ -76,10 +82,12 @@ async def roll_back(session: PatchSession) -> StepReport:
     """
 
     async def body() -> Outcome:
+        if session.way_back and session.way_back.snapshot:
+            return await restore_snapshots(session, way_back_functions(session))
         script = way_back_functions(session) + program(
             "updaters", "locks", "rollback", PAUSE_UPDATERS=int(session.settings.pause_updaters)
         )
-        receipt = await session.transact(Step.ROLL_BACK, script)
+        receipt = await session.transact(Step.ROLL_BACK, script, more_s=dump_seconds(session.plan))
         results, failed = settle(receipt)
         if failed:
             return failed

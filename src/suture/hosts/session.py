@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 import stamina
 
+from suture.core.backups import Retention
 from suture.core.documents import Document
 from suture.core.planning.plan import HostPlan
 from suture.core.rollout.ways_back import WayBack
@@ -25,6 +26,7 @@ from suture.hosts.transaction import (
     Receipt,
     Transaction,
     TransactionState,
+    bundle_id,
     follow,
     start,
     transaction_id,
@@ -46,7 +48,7 @@ class PatchSettings(Document, frozen=True):
     ``lock_wait_s`` how long other package managers are waited for, ``health_wait_s`` how long
     services have to come up. ``min_free_mib`` is what has to stay free besides what the patches
     need, by path. ``pause_updaters``: whether the timers of other updaters stop for a transaction;
-    one that runs is waited for either way. ``keep_days`` is how long a host keeps its way back, the
+    one that runs is waited for either way. ``retention`` is how long a host keeps return bundles,
     records of transactions, and packages in its cache. Without ``own_kernel`` the host is a twin,
     whose kernel is not the one that it stands for: controls of the running kernel are left out.
     """
@@ -59,7 +61,7 @@ class PatchSettings(Document, frozen=True):
     clock_skew_s: float = 300.0
     min_free_mib: tuple[tuple[str, int], ...] = ()
     pause_updaters: bool = True
-    keep_days: int = 90
+    retention: Retention = Retention()
     own_kernel: bool = True
 
 
@@ -69,6 +71,7 @@ class PatchSession:
 
     Trying a failed step again takes the next ``attempt``: within one, every step is done once.
     ``way_back`` is there where a person asked for it; without, it belongs to a patch that failed.
+    ``protected`` are the rollouts whose return bundles must stay, whatever the retention says.
     """
 
     plan: HostPlan
@@ -80,6 +83,7 @@ class PatchSession:
     on_output: OnOutput | None = None
     settings: PatchSettings = field(default_factory=PatchSettings)
     way_back: WayBack | None = None
+    protected: tuple[str, ...] = ()
     _transport: Transport | None = None
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -99,16 +103,17 @@ class PatchSession:
     @property
     def bundle_id(self) -> str:
         """The transaction that keeps the return bundle: the same for every attempt."""
-        return transaction_id(self.plan_id, self.host, "return", 0)
+        return bundle_id(self.plan_id, self.host)
 
     async def query(self, script: str, *, timeout_s: float = 180.0) -> Result:
         """Run a script that changes nothing, again after a lost connection."""
         return await self._persistently(lambda way: way.run(script, timeout_s=timeout_s))
 
-    async def transact(self, step: str, script: str) -> Receipt:
-        """Run ``script`` as the step's transaction, to its end; ``log`` is its whole tail."""
+    async def transact(self, step: str, script: str, *, more_s: float = 0.0) -> Receipt:
+        """Run ``script`` as the step's transaction, to its end; ``log`` is its whole tail. It may
+        take ``more_s`` seconds more than others."""
         tx = Transaction(id=self.transaction_id(step), fence=self.fence, script=script)
-        deadline = time.monotonic() + self.settings.step_s
+        deadline = time.monotonic() + self.settings.step_s + more_s
         receipt = await self._persistently(lambda way: start(way, tx, wait_s=20))
         tail = receipt.log
         self._show(receipt.log)

@@ -86,6 +86,11 @@ def transaction_id(plan_id: str, host: str, step: str, attempt: int) -> str:
     return hashlib.sha256(f"{plan_id}\0{host}\0{step}\0{attempt}".encode()).hexdigest()[:20]
 
 
+def bundle_id(plan_id: str, host: str) -> str:
+    """The transaction that keeps the return bundle of a rollout on a host."""
+    return transaction_id(plan_id, host, "return", 0)
+
+
 def start_script(tx: Transaction, *, wait_s: int) -> str:
     """Starts ``tx`` unless the host has it, waits up to ``wait_s`` seconds, and reports it."""
     return program(

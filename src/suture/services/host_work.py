@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from suture.core.evidence import Step, StepReport
+from msgspec.structs import replace
+
+from suture.core.backups import Retention
+from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.inventory import Host
 from suture.core.planning.hooks import PHASE_OF
 from suture.core.planning.plan import Plan
-from suture.core.policy import Policy
+from suture.core.policies.backup import SnapshotHookPolicy
+from suture.core.policy import Policy, matches
 from suture.core.rollout.ways_back import WayBack, narrowed
+from suture.core.words import seconds, size_bytes
 from suture.engine.work import HostWork
 from suture.hosts.hooks import run_hooks
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
 from suture.hosts.transport.connector import Connector
+from suture.services import snapshot_hook
 from suture.services.collecting import clock
 
 STEPS = dict((*SEQUENCE, *WAY_BACK))
@@ -28,13 +34,24 @@ def patch_settings(policy: Policy) -> PatchSettings:
         clock_skew_s=float(policy.preflight.max_clock_skew_s),
         min_free_mib=tuple(sorted(policy.preflight.min_free_mb.items())),
         pause_updaters=policy.preflight.pause_updaters,
+        retention=retention(policy),
     )
+
+
+def retention(policy: Policy) -> Retention:
+    """How long hosts keep return bundles."""
+    kept = policy.backup
+    return Retention(int(seconds(kept.keep)), kept.keep_last, size_bytes(kept.max_disk))
+
+
+def _nothing_protected(host: str) -> tuple[str, ...]:
+    return ()
 
 
 class FleetRunner:
     """Does the engine's steps; a host's session stays open from its first step to its last.
 
-    ``plan_of`` is rollout id → plan.
+    ``plan_of`` is rollout id → plan, ``protected_on`` host → rollouts whose return bundles stay.
     """
 
     def __init__(
@@ -43,11 +60,15 @@ class FleetRunner:
         hosts: Mapping[str, Host],
         plan_of: Callable[[str], Plan],
         settings: PatchSettings,
+        protected_on: Callable[[str], tuple[str, ...]] = _nothing_protected,
+        hooks: Sequence[SnapshotHookPolicy] = (),
     ) -> None:
         self._ways = ways
         self._hosts = hosts
         self._plan_of = plan_of
         self._settings = settings
+        self._protected_on = protected_on
+        self._hooks = hooks
         self._sessions: dict[str, PatchSession] = {}
 
     async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
@@ -59,7 +80,39 @@ class FleetRunner:
         session.fence = fence
         if step in PHASE_OF:
             return await run_hooks(session, step, self._variables(work))
-        return await STEPS[step](session)
+        hook = self.hook(work.host)
+        if step is Step.ROLL_BACK and hook and work.how and work.how.machine_snapshot:
+            return await self._restore(hook, session, work.how.machine_snapshot)
+        report = await STEPS[step](session)
+        if step is Step.BUNDLE and hook and report.verdict is Verdict.PASS:
+            report = await snapshot_hook.take(hook, self._hosts[work.host], work.rollout, report)
+        return report
+
+    def hook(self, host: str) -> SnapshotHookPolicy | None:
+        """What takes snapshots of the whole machine, None where nothing does."""
+        enrolled = self._hosts.get(host)
+        found = (hook for hook in self._hooks if enrolled and matches(enrolled, hook.on))
+        return next(found, None)
+
+    async def _restore(
+        self, hook: SnapshotHookPolicy, session: PatchSession, snapshot: str
+    ) -> StepReport:
+        """The whole machine back to its snapshot, and time for it to come up."""
+        began = clock()
+        await session.close()
+        host = self._hosts[session.host]
+        problem = await snapshot_hook.restore(hook, host, session.plan_id, snapshot)
+        session.settings = replace(session.settings, reconnect_s=session.settings.reboot_s)
+        return StepReport(
+            host=session.host,
+            step=Step.ROLL_BACK,
+            verdict=Verdict.FAIL if problem else Verdict.PASS,
+            started_at=began,
+            seconds=round((clock() - began).total_seconds(), 3),
+            reason=f"snapshot {snapshot} was not restored: {problem}" if problem else "",
+            changed_host=True,
+            checks=() if problem else (Check(snapshot_hook.CHECK, Verdict.PASS, snapshot),),
+        )
 
     def _variables(self, work: HostWork) -> dict[str, str]:
         """What a hook learns about its host."""
@@ -112,4 +165,5 @@ class FleetRunner:
             attempt=attempt,
             settings=self._settings,
             way_back=how,
+            protected=self._protected_on(host),
         )

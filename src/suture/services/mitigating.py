@@ -15,13 +15,14 @@ from suture.store.database import Store
 
 
 def record_rollout(store: Store, plan: Plan, state: RolloutState, now: datetime) -> None:
-    """A host that is done has verified its controls; on one that failed nothing is sure."""
+    """A host that is done has verified its controls; on one that failed nothing is sure. Single
+    packages that went back leave the controls as they are."""
     with_controls = {host.host: host.controls for host in plan.hosts if host.controls}
     if not with_controls:
         return
     with store.begin() as connection:
         for host in state.hosts:
-            if host.host not in with_controls:
+            if host.host not in with_controls or (host.way_back and host.way_back.is_partial):
                 continue
             if host.phase.is_failure:
                 controls.end(connection, state.rollout, host.host, now)

@@ -24,7 +24,7 @@ from suture.core.rollout.ways_back import (
 from suture.engine import ticks
 from suture.hosts.rollback import Preview, Refused, preview
 from suture.hosts.transport import HostError
-from suture.services import fleet, mitigating, policies
+from suture.services import fleet, mitigating, policies, snapshot_hook
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError
 from suture.services.host_work import FleetRunner
@@ -35,6 +35,9 @@ from suture.store import rollouts
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
 
+ASKING_S = 5.0  # a person waits for the answer
+
+_WITHOUT_OWN = {Refusal.NO_SNAPSHOT, Refusal.UNREACHABLE, Refusal.NO_BUNDLE}
 _PATCHED = (HostPhase.DONE, HostPhase.FAILED, HostPhase.LOST, HostPhase.ROLLBACK_FAILED)
 
 
@@ -50,12 +53,14 @@ class Wish(Document, frozen=True):
 
 class Proposal(Document, frozen=True):
     """What would happen, host by host in the order of the waves. ``data`` are the source packages
-    whose data stays as it is now."""
+    whose data stays as it is now. ``machines`` are hosts that go back as whole machines, and the
+    ids of their snapshots."""
 
     rollout: str
     how: WayBack
     hosts: tuple[Preview, ...]
     data: tuple[str, ...]
+    machines: tuple[tuple[str, str], ...] = ()
 
     @property
     def ready(self) -> tuple[str, ...]:
@@ -82,7 +87,10 @@ async def propose(
             for change in narrowed(found.plan.host(name), wish.how.sources).changes
         }
         explained = tuple(_explained(store, found, one) for one in previews)
-    return Proposal(found.rollout.id, wish.how, explained, keeping_data(sources))
+    machines = {one.host: _machine(runner, found, one, wish.how) for one in explained}
+    hosts = tuple(_as_machine(one, machines[one.host], wish.how) for one in explained)
+    used = tuple((host, snapshot) for host, snapshot in machines.items() if snapshot)
+    return Proposal(found.rollout.id, wish.how, hosts, keeping_data(sources), used)
 
 
 def begin(workspace: Workspace, proposal: Proposal, *, actor: str, reason: str) -> None:
@@ -94,7 +102,11 @@ def begin(workspace: Workspace, proposal: Proposal, *, actor: str, reason: str) 
         raise RefusedError(
             "no host can be taken back safely", "See the reasons above; decide by hand."
         )
-    asked = tuple(AskedBack(host, proposal.how, reason) for host in proposal.ready)
+    machines = dict(proposal.machines)
+    asked = tuple(
+        AskedBack(host, replace(proposal.how, machine_snapshot=machines.get(host, "")), reason)
+        for host in proposal.ready
+    )
     with fleet.opened(workspace) as store:
         try:
             ticks.ask_back(store, proposal.rollout, asked, actor=actor, now=clock())
@@ -169,6 +181,7 @@ async def _look(
     if phase.is_at_work or phase in (HostPhase.WAITING, HostPhase.SKIPPED):
         return Preview(name, refusals=(Refused(Refusal.BUSY, f"it is {phase.value}"),))
     session = runner.session(found.rollout.id, name, how=how)
+    session.settings = replace(session.settings, reconnect_s=ASKING_S)
     try:
         return await preview(session)
     except HostError as error:
@@ -192,6 +205,25 @@ def _explained(store: Store, found: RolloutView, seen: Preview) -> Preview:
     )
 
 
+def _machine(runner: FleetRunner, found: RolloutView, seen: Preview, how: WayBack) -> str:
+    """The snapshot of the whole machine where the host has none of its own, empty for none."""
+    hook = runner.hook(seen.host)
+    without_own = {one.kind for one in seen.refusals} & _WITHOUT_OWN
+    if not (how.snapshot and without_own and hook and hook.restore):
+        return ""
+    return snapshot_hook.taken(found.reports, seen.host)
+
+
+def _as_machine(seen: Preview, snapshot: str, how: WayBack) -> Preview:
+    """A machine goes back to its snapshot whatever state it is in, if its data may be lost."""
+    if not snapshot:
+        return seen
+    if how.accept_data_loss:
+        return replace(seen, refusals=())
+    why = f"all that the machine wrote since is lost; {_remedy(Refusal.DATA_LOSS, ())}"
+    return replace(seen, refusals=(Refused(Refusal.DATA_LOSS, why),))
+
+
 def _remedy(kind: Refusal, later: Sequence[str]) -> str:
     match kind:
         case Refusal.CHANGED_PACKAGES if later:
@@ -204,9 +236,13 @@ def _remedy(kind: Refusal, later: Sequence[str]) -> str:
             return "somebody changed it after the patch; --keep-changed leaves it as it is"
         case Refusal.CHANGED_DATA:
             return (
-                "the old version may not read it: restore its data from a backup of before, or "
-                "insist with --accept-changed-data"
+                "the old version may not read it: put its data back as well with --with-data where "
+                "the bundle has it, or insist with --accept-changed-data"
             )
+        case Refusal.NO_SNAPSHOT:
+            return "roll back by packages, without --snapshot"
+        case Refusal.DATA_LOSS:
+            return "a way back by packages keeps it; else insist with --accept-data-loss"
         case Refusal.NO_BUNDLE:
             return "restore this host from its backup"
     return ""

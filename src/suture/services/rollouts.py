@@ -27,7 +27,7 @@ from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.ticks import Tick
-from suture.services import correcting, fleet, mitigating, plans, policies, rehearsals
+from suture.services import backups, correcting, fleet, mitigating, plans, policies, rehearsals
 from suture.services.collecting import Collected, clock, collect
 from suture.services.connections import connector
 from suture.services.errors import NotFoundError, RefusedError
@@ -244,7 +244,15 @@ def runner_for(
         return known[rollout_id]
 
     ways = connector(workspace, concurrency=policy.concurrency)
-    return FleetRunner(ways, enrolled, plan_of, patch_settings(policy)), enrolled
+    runner = FleetRunner(
+        ways,
+        enrolled,
+        plan_of,
+        patch_settings(policy),
+        backups.Protected(store).on,
+        policy.backup.snapshot_hooks,
+    )
+    return runner, enrolled
 
 
 async def verify(

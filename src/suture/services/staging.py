@@ -13,6 +13,7 @@ from suture.core.inventory import Host
 from suture.core.planning.plan import HostPlan, Plan
 from suture.core.policy import Policy
 from suture.hosts.transport.connector import Connector
+from suture.services import backups
 from suture.services.errors import RefusedError
 from suture.services.host_work import STEPS, FleetRunner, patch_settings
 from suture.services.workspace import Workspace
@@ -101,7 +102,9 @@ class Staging:
         Each try is a transaction of its own: the host would only report what became of the last.
         """
         self.on_stage(host.host, "downloading the patch set on the host")
-        runner = FleetRunner(ways, self.enrolled, lambda _: plan, patch_settings(self.policy))
+        settings = patch_settings(self.policy)
+        protected = backups.Protected(self.store).on
+        runner = FleetRunner(ways, self.enrolled, lambda _: plan, settings, protected)
         session = runner.session(secrets.token_hex(6), host.host)
         with self.store.begin() as connection:
             session.fence = max(session.fence, workers.current_fence(connection, host.host))

@@ -103,6 +103,13 @@ def unfinished(connection: sa.Connection) -> tuple[StoredRollout, ...]:
     return tuple(_stored(row) for row in rows)
 
 
+def since(connection: sa.Connection, then: datetime) -> tuple[StoredRollout, ...]:
+    """Rollouts in which something may still happen, or that ended after ``then``."""
+    alive = sa.or_(rollouts.c.ended_at.is_(None), rollouts.c.ended_at >= then)
+    rows = connection.execute(sa.select(rollouts).where(alive))
+    return tuple(_stored(row) for row in rows)
+
+
 def host_phases(state: RolloutState) -> dict[str, HostPhase]:
     return {host.host: host.phase for host in state.hosts}
 

@@ -196,7 +196,8 @@ class Rehearser:
                     "(twin.exclude), or write checks that need no data"
                 )
                 return
-            session.plan = msgspec.structs.replace(plan, checks=sound)
+            # A twin has none of the host's data.
+            session.plan = msgspec.structs.replace(plan, checks=sound, backup=msgspec.UNSET)
             trial = make_trial(self.load, session.plan, twin, self.watching.on_stage)
             if trial is None or not whole:
                 await self._steps(session, run, whole=whole)

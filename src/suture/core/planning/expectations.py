@@ -10,9 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from msgspec import UNSET, UnsetType
+
 from suture.core.controls import Control, masked_units
+from suture.core.data_backups import DataBackup, SnapshotRule
 from suture.core.documents import digest
-from suture.core.host_patterns import HostGroups
+from suture.core.host_patterns import HostGroups, matches
 from suture.core.inventory import HealthCheck, HealthCheckKind, Host, Inventory, Listener
 from suture.core.planning.plan import RebootRule
 from suture.core.policy import Policy
@@ -123,6 +126,22 @@ class Checks:
             listeners = [one for one in inventory.listeners if one.unit not in masked]
             self._proposed[key] = tuple(proposed_checks(listeners))
         return self._proposed[key]
+
+
+def data_backup(host: Host, policy: Policy) -> DataBackup | UnsetType:
+    """The data that the policy has the host keep before it is touched; UNSET for none."""
+    kept = policy.backup
+    if not (kept.data or kept.dumps or kept.snapshots):
+        return UNSET
+    directories = [one.directory for one in kept.data if matches(host, one.on)]
+    dumps = [one.dump for one in kept.dumps if matches(host, one.on)]
+    by_path = {one.path: one for one in directories}
+    by_name = {one.name: one for one in dumps}
+    rules = (one.rule for one in kept.snapshots if matches(host, one.on))
+    backup = DataBackup(
+        tuple(by_path.values()), tuple(by_name.values()), next(rules, SnapshotRule.NEVER)
+    )
+    return UNSET if backup == DataBackup() else backup
 
 
 def proposed_checks(listeners: Sequence[Listener]) -> list[HealthCheck]:

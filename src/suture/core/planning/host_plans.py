@@ -69,6 +69,7 @@ class HostPlans:
             checks=self._checks.of(host, inventory, controls),
             jump=host.jump,
             hooks=tuple(self._commands[at] for at in self._hooks.of(host)),
+            backup=expectations.data_backup(host, self._policy),
         )
 
     def _kind(

@@ -16,6 +16,7 @@ from functools import lru_cache
 from msgspec import UNSET
 
 from suture.core.controls import fault, masked_units
+from suture.core.data_backups import DataBackup, is_data_path, is_dump_name
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheckKind
 from suture.core.planning.hooks import Hook, HookPhase
@@ -188,6 +189,8 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
                 sound.add(both)
         if host.controls:
             yield from _controls(host)
+        if host.backup:
+            yield from _backups(host.host, host.backup)
 
 
 def _faults_of(changes: tuple[Change, ...]) -> Iterator[tuple[str, str]]:
@@ -283,6 +286,15 @@ def _hooks(plan: Plan) -> Iterator[Problem]:
     for host in plan.hosts:
         if host.hooks and (message := _fault_of_hooks(host.hooks)):
             yield _error("hooks", host.host, message, "Correct the policy's hooks, and plan again.")
+
+
+def _backups(host: str, backup: DataBackup) -> Iterator[Problem]:
+    """What is kept as data may be replaced on a way back: it is no part of the system."""
+    wrong = [one.path for one in backup.directories if not is_data_path(one.path)]
+    wrong += [one.name for one in backup.dumps if not is_dump_name(one.name)]
+    for name in wrong:
+        message = f"{name!r:.80} is no directory of data, or no name of a dump"
+        yield _error("bad-backup", host, message, "Correct the policy's backup; plan again.")
 
 
 def _held_back(plan: Plan) -> Iterator[Problem]:

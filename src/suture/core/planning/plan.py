@@ -10,6 +10,7 @@ from functools import cached_property
 from msgspec import UNSET, UnsetType, field
 
 from suture.core.controls import Control
+from suture.core.data_backups import DataBackup
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheck
 from suture.core.planning.hooks import Hook
@@ -50,7 +51,8 @@ class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     connections are limited. ``estimated_s`` is the time to fetch and install packages and to
     apply controls, in seconds.
     ``controls`` are applied after the packages; left out of the document where there are none, so
-    that plans from before there were any keep their ids. So are ``hooks``, the commands around it.
+    that plans from before there were any keep their ids. So are ``hooks``, the commands around it,
+    and ``backup``, the data that its return bundle holds besides what every one does.
     """
 
     host: str
@@ -73,6 +75,7 @@ class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     jump: str | None = field(default_factory=_no_jump)  # by a factory, so it is never left out
     controls: tuple[Control, ...] = ()
     hooks: tuple[Hook, ...] = ()
+    backup: DataBackup | UnsetType = UNSET
 
     @property
     def mitigates(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.ways_back import WayBack
 
 
 def after_patching(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
@@ -42,13 +43,18 @@ def after_undrain(phase: HostPhase, reason: str, report: StepReport) -> tuple[Ho
     return phase, f"{reason}; it is not known to serve again; {report.step.value}: {report.reason}"
 
 
-def after_way_back(reports: Sequence[StepReport]) -> tuple[HostPhase, str]:
+def after_way_back(
+    reports: Sequence[StepReport], how: WayBack | None = None
+) -> tuple[HostPhase, str]:
     """The phase after the way back: proved by its check, whatever the way there reported. The
     way back waits for no hook, so a host that could not be drained is taken back all the same."""
     reports = [one for one in reports if one.step is not Step.DRAIN_ROLL_BACK]
     check = next((one for one in reports if one.step is Step.VERIFY_ROLL_BACK), None)
     if check is not None and check.verdict is Verdict.PASS:
-        return HostPhase.ROLLED_BACK, _and("as it was before, verified", check)
+        well = "as it was before, verified"
+        if how and how.is_partial:
+            well = f"{', '.join(how.sources)} {well}; the rest stays patched"
+        return HostPhase.ROLLED_BACK, _and(well, check)
     worst = next((one for one in reports if one.verdict is not Verdict.PASS), reports[-1])
     reason = f"{worst.step.value}: {worst.reason or worst.verdict.value}"
     if all(one.verdict is not Verdict.FAIL for one in reports):

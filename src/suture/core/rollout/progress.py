@@ -61,7 +61,8 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
         return (*ways_back, *tick.advance(bool(ways_back)))
     if state.status is RolloutStatus.PAUSED:
         return (*ways_back, *tick.holds(), _wait(f"paused: {state.reason}{tick.left_patched}"))
-    if tick.at_work or tick.to_take_back or ways_back:
+    going = any(action.kind is ActionKind.ROLL_BACK_HOST for action in ways_back)
+    if tick.at_work or tick.to_take_back or going:
         return (*ways_back, _wait("aborted; waiting for the hosts at work"))
     return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}{tick.left_patched}"),)
 

@@ -21,6 +21,9 @@ class Refusal(StrEnum):
     DEPENDENTS = "dependents"
     CHANGED_CONFIGURATION = "changed-configuration"
     CHANGED_DATA = "changed-data"
+    NO_DATA = "no-data"
+    NO_SNAPSHOT = "no-snapshot"
+    DATA_LOSS = "data-loss"
     UNREACHABLE = "unreachable"
     BUSY = "busy"
 
@@ -28,12 +31,19 @@ class Refusal(StrEnum):
 class WayBack(Document, frozen=True, omit_defaults=True):
     """How a host is to go back. ``sources`` are the source packages that do, all where none is
     named. With ``keep_changed``, files that somebody changed after the patch stay as they are;
-    with ``accept_changed_data``, the old versions get data that newer ones have converted.
+    with ``accept_changed_data``, the old versions get data that newer ones have converted;
+    ``with_data``, the data of before replaces what was written since. ``snapshot`` is the last
+    resort: whole file systems, and with ``accept_data_loss`` all that was written since is lost;
+    ``machine_snapshot`` is the id of one that a hypervisor or a cloud keeps.
     """
 
     sources: tuple[str, ...] = ()
     keep_changed: bool = False
     accept_changed_data: bool = False
+    with_data: bool = False
+    snapshot: bool = False
+    accept_data_loss: bool = False
+    machine_snapshot: str = ""
 
     @property
     def is_partial(self) -> bool:
@@ -44,7 +54,8 @@ class WayBack(Document, frozen=True, omit_defaults=True):
         """The refusals that the person has overruled."""
         said = {
             Refusal.CHANGED_CONFIGURATION: self.keep_changed,
-            Refusal.CHANGED_DATA: self.accept_changed_data,
+            Refusal.CHANGED_DATA: self.accept_changed_data or self.with_data,
+            Refusal.DATA_LOSS: self.accept_data_loss,
         }
         return tuple(kind for kind, accepted in said.items() if accepted)
 

@@ -115,13 +115,8 @@ EOF
     fi
 }
 
-# What is older than $KEEP_DAYS days goes: records, their way back, and packages of neither.
-prune() {
-    find "$root/tx" -mindepth 1 -maxdepth 1 -mtime "+$KEEP_DAYS" -exec rm -rf {} +
-    find "$cache" -type f -links 1 -mtime "+$KEEP_DAYS" -delete
-}
-
-prune
+prune_by_age
+prune_records
 acquire_new
 check_new
 acquire_old

@@ -16,6 +16,13 @@ assumed_versions() {
 need_bundle_space() {
     etc_kib=$(config_roots | tr '\n' '\0' | xargs -0 du -skc | tail -n 1 | cut -f1)
     need_space "$root" $(((2 * etc_kib + 65536) * 1024)) "the return bundle"
+    make_room $((etc_kib + $(old_packages_kib) + $(directories_kib) + 1024))
+}
+
+old_packages_kib() {
+    plan_lines | while read -r name arch before after sha256 size action; do
+        [ "$before" = - ] || stat -c %s "$cache/$(deb_name "$name" "$before" "$arch")" 2>/dev/null
+    done | awk '{ bytes += $1 } END { print int(bytes / 1024) }'
 }
 
 # Packages are linked, not copied: cached files are replaced as a whole, never written to.
@@ -75,21 +82,34 @@ read_again() {
     [ -z "$wrong" ] || fail "the old package $wrong does not read back as what is installed; check the disk below $root, then try again"
 }
 
+stay_within_budget() {
+    used=$(bundles_kib)
+    [ "$used" -gt "$MAX_KIB" ] || return 0
+    own=$(du -sk "$new" | cut -f1)
+    rm -rf "$new"
+    over_budget $((used - own)) "$own"
+}
+
 wrong=$(assumed_versions)
 [ -z "$wrong" ] || fail "the host is not in the state that the plan assumed: $wrong; scan and plan again"
-need_bundle_space
 rm -rf "$new" "$new.reading"
+need_bundle_space
 mkdir -p "$new" || fail "no room in $root"
 printf '%s\n' "$PLAN" >"$new/plan"
 save_packages
 save_state
 save_configuration
 save_controls
+each_directory save
+each_dump save
 read_again
+stay_within_budget
 : >"$new/complete" && sync "$new/complete" "$new" ||
     fail "the return bundle could not be finished; make room and try again"
+drop_snapshots "$target"
 rm -rf "$target"
 mv "$new" "$target" && sync "$root/tx/$RETURN_ID"
+take_snapshots
 check "return bundle" pass "$(du -sk "$target" | cut -f1) KiB, read back"
 check "old packages" pass "$(find "$target/packages" -type f | wc -l) read back, with the files that are installed"
 check "configuration" pass "$(wc -l <"$target/config-before") paths read back as they are on the host"

@@ -106,13 +106,16 @@ refuse_unsafe
 hold_off_updaters
 held=$(wait_for_locks)
 [ -z "$held" ] || fail "the package manager is still at work: $held; wait for it to finish, then roll back again"
+need_space_for_data
 remember_now
 printf 'changing\n' >&3
 restore_packages
 status=$?
 restore_configuration
 restore_marks
+restore_directories
 restore_services
+restore_dumps
 each_control revert
 report_package_errors
 [ "$status" = 0 ] || fail "packages could not be put back (status $status): $(package_manager_errors)"

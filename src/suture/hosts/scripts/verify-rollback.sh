@@ -17,6 +17,7 @@ not_ours() {
 packages >"$TX_DIR/packages"
 comm -3 "$bundle/installed" "$TX_DIR/packages" | not_ours | awk -F '\t' '
     { split($NF, field, " "); printf "package\t%s\t%s\t%s\t%s %s\n", NF == 1 ? "-" : "+", field[1], field[2], field[3], field[4] }' >&3
+[ ! -f "$bundle/data-failed" ] || check "data" fail "$(cat "$bundle/data-failed")"
 decide_configuration
 head -n 200 "$TX_DIR/decisions" | while IFS= read -r line; do printf 'config\t%s\n' "$line"; done >&3
 apt-mark showauto | sort | comm -3 "$bundle/automatic" - | tr -d '\t' | what_we_mark | while read -r name; do printf 'mark\tautomatic\t%s\n' "$name"; done >&3

@@ -92,16 +92,32 @@ conflicts() {
     sed -n 's/^conflict\t//p' "$TX_DIR/decisions" | head -n 5
 }
 
+no_snapshot() {
+    if [ ! -f "$bundle/snapshot-taken" ]; then echo "the return bundle has no snapshots"; else lost_snapshots; fi
+}
+
+# Whatever it was: a snapshot takes all of it back.
+written_since() {
+    [ -f "$bundle/snapshots" ] || return 0
+    printf 'all that was written to %s since the bundle was made is lost' "$(cut -f2 "$bundle/snapshots" | tr '\n' ' ')"
+}
+
 # needs $TX_DIR/packages and $TX_DIR/decisions
 refusals() {
     missing=$(no_bundle)
     refuse no-bundle "$missing"
     [ -z "$missing" ] || return 0
+    if [ "$SNAPSHOT" = 1 ]; then
+        refuse no-snapshot "$(no_snapshot)"
+        refuse data-loss "$(written_since)"
+        return
+    fi
     refuse other-release "$(other_release)"
     refuse changed-packages "$(later_changes)"
     refuse dependents "$(dependents_since)"
     refuse changed-configuration "$(conflicts)"
     refuse changed-data "$(moved_data)"
+    refuse no-data "$(data_missing | head -n 3)"
 }
 
 # decide_configuration: what is done with each path, into $TX_DIR/decisions.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
+from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
+from suture.core.rollout.outcomes import after_way_back
 from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
@@ -123,8 +126,6 @@ def test_after_a_single_package_the_rest_may_follow() -> None:
 
 
 def test_ways_back_are_given_while_paused_or_aborted_as_well() -> None:
-    from msgspec.structs import replace
-
     for status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED):
         state = replace(asked(patched(WHOLE), "a"), status=status)
         assert going(next_actions(WHOLE, state, NOW)) == ["a"]
@@ -163,3 +164,19 @@ def test_what_a_person_accepts() -> None:
 
 def test_databases_keep_data() -> None:
     assert keeping_data(["nginx", "postgresql-15", "mariadb"]) == ("mariadb", "postgresql-15")
+
+
+def test_what_went_back_in_part_says_so() -> None:
+    checked = StepReport("a", Step.VERIFY_ROLL_BACK, Verdict.PASS, NOW, 1.0)
+    phase, reason = after_way_back([checked], WayBack(("nginx",)))
+    assert phase is HostPhase.ROLLED_BACK
+    assert reason == "nginx as it was before, verified; the rest stays patched"
+
+
+def test_an_aborted_rollout_ends_though_somebody_waits_to_go_back() -> None:
+    state = host_started(start(WHOLE, "r"), "b", HostPhase.PATCHING, "", NOW)
+    state = host_finished(state, "b", HostPhase.LOST, "", NOW)
+    state = host_started(state, "c", HostPhase.PATCHING, "", NOW)
+    state = asked(host_finished(state, "c", HostPhase.DONE, "", NOW), "c")
+    (last,) = next_actions(WHOLE, replace(state, status=RolloutStatus.ABORTED), NOW)
+    assert last.kind is ActionKind.FINISH
