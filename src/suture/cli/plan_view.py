@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from suture.core.data_backups import DataBackup
+    from suture.core.planning.hooks import Hook
     from suture.core.planning.lint import Problem
     from suture.core.planning.plan import HostPlan, Plan, PlanDiff, Slot, Wave
     from suture.core.selection.ledger import Ledger
@@ -73,6 +74,8 @@ def _print_waves(out: Console, plan: Plan) -> None:
             plain(pauses + _THEN.get(action, "")),
         )
     out.print(made)
+    _print_gates(out, plan)
+    _print_hooks(out, plan)
     for limit in plan.services:
         out.print(
             plain(
@@ -91,6 +94,36 @@ def _asked(plan: Plan, wave: Wave) -> str:
     if asked == ["1 by anybody"]:
         return " (after approval)"
     return f" (after approval: {', '.join(asked)})" if asked else ""
+
+
+def _print_gates(out: Console, plan: Plan) -> None:
+    for wave in plan.waves:
+        if not wave.gate:
+            continue
+        canary, alerts = wave.gate.canary, wave.gate.alerts
+        watched = []
+        if canary:
+            source = "/proc" if canary.source.value == "proc" else canary.source.value
+            watched.append(
+                f"{source} beside hosts not patched, {canary.min_effect:.0%} worse fails"
+            )
+        if alerts:
+            what = alerts.query or ", ".join(alerts.matchers) or "any"
+            watched.append(f"no alert ({what}) at {alerts.address}")
+        looks = wave.gate.looks(wave.soak_s)
+        text = f"Gate after {wave.ring}: {'; '.join(watched)}; "
+        out.print(plain(text + f"{looks} looks, {duration(wave.gate.every_s)} apart", limit=2000))
+
+
+def _print_hooks(out: Console, plan: Plan) -> None:
+    hosts: dict[Hook, list[str]] = {}
+    for host in plan.hosts:
+        for hook in host.hooks:
+            hosts.setdefault(hook, []).append(host.host)
+    for hook, names in hosts.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        text = f"Hook {hook.when.value} on the {hook.run.value}, {', '.join(names[:3])}{more}: "
+        out.print(plain(text + hook.command, limit=2000))
 
 
 def _print_times(out: Console, plan: Plan) -> None:

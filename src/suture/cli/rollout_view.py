@@ -151,9 +151,24 @@ def print_rollout(out: Console, view: RolloutView) -> None:
         )
     out.print(made)
     print_approvals(out, view)
+    _print_gates(out, view)
     for report in unwell:
         _print_report(out, report)
     _print_next(out, view)
+
+
+def _print_gates(out: Console, view: RolloutView) -> None:
+    """How far each gate is, and what it found."""
+    waves = {wave.index: wave for wave in view.plan.waves}
+    for gate in view.rollout.state.gates:
+        wave = waves[gate.wave]
+        looks = wave.gate.looks(wave.soak_s) if wave.gate else 0
+        if gate.verdict is None:
+            found = plain(f"{gate.done} of {looks} looks taken")
+        else:
+            accepted = plain(" (accepted)" if gate.accepted else "")
+            found = styled(gate.verdict) + accepted + plain(f"  {gate.reason}", limit=1500)
+        out.print(plain(f"Gate after {wave.ring}: ", "bold") + found)
 
 
 def _print_report(out: Console, report: StepReport) -> None:

@@ -16,6 +16,13 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class Better(StrEnum):
+    """Which way of a number is the good one."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
 class Step(StrEnum):
     """The steps of patching a host, in order; those of the way back stand apart. BEFORE, DRAIN,
     AFTER and UNDRAIN are hooks, which most hosts do not have."""

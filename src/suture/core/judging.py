@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suture.core.documents import Document
+from suture.core.evidence import Better as Better
 from suture.core.evidence import Verdict
 from suture.core.student import quantile
 
@@ -57,11 +57,6 @@ _MAD = 1.4826
 _REACH = 2.5
 
 _Logs = NDArray[np.float64]
-
-
-class Better(StrEnum):
-    LOWER = "lower"
-    HIGHER = "higher"
 
 
 class Measure(Document, frozen=True):

@@ -22,6 +22,7 @@ from suture.core.planning.plan import RebootRule
 from suture.core.planning.windows import Freeze, Window
 from suture.core.policies.approvals import ApprovalPolicy
 from suture.core.policies.backup import BackupPolicy
+from suture.core.policies.gates import GatePolicy
 from suture.core.policies.rehearsing import DrillPolicy, RehearsalPolicy
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.priority.deadlines import TimeLimits
@@ -232,6 +233,7 @@ class Policy(Document, frozen=True, kw_only=True):
     hooks: tuple[HookPolicy, ...] = ()
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
+    gates: GatePolicy = GatePolicy()
     on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
     max_held_back: Tally = 1
     concurrency: Concurrency = Concurrency()

@@ -33,6 +33,22 @@ rings:
   - name: broad
     parallel: 50
 
+# What else has to be well before the next ring starts. canary compares hosts of the ring with hosts
+# of later ones, before and during the soak: proc (CPU, memory, load, disks and network errors, read
+# over SSH), node-exporter (the same from http://HOST:port/metrics), prometheus (queries of your
+# own), or none. A fail does as on_failure says; what cannot be told pauses the rollout.
+gates:
+  every: 30s
+  canary: none
+  min_effect: 25%            # a change for the worse of so much fails
+  port: 9100
+  label: instance            # of Prometheus, which holds a host's name or address
+  #   prometheus: http://127.0.0.1:9090
+  #   queries:
+  #     - {name: errors, query: 'sum by (instance) (rate(errors[1m]))', better: lower, floor: 1}
+  # No alert may fire in the soak; or, instead of an Alertmanager, prometheus and query.
+  #   alerts: {alertmanager: "http://127.0.0.1:9093", matchers: ['severity="critical"']}
+
 # Hosts that do one job together. At most max_out of them (default 1) are ever out at once.
 #   web:
 #     max_out: 25%

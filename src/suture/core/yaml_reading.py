@@ -100,6 +100,9 @@ def _compose(text: str, name: str) -> yaml.Node | None:
             loader.dispose()
 
 
+_NULL = "tag:yaml.org,2002:null"
+
+
 class _Reader:
     """Walks a node tree and a type side by side."""
 
@@ -118,6 +121,8 @@ class _Reader:
             items = self._expect(node, yaml.SequenceNode, "a list", key).value
             item_type = get_args(type_)[0]
             return tuple(self.read(n, item_type, f"{key}[{i}]") for i, n in enumerate(items))
+        if node.tag == _NULL and type(None) in get_args(type_):
+            return None
         for part in get_args(type_):
             if isinstance(part, type) and issubclass(part, msgspec.Struct):
                 return self._struct(node, part, key)

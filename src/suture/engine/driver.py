@@ -13,8 +13,8 @@ import structlog
 from suture.core.evidence import Event
 from suture.core.planning.plan import Plan
 from suture.core.rollout.progress import HostPhase
-from suture.engine import durable, membership, records, ticks
-from suture.engine.work import HostWork, StepRunner
+from suture.engine import durable, looking, membership, records, ticks
+from suture.engine.work import HostWork, LookWork, StepRunner
 from suture.store import events, workers
 from suture.store.database import Store, StoreError
 from suture.store.workers import Worker
@@ -86,6 +86,11 @@ class Driver:
             if work.id not in enqueued:
                 durable.enqueue(work)
                 enqueued.add(work.id)
+        for gate in tick.looking:
+            look = LookWork(tick.rollout.id, gate.wave, gate.done)
+            if look.id not in enqueued:
+                looking.enqueue(look)
+                enqueued.add(look.id)
 
     def _report(self, rollout: str, seen: int, on_event: Callable[[Event], None]) -> int:
         with self.store.read() as connection:

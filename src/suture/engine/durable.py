@@ -68,7 +68,7 @@ class _Context:
 _context: _Context | None = None
 
 
-def _in_context() -> _Context:
+def in_context() -> _Context:
     if _context is None:
         raise RuntimeError("the engine is not running")
     return _context
@@ -154,7 +154,7 @@ def ended(work_ids: Collection[str]) -> dict[str, str]:
 @DBOS.workflow(name="host-work", max_recovery_attempts=None)
 async def _do_work(document: str) -> str:
     work = decode(document, HostWork)
-    context = _in_context()
+    context = in_context()
     try:
         reports: list[StepReport] = []
         for step in work.steps:
@@ -182,7 +182,7 @@ async def _do_work(document: str) -> str:
 
 @DBOS.step(name="step")
 async def _do_step(document: str, step_name: str) -> str:
-    context = _in_context()
+    context = in_context()
     work, step = decode(document, HostWork), Step(step_name)
     # The fence is taken anew by whoever runs the step, so one who lost the host is refused there.
     fence, report = await context.transact(

@@ -16,10 +16,12 @@ from msgspec.structs import asdict, replace
 
 from suture.core.documents import digest
 from suture.core.evidence import Step, StepReport
-from suture.core.rollout import transitions
+from suture.core.planning.plan import Plan
+from suture.core.rollout import canary, transitions
+from suture.core.rollout.gates import Look
 from suture.core.rollout.progress import HostPhase, HostState, RolloutState
-from suture.engine.work import HostWork
-from suture.store import events, rollouts, workers
+from suture.engine.work import HostWork, LookWork
+from suture.store import events, looks, rollouts, workers
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
 
@@ -128,6 +130,29 @@ def finish_host(
         data={"reason": reason},
     )
     return True
+
+
+def finish_look(
+    connection: sa.Connection, plan: Plan, work: LookWork, look: Look, now: datetime
+) -> None:
+    """Keep a look, and what all so far amount to; once, however often it was taken."""
+    if not looks.save(connection, work.rollout, look):
+        return
+    rollout = get(connection, work.rollout)
+    wave = next(one for one in plan.waves if one.index == work.wave)
+    known = looks.of_wave(connection, work.rollout, work.wave)
+    judged = canary.verdict_of(plan, rollout.state, wave, known)
+    verdict, reason = (judged.verdict, judged.reason) if judged else (None, "")
+    state = transitions.look_done(rollout.state, work.wave, work.number, verdict, reason)
+    advance(connection, rollout, state)
+    if judged:
+        events.append(
+            connection,
+            at=now,
+            kind=f"gate.{judged.verdict.value}",
+            subject=work.rollout,
+            data=judged,
+        )
 
 
 def get(connection: sa.Connection, rollout_id: str) -> StoredRollout:

@@ -20,6 +20,7 @@ from suture.core.rollout import transitions
 from suture.core.rollout.approvals import Approval, renewed
 from suture.core.rollout.progress import (
     ActionKind,
+    GateState,
     HostState,
     NextAction,
     RolloutState,
@@ -48,8 +49,13 @@ class Tick(Document, frozen=True):
         return tuple(host for host in self.rollout.state.hosts if host.phase.is_at_work)
 
     @property
+    def looking(self) -> tuple[GateState, ...]:
+        """The waves that are being looked at."""
+        return tuple(gate for gate in self.rollout.state.gates if gate.is_looking)
+
+    @property
     def is_at_work(self) -> bool:
-        return bool(self.at_work)
+        return bool(self.at_work or self.looking)
 
     @property
     def needs_person(self) -> bool:
@@ -63,7 +69,7 @@ class Tick(Document, frozen=True):
     @property
     def is_settled(self) -> bool:
         """Driving on changes nothing: it is over, or needs a person."""
-        return self.needs_person or (self.rollout.is_over and not self.is_at_work)
+        return self.needs_person or (self.rollout.is_over and not self.at_work)
 
 
 def start_rollout(
@@ -260,7 +266,8 @@ def _carry_out(
         if not moves:
             return state, actions, False
         for action in moves:
-            log.add(_KINDS[action.kind], action.host, **_told(action))
+            if action.kind is not ActionKind.LOOK:
+                log.add(_KINDS[action.kind], action.host, **_told(action))
         state = transitions.carried_out(state, moves, log.now)
         if moves[-1].kind is ActionKind.FINISH:
             return state, (), True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from suture.core.documents import Document
 from suture.core.evidence import Step, StepReport
 from suture.core.planning.hooks import PHASE_OF, hook_steps
 from suture.core.planning.plan import OnFailure, Plan
+from suture.core.rollout.gates import Look
 from suture.core.rollout.progress import HostPhase, HostState
 from suture.core.rollout.ways_back import WayBack
 from suture.hosts.patching import SEQUENCE
@@ -79,6 +80,27 @@ class HostWork(Document, frozen=True):
 
     def is_current(self, host: HostState) -> bool:
         return host.phase is self.phase and host.attempt == self.attempt
+
+
+class LookWork(Document, frozen=True):
+    """One look at a wave, of those that its gate asks for."""
+
+    rollout: str
+    wave: int
+    number: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.rollout}:gate:{self.wave}:{self.number}"
+
+
+@runtime_checkable
+class Looker(Protocol):
+    """A runner of steps that can look at waves as well."""
+
+    async def look(self, work: LookWork) -> Look:
+        """Expected failures are in the answer."""
+        ...
 
 
 class StepRunner(Protocol):

@@ -14,14 +14,15 @@ from suture.core.planning.hooks import PHASE_OF
 from suture.core.planning.plan import Plan
 from suture.core.policies.backup import SnapshotHookPolicy
 from suture.core.policy import Policy, matches
+from suture.core.rollout.gates import Look
 from suture.core.rollout.ways_back import WayBack, narrowed
 from suture.core.words import seconds, size_bytes
-from suture.engine.work import HostWork
+from suture.engine.work import HostWork, LookWork
 from suture.hosts.hooks import run_hooks
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
 from suture.hosts.transport.connector import Connector
-from suture.services import snapshot_hook
+from suture.services import looking, snapshot_hook
 from suture.services.collecting import clock
 
 STEPS = dict((*SEQUENCE, *WAY_BACK))
@@ -128,6 +129,11 @@ class FleetRunner:
             "SUTURE_DIRECTION": "roll-back" if work.way_back else "patch",
             "SUTURE_OUTCOME": work.outcome,
         }
+
+    async def look(self, work: LookWork) -> Look:
+        """One look at a wave, for its gate."""
+        plan = self._plan_of(work.rollout)
+        return await looking.look(self._ways, self._hosts, plan, work.wave, work.number)
 
     async def release(self, work: HostWork) -> None:
         session = self._sessions.pop(work.id, None)

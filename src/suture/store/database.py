@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 BUSY_TIMEOUT_S = 30
-SCHEMA = "0006"  # the newest of the migrations
+SCHEMA = "0007"  # the newest of the migrations
 
 
 class StoreError(Exception):

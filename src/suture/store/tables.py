@@ -273,6 +273,18 @@ reports = Table(
     Index("uq_reports_step", "rollout", "host", "attempt", "step", unique=True),
 )
 
+# What was seen of a wave before it began and while it soaked, look by look.
+looks = Table(
+    "looks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rollout", String(64), ForeignKey("rollouts.id"), nullable=False),
+    Column("wave", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("uq_looks_number", "rollout", "wave", "number", unique=True),
+)
+
 signals = Table(
     "signals",
     metadata,

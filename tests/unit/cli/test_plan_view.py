@@ -7,6 +7,8 @@ import pytest
 from rich.console import Console
 
 from suture.cli.plan_view import print_ledger, print_plan
+from suture.core.planning.gates import Alerts, Canary, Gate, Source
+from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.planning.plan import Plan
 from suture.core.planning.windows import Freeze, Window
 from suture.core.selection.ledger import Ledger, LedgerEntry, Reason
@@ -82,3 +84,15 @@ def test_the_ledgers_sum_begins_with_what_is_taken() -> None:
     out, file = _console()
     print_ledger(out, Ledger(4, entries), "web1")
     assert "web1: 4 updates available = 2 selected + 1 blocked + 1 held" in file.getvalue()
+
+
+def test_gates_and_hooks_are_shown() -> None:
+    gate = Gate(30.0, Canary(Source.PROC, 0.25), Alerts("http://127.0.0.1:9093", ('a="b"',)))
+    plan = builders.plan([builders.wave(0, ["a"], gate=gate), builders.wave(1, ["b", "c"])])
+    plan = builders.with_host(plan, "a", hooks=(Hook(HookPhase.DRAIN, Place.HOST, "lb off", 5.0),))
+    out, file = _console()
+    print_plan(out, plan)
+    said = " ".join(file.getvalue().split())
+    assert "Gate after ring-0: /proc beside hosts not patched, 25% worse fails; no alert" in said
+    assert '(a="b") at http://127.0.0.1:9093; 18 looks, 30 s apart' in said
+    assert "Hook drain on the host, a: lb off" in said

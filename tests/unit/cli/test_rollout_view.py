@@ -9,9 +9,10 @@ from rich.console import Console
 from suture.cli.rollout_view import exit_code, live, print_rollout
 from suture.core.documents import encode
 from suture.core.evidence import Check, Event, Step, StepReport, Verdict
+from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout import transitions
-from suture.core.rollout.progress import ActionKind, HostPhase, NextAction, RolloutStatus
+from suture.core.rollout.progress import ActionKind, GateState, HostPhase, NextAction, RolloutStatus
 from suture.services.rollouts import RolloutView
 from suture.store.rollouts import StoredRollout
 from tests.unit.core import builders
@@ -120,3 +121,16 @@ def test_at_the_end_a_reason_is_said_once() -> None:
     assert said.count("status 000 instead of 200") == 1
     assert f"fail {_REASON}" in said
     assert said.count("verify: see below") == 2
+
+
+def test_gates_are_shown_as_far_as_they_are() -> None:
+    gate = Gate(30.0, alerts=Alerts("http://127.0.0.1:9093"))
+    plan = builders.plan([builders.wave(0, ["a"], gate=gate), builders.wave(1, ["b"])])
+    view = _view(plan)
+    for state, words in (
+        (GateState(0, 2, 2), "Gate after ring-0: 2 of 3 looks taken"),
+        (GateState(0, 3, 3, None, Verdict.FAIL, "alerts fire: X"), "fail  alerts fire: X"),
+        (GateState(0, 3, 3, None, Verdict.FAIL, "X", accepted=True), "fail (accepted)  X"),
+    ):
+        gated = replace(view.rollout, state=replace(view.rollout.state, gates=(state,)))
+        assert words in _printed(replace(view, rollout=gated))

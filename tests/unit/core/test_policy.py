@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
+from suture.core.planning.gates import Alerts, Canary, Gate, Query, Source
 from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.planning.plan import RebootRule
 from suture.core.policy import EXAMPLE, Policy, PolicyError, matches, parse
@@ -17,6 +18,32 @@ from tests.unit.core.builders import host
 
 def test_the_example_says_the_defaults() -> None:
     assert parse(EXAMPLE, name="policy.yaml") == Policy() == parse("", name="policy.yaml")
+
+
+def test_gates_are_read() -> None:
+    policy = parse(
+        """\
+gates:
+  canary: prometheus
+  prometheus: http://127.0.0.1:9090/
+  queries: [{name: errors, query: 'rate(errors[1m])', floor: 0.5}]
+  alerts: {alertmanager: http://127.0.0.1:9093, matchers: ['severity="critical"']}
+""",
+        name="p",
+    )
+    query = Query(name="errors", query="rate(errors[1m])", floor=0.5)
+    assert policy.gates.gate == Gate(
+        30.0,
+        Canary(
+            Source.PROMETHEUS,
+            0.25,
+            address="http://127.0.0.1:9090",
+            label="instance",
+            queries=(query,),
+        ),
+        Alerts("http://127.0.0.1:9093", ('severity="critical"',)),
+    )
+    assert Policy().gates.gate is None
 
 
 def test_a_policy_survives_both_of_its_forms() -> None:
@@ -85,6 +112,17 @@ preflight: {min_free_mb: {/opt: 5}}
             "hooks:\n- {on: web, when: after, command: x, run: host, environment: /etc/x}",
             "p:2: hooks[0]: environment is a file on the controller",
         ),
+        ("gates: {canary: prometheus}", "p:1: gates: canary: prometheus needs an address"),
+        ("gates: {alerts: {}}", "p:1: gates.alerts: alerts need either alertmanager or"),
+        (
+            "gates: {alerts: {prometheus: 'http://a'}}",
+            "p:1: gates.alerts: prometheus and query belong together",
+        ),
+        (
+            "gates: {alerts: {alertmanager: 'http://me:secret@a'}}",
+            "p:1: gates.alerts.alertmanager: expected an address that begins with http://",
+        ),
+        ("gates: {every: 0s}", "p:1: gates: every has to be at least 1s"),
         (
             "rings:\n  - name: a\n    shar: 3",
             "p:3: rings[0]: unknown key `shar`; did you mean `share`",

@@ -18,11 +18,14 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
+from suture.core.evidence import Verdict
+from suture.core.planning.gates import Alerts, Canary, Gate, Source
 from suture.core.planning.plan import LeftOut, OnFailure, Plan, Slot, Timetable
 from suture.core.planning.windows import Freeze, Window
 from suture.core.rollout.holding import bringing
 from suture.core.rollout.progress import (
     ActionKind,
+    GateState,
     HostPhase,
     RolloutState,
     RolloutStatus,
@@ -37,6 +40,7 @@ from suture.core.rollout.transitions import (
     finish,
     host_finished,
     host_started,
+    look_done,
     pause,
     start,
 )
@@ -48,6 +52,8 @@ STARTS = {
 }
 TAKEN_BACK = (HostPhase.FAILED, HostPhase.ROLLING_BACK, HostPhase.ROLLED_BACK)
 SUSPECTS = st.lists(st.sampled_from(["nginx", "openssl", "other"]), unique=True)
+ALERTS = Gate(30.0, alerts=Alerts("http://127.0.0.1:9093"))
+CANARY = Gate(30.0, Canary(Source.PROC, 0.2))
 ENDS = {
     HostPhase.PATCHING: [HostPhase.DONE, HostPhase.SKIPPED, HostPhase.FAILED, HostPhase.LOST],
     HostPhase.ROLLING_BACK: [HostPhase.ROLLED_BACK, HostPhase.ROLLBACK_FAILED, HostPhase.LOST],
@@ -68,6 +74,7 @@ def plans(draw: st.DrawFn) -> Plan:
             approval=draw(st.booleans()),
             on_failure=draw(st.sampled_from([UNSET, *OnFailure])),
             min_verified=draw(st.sampled_from([UNSET, 50, 100])),
+            gate=draw(st.sampled_from([UNSET, UNSET, ALERTS, CANARY])),
         )
         for index, (begin, end) in enumerate(pairwise(cuts))
     ]
@@ -152,10 +159,11 @@ class Rollout(RuleBasedStateMachine):
                     self.is_in_its_window(action.host)
                     assert action.host not in bringing(self.plan, before.held_back)
                     self.starts[action.host] += 1
+                    self.may_follow(before)
                 else:
                     self.may_take_back(before, action.host)
                 self.state = host_started(self.state, action.host, phase, "", self.now)
-            elif action.kind in (ActionKind.HOLD_BACK, ActionKind.LEAVE_OUT):
+            elif action.kind in (ActionKind.HOLD_BACK, ActionKind.LEAVE_OUT, ActionKind.LOOK):
                 self.state = carried_out(self.state, [action], self.now)
             elif action.kind is ActionKind.CLOSE_WAVE:
                 assert action.wave is not None
@@ -199,6 +207,14 @@ class Rollout(RuleBasedStateMachine):
             out = [m for m in limit.members if m in gone or phases[m].is_out]
             assert len(out) < limit.max_out
 
+    def may_follow(self, state: RolloutState) -> None:
+        """No wave follows one whose gate neither passed nor was accepted."""
+        gates = {gate.wave: gate for gate in state.gates}
+        for before, after in pairwise(self.plan.waves):
+            if before.gate and any(self.starts[host] for host in after.hosts):
+                gate = gates[before.index]
+                assert gate.verdict is Verdict.PASS or gate.accepted
+
     def is_in_its_window(self, host: str) -> None:
         """Inside of one of its windows, with enough left of it, and in no freeze; by the clock."""
         slot = self.plan.slot(host)
@@ -229,6 +245,23 @@ class Rollout(RuleBasedStateMachine):
         phase = data.draw(st.sampled_from(ENDS[self.phases()[host]]))
         failed = phase is HostPhase.FAILED
         self.end(host, phase, data.draw(SUSPECTS) if failed else ())
+
+    def looking(self) -> list[GateState]:
+        return [gate for gate in self.state.gates if gate.is_looking]
+
+    def look_ends(self, gate: GateState, verdict: Verdict | None) -> None:
+        """As the engine reports it: at the last look there is a verdict."""
+        wave_ = next(one for one in self.plan.waves if one.index == gate.wave)
+        assert wave_.gate
+        is_last = gate.begun >= wave_.gate.looks(wave_.soak_s)
+        verdict = verdict or (Verdict.PASS if is_last else None)
+        verdict = None if verdict is Verdict.PASS and not is_last else verdict
+        self.state = look_done(self.state, gate.wave, gate.done, verdict, "so it looks")
+
+    @precondition(lambda self: self.looking())
+    @rule(verdict=st.sampled_from([None, None, None, *Verdict]))
+    def a_look_ends(self, verdict: Verdict | None) -> None:
+        self.look_ends(self.looking()[0], verdict)
 
     @precondition(lambda self: HostPhase.LOST in self.phases().values())
     @rule()
@@ -308,6 +341,8 @@ class Rollout(RuleBasedStateMachine):
             for number, host in enumerate(self.at_work()):
                 ends = ENDS[self.phases()[host]]
                 self.end(host, ends[(turn + number // 3) % len(ends)])
+            for gate in self.looking():
+                self.look_ends(gate, (None, Verdict.FAIL, Verdict.INCONCLUSIVE)[turn % 3])
             for signal in (Signal.RESUME, Signal.APPROVE):
                 self.person(signal)
             untils = [action.until for action in actions if action.until is not None]

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.rollout.gates import Look
 from suture.engine.driver import driving
-from suture.engine.work import HostWork
+from suture.engine.work import HostWork, LookWork
 from suture.store.database import open_store
 
 _CHANGING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY, Step.ROLL_BACK)
@@ -30,7 +31,7 @@ _CHANGING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY, Step.ROLL_BACK)
 class PretendRunner:
     """``fails`` maps host to the step that fails there and blames ``suspects``; ``stop_at`` is
     ``apply:before``, ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that
-    comes there.
+    comes there, ``look:1`` the second look at a wave.
     ``raises`` and ``hangs`` are hosts whose first step does so."""
 
     def __init__(
@@ -39,6 +40,7 @@ class PretendRunner:
         *,
         fails: dict[str, str] | None = None,
         suspects: tuple[str, ...] = (),
+        alerts: tuple[str, ...] = (),
         stop_at: str = "",
         raises: str = "",
         hangs: str = "",
@@ -47,6 +49,7 @@ class PretendRunner:
         self.directory = directory
         self.fails = fails or {}
         self.suspects = suspects
+        self.alerts = alerts
         self.stop_at = stop_at
         self.raises = raises
         self.hangs = hangs
@@ -54,6 +57,7 @@ class PretendRunner:
         self.begun: list[str] = []
         self.released: list[str] = []
         self.outcomes: list[str] = []
+        self.looks: list[str] = []
 
     async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
         self.begun.append(work.id)
@@ -83,6 +87,12 @@ class PretendRunner:
             changed_host=step in _CHANGING,
             suspects=self.suspects if verdict is Verdict.FAIL else (),
         )
+
+    async def look(self, work: LookWork) -> Look:
+        self.looks.append(work.id)
+        if self._stop_now("look", str(work.number)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Look(work.wave, work.number, datetime.now(UTC), alerts=self.alerts)
 
     async def release(self, work: HostWork) -> None:
         self.released.append(work.id)
@@ -115,8 +125,8 @@ class PretendRunner:
         found: dict[str, Any] = json.loads(path.read_text())
         return found
 
-    def _stop_now(self, step: Step, when: str) -> bool:
-        if self.stop_at != f"{step.value}:{when}":
+    def _stop_now(self, step: str, when: str) -> bool:
+        if self.stop_at != f"{step}:{when}":
             return False
         try:
             (self.directory / "stopped").touch(exist_ok=False)

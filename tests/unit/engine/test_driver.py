@@ -15,14 +15,16 @@ import pytest
 from suture.core import chain
 from suture.core.documents import decode
 from suture.core.evidence import Step
+from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.hooks import Hook, HookPhase, Place
+from suture.core.planning.plan import Plan
 from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
 from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import ticks
 from suture.engine.driver import LeaseLostError, driving
 from suture.engine.records import StepFinished
 from suture.engine.work import PATCHING
-from suture.store import events, plans, rollouts, signals, workers
+from suture.store import events, looks, plans, rollouts, signals, workers
 from suture.store.database import Store, open_store
 from tests.unit.core import builders
 from tests.unit.engine.pretend import PretendRunner
@@ -86,12 +88,7 @@ def test_a_suspect_is_held_back_and_the_log_says_so(tmp_path: Path) -> None:
         [builders.wave(0, ["web1", "web2", "web3"], parallel=1, soak_s=0.0)], max_held_back=1
     )
     plan = builders.with_host(plan, "web3", changes=(builders.change("curl"),))
-    store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
-    with store.begin() as connection:
-        plans.save(connection, plan)
-    ticks.start_rollout(
-        store, plan, "r1", actor="kim", without_rehearsal=False, now=datetime.now(UTC)
-    )
+    store = _stored(tmp_path, plan)
     tick = _drive(store, PretendRunner(tmp_path, fails={"web1": "verify"}, suspects=("nginx",)))
     assert tick.rollout.state.status is RolloutStatus.DONE
     assert _phases(store) == {
@@ -167,7 +164,11 @@ def _hooked(tmp_path: Path, **fields: Any) -> Store:
     """One host with a command for each phase of hooks, not yet driven."""
     plan = builders.plan([builders.wave(0, ["web1"], soak_s=0.0)], **fields)
     hooks = tuple(Hook(phase, Place.CONTROLLER, "true", 5.0) for phase in HookPhase)
-    plan = builders.with_host(plan, "web1", hooks=hooks)
+    return _stored(tmp_path, builders.with_host(plan, "web1", hooks=hooks))
+
+
+def _stored(tmp_path: Path, plan: Plan) -> Store:
+    """A rollout of the plan, not yet driven."""
     store = open_store(f"sqlite:///{tmp_path}/store.sqlite")
     with store.begin() as connection:
         plans.save(connection, plan)
@@ -221,6 +222,46 @@ def test_a_host_is_put_back_when_the_controller_was_killed(
     assert steps[2:6] == DRAINED
     assert steps[-3:] == PUT_BACK
     assert len(steps) == len(set(steps))
+    store.close()
+
+
+def _gated(tmp_path: Path) -> Store:
+    """A wave whose alerts have to be quiet for a second, and another."""
+    gate = Gate(0.5, alerts=Alerts("http://127.0.0.1:1"))
+    first = builders.wave(0, ["web1"], soak_s=1.0, gate=gate)
+    return _stored(tmp_path, builders.plan([first, builders.wave(1, ["web2"])]))
+
+
+def test_a_wave_is_looked_at_while_it_soaks(tmp_path: Path) -> None:
+    store = _gated(tmp_path)
+    runner = PretendRunner(tmp_path)
+    tick = _drive(store, runner)
+    assert tick.rollout.state.status is RolloutStatus.DONE
+    assert runner.looks == ["r1:gate:0:0", "r1:gate:0:1", "r1:gate:0:2"]
+    with store.read() as connection:
+        kinds = [event.kind for event in events.stream(connection, subject="r1")]
+        assert len(looks.of_wave(connection, "r1", 0)) == 3
+    assert kinds.index("wave.closed") < kinds.index("gate.pass")
+    assert _log_is_whole(store)
+    store.close()
+
+
+def test_an_alert_in_the_soak_pauses(tmp_path: Path) -> None:
+    store = _gated(tmp_path)
+    tick = _drive(store, PretendRunner(tmp_path, alerts=("HostDown",)))
+    assert tick.needs_person
+    assert "the gate of ring-0 is fail: alerts fire: HostDown" in tick.rollout.state.reason
+    assert _phases(store)["web2"] is HostPhase.WAITING
+    store.close()
+
+
+def test_a_look_that_was_cut_off_by_a_crash_is_taken_again(tmp_path: Path) -> None:
+    store = _gated(tmp_path)
+    assert _spawn(tmp_path, "look:1").wait(60) == -signal.SIGKILL
+    tick = _drive(store, PretendRunner(tmp_path))
+    assert tick.rollout.state.status is RolloutStatus.DONE
+    with store.read() as connection:
+        assert [one.number for one in looks.of_wave(connection, "r1", 0)] == [0, 1, 2]
     store.close()
 
 

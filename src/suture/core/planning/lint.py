@@ -130,6 +130,23 @@ def _blast_radius(plan: Plan) -> Iterator[Problem]:
             yield _warning("whole-service", _name(first), message, remedy)
 
 
+def _gates(plan: Plan) -> Iterator[Problem]:
+    """Gates that can be asked, and that have something to compare with."""
+    for at, wave in enumerate(plan.waves):
+        if not wave.gate:
+            continue
+        if not 1 <= wave.gate.every_s <= 86_400:
+            message = f"is to be looked at every {wave.gate.every_s:g} s"
+            yield _error(
+                "gate", _name(wave), message, "Correct the policy's gates, and plan again."
+            )
+        later = sum(len(one.hosts) for one in plan.waves[at + 1 :])
+        if wave.gate.canary and later < 2:
+            message = f"has {later} hosts of later waves to be compared with, and it takes two"
+            remedy = "Its gate will pause the rollout. Put more hosts into later rings."
+            yield _warning("gate-controls", _name(wave), message, remedy)
+
+
 def _limits(plan: Plan) -> Iterator[Problem]:
     """Limits that can be kept, and that keep something up."""
     counted = {limit.service: frozenset(limit.members) for limit in plan.services}
@@ -353,6 +370,7 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _hosts_and_waves,
     _waves,
     _blast_radius,
+    _gates,
     _limits,
     _host_plans,
     _hooks,

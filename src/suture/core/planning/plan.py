@@ -13,6 +13,7 @@ from suture.core.controls import Control
 from suture.core.data_backups import DataBackup
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheck
+from suture.core.planning.gates import Gate
 from suture.core.planning.hooks import Hook
 from suture.core.planning.windows import Freeze, Window
 from suture.core.policies.approvals import ApprovalPolicy
@@ -90,7 +91,7 @@ class Wave(Document, frozen=True):
     ``approval``, a person let it start. More than ``max_failures`` failures in it pause the
     rollout, and ``on_failure`` says what is taken back then, where it is not what the plan says.
     It closes where at least ``min_verified`` percent of its hosts are patched and verified; without
-    that, where not more than half were skipped.
+    that, where not more than half were skipped. ``gate`` is what has to pass besides.
     """
 
     index: int
@@ -102,6 +103,7 @@ class Wave(Document, frozen=True):
     approval: bool
     on_failure: OnFailure | UnsetType = UNSET
     min_verified: int | UnsetType = UNSET
+    gate: Gate | UnsetType = UNSET
 
 
 class ServiceLimit(Document, frozen=True):

@@ -85,6 +85,9 @@ def waves(
         usual = not (policy.emergency.enabled and urgency.exploited)
         lanes.setdefault((usual, host.ring), []).append(host)
     used = [(lane, ring) for lane in (False, True) for ring in policy.rings]
+    lanes_used = [(lane, ring) for lane, ring in used if (lane, ring.name) in lanes]
+    # Nothing follows the last, so it has no gate.
+    gates = [policy.gates.gate or UNSET] * (len(lanes_used) - 1) + [UNSET]
     return tuple(
         Wave(
             index=index,
@@ -95,11 +98,10 @@ def waves(
             max_failures=ring.max_failures,
             approval=ring.approval,
             on_failure=_on_failure(ring, policy),
+            gate=gates[index],
             min_verified=int(ring.min_verified.removesuffix("%")) if ring.min_verified else UNSET,
         )
-        for index, (lane, ring) in enumerate(
-            (lane, ring) for lane, ring in used if (lane, ring.name) in lanes
-        )
+        for index, (lane, ring) in enumerate(lanes_used)
     )
 
 

@@ -10,13 +10,16 @@ from datetime import datetime, timedelta
 
 from msgspec import UNSET
 
+from suture.core.evidence import Verdict
 from suture.core.planning.plan import OnFailure, Plan, Wave
 from suture.core.planning.windows import Span, next_fit
 from suture.core.rollout.approvals import standing
+from suture.core.rollout.gates import next_look, state_of
 from suture.core.rollout.holding import bringing, contained, to_hold_back
 from suture.core.rollout.limits import Room
 from suture.core.rollout.state import ActionKind as ActionKind
 from suture.core.rollout.state import ClosedWave as ClosedWave
+from suture.core.rollout.state import GateState as GateState
 from suture.core.rollout.state import HostPhase as HostPhase
 from suture.core.rollout.state import HostState as HostState
 from suture.core.rollout.state import NextAction as NextAction
@@ -43,7 +46,8 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     """What to do now. At least one action while the rollout is not done.
 
     Ways back come first and are given while paused and after an abort as well. A wave starts when
-    the one before it is closed, its soak is over, and, where asked, a person approved. It closes
+    the one before it is closed, its soak is over and its gate open, and, where asked, people
+    approved. It closes
     when each of its hosts has come to an end and enough of them were verified (at least not more
     than half skipped): a wave that mostly did not happen has shown nothing. Where more fail than
     may, the rollout pauses, and the hosts patched so far are taken back as far as the wave says,
@@ -232,6 +236,12 @@ class Tick:
                 return self._give_up(
                     wave, f"{len(failed)} failed in {wave.ring}, {limit} may: {causes}"
                 )
+            gate = state_of(self.state, wave) if wave.gate else None
+            if gate is not None and gate.holds:
+                problem = f"the gate of {wave.ring} is {gate.verdict}: {gate.reason}"
+                if gate.verdict is Verdict.FAIL:
+                    return self._give_up(wave, problem)
+                return NextAction(ActionKind.PAUSE, problem, wave=wave.index)
             if wave is self.wave:
                 break
         return None
@@ -258,12 +268,34 @@ class Tick:
             before = self.plan.waves[position - 1]
             closed_at = next(c.at for c in self.state.closed if c.index == before.index)
             until = closed_at + timedelta(seconds=before.soak_s)
+            looks = self._looks_after(before)
+            if looks is not None and looks.kind is ActionKind.LOOK:
+                return looks
             if self.now < until:
+                if looks is not None and looks.until is not None:
+                    until = min(until, looks.until)
                 return _wait(f"{before.ring} soaks before {wave.ring}", wave.index, until)
+            if looks is not None:
+                return looks
         waits = standing(self.plan, self.state, self.now).missing(wave)
         if waits and all(self.by_name[host].phase is HostPhase.WAITING for host in wave.hosts):
             return _wait(waits, wave.index)
-        return None
+        return self._looks_before(wave)
+
+    def _looks_before(self, wave: Wave) -> NextAction | None:
+        """The LOOK at a wave that has not begun, or the WAIT for it, None where there were all."""
+        if not wave.gate or any(
+            self.by_name[host].phase is not HostPhase.WAITING for host in wave.hosts
+        ):
+            return None
+        return next_look(wave, state_of(self.state, wave), wave.gate.looks_before, self.now)
+
+    def _looks_after(self, wave: Wave) -> NextAction | None:
+        """The same while it soaks."""
+        if not wave.gate:
+            return None
+        looks = wave.gate.looks(wave.soak_s)
+        return next_look(wave, state_of(self.state, wave), looks, self.now)
 
     def _starts(self, wave: Wave) -> tuple[tuple[NextAction, ...], dict[str, str], dict[str, Span]]:
         """The hosts to start now, those for which there is no room and why, and the windows for

@@ -8,6 +8,7 @@ from enum import StrEnum
 from msgspec import UNSET, UnsetType
 
 from suture.core.documents import Document
+from suture.core.evidence import Verdict
 from suture.core.planning.plan import HeldBack
 from suture.core.rollout.approvals import Approval
 from suture.core.rollout.ways_back import AskedBack, WayBack
@@ -88,6 +89,28 @@ class ClosedWave(Document, frozen=True):
     at: datetime
 
 
+class GateState(Document, frozen=True):
+    """The looks at a wave: how many were begun and done, and when the last was begun. A verdict
+    other than a pass holds the rollout until a person has ``accepted`` it."""
+
+    wave: int
+    begun: int = 0
+    done: int = 0
+    begun_at: datetime | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+    accepted: bool = False
+
+    @property
+    def is_looking(self) -> bool:
+        return self.begun > self.done
+
+    @property
+    def holds(self) -> bool:
+        """Whether it has a verdict that a person has to accept."""
+        return self.verdict not in (None, Verdict.PASS) and not self.accepted
+
+
 class RolloutState(Document, frozen=True):
     """``approvals`` are those given so far, ``approved`` waves that were let pass before approvals
     were recorded with their person. ``reason`` says why it is paused or aborted; ``tolerated`` are
@@ -110,6 +133,7 @@ class RolloutState(Document, frozen=True):
     started_by: str = ""
     taking_back: tuple[int, ...] = ()
     held_back: tuple[HeldBack, ...] = ()
+    gates: tuple[GateState, ...] = ()
 
 
 class Signal(StrEnum):
@@ -127,6 +151,7 @@ class ActionKind(StrEnum):
     HOLD_BACK = "hold-back"
     LEAVE_OUT = "leave-out"
     CLOSE_WAVE = "close-wave"
+    LOOK = "look"
     PAUSE = "pause"
     FINISH = "finish"
     WAIT = "wait"
@@ -135,7 +160,7 @@ class ActionKind(StrEnum):
 class NextAction(Document, frozen=True, gc=False):
     """``until`` is when a WAIT ends by itself, None where a person or a host must act. With a
     PAUSE, ``take_back`` are the waves whose patched hosts are taken back; ``held`` is what a
-    HOLD_BACK holds back."""
+    HOLD_BACK holds back, ``look`` the number of a LOOK at the wave."""
 
     kind: ActionKind
     reason: str
@@ -144,3 +169,4 @@ class NextAction(Document, frozen=True, gc=False):
     until: datetime | None = None
     take_back: tuple[int, ...] = ()
     held: HeldBack | None = None
+    look: int | None = None

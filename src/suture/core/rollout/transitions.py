@@ -12,11 +12,13 @@ from datetime import datetime
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from suture.core.evidence import Verdict
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout.approvals import Approval, renewed, standing
 from suture.core.rollout.progress import (
     ActionKind,
     ClosedWave,
+    GateState,
     HostPhase,
     HostState,
     NextAction,
@@ -100,6 +102,9 @@ def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetim
                 state = close_wave(state, action.wave, now)
             case ActionKind.PAUSE:
                 state = pause(state, action.reason, action.take_back)
+            case ActionKind.LOOK:
+                assert action.wave is not None
+                state = look_begun(state, action.wave, now)
             case ActionKind.HOLD_BACK:
                 assert action.held is not None
                 state = hold_back(state, action.held)
@@ -218,6 +223,34 @@ def leave_out(state: RolloutState, hosts: Iterable[tuple[str, str]], now: dateti
     return _with_hosts(state, skipped)
 
 
+def look_begun(state: RolloutState, wave: int, now: datetime) -> RolloutState:
+    """The wave is being looked at; recorded before it is done, like the work on a host."""
+    gate = _gate(state, wave)
+    if gate.is_looking or gate.verdict is not None:
+        raise RefusedError(f"wave {wave} is not to be looked at now")
+    return _with_gate(state, replace(gate, begun=gate.begun + 1, begun_at=now))
+
+
+def look_done(
+    state: RolloutState, wave: int, number: int, verdict: Verdict | None, reason: str
+) -> RolloutState:
+    """The look of this number was taken, and led to a verdict or to none yet. A look that is not
+    the one under way changes nothing."""
+    gate = _gate(state, wave)
+    if not gate.is_looking or number != gate.done:
+        return state
+    return _with_gate(state, replace(gate, done=gate.begun, verdict=verdict, reason=reason))
+
+
+def _gate(state: RolloutState, wave: int) -> GateState:
+    return next((gate for gate in state.gates if gate.wave == wave), GateState(wave))
+
+
+def _with_gate(state: RolloutState, gate: GateState) -> RolloutState:
+    others = (one for one in state.gates if one.wave != gate.wave)
+    return replace(state, gates=(*others, gate))
+
+
 def close_wave(state: RolloutState, index: int, now: datetime) -> RolloutState:
     """The wave is finished; its soak begins. Closing it twice changes nothing."""
     if any(wave.index == index for wave in state.closed):
@@ -251,9 +284,9 @@ def apply_signal(
 ) -> RolloutState:
     """What a person said, ``by`` whom; ``reason`` says who and why.
 
-    To resume accepts every failure and skip so far, and what is still patched is left so. Where
-    there is none to accept and services have no room for the hosts that wait, it leaves those
-    hosts out: limits hold for people too.
+    To resume accepts every failure, skip and verdict so far, and what is still patched is left so.
+    Where there is none to accept and services have no room for the hosts that wait, it leaves
+    those hosts out: limits hold for people too.
     Raises :class:`RefusedError` for a signal that makes no sense now.
     """
     _refuse_over(state)
@@ -301,9 +334,10 @@ def _refuse_over(state: RolloutState) -> None:
 
 
 def _resume(plan: Plan, state: RolloutState, now: datetime) -> RolloutState:
-    running = replace(state, status=RolloutStatus.RUNNING, reason="", taking_back=())
+    gates = tuple(replace(one, accepted=one.accepted or one.holds) for one in state.gates)
+    running = replace(state, status=RolloutStatus.RUNNING, reason="", taking_back=(), gates=gates)
     troubled = [h.host for h in state.hosts if _is_trouble(h) and h.host not in state.tolerated]
-    if troubled:
+    if troubled or gates != state.gates:
         return replace(running, tolerated=(*state.tolerated, *troubled))
     stuck = Tick(plan, running, now).stuck()
     return replace(leave_out(running, stuck.items(), now), tolerated=(*state.tolerated, *stuck))

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from suture.core.documents import digest
+from suture.core.planning.gates import Canary, Gate, Source
 from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.planning.lint import ProblemSeverity, has_errors, lint
 from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
@@ -70,6 +71,7 @@ ENTRY = LedgerEntry("bash", "amd64", "5.1", "5.2", Reason.HELD)
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], max_failures=-1))),
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], soak_s=-1.0))),
         ("wave-limits", waves(GOOD.waves[0], replace(GOOD.waves[1], min_verified=101))),
+        ("gate", waves(replace(GOOD.waves[0], gate=Gate(0.0)), GOOD.waves[1])),
         ("hooks", with_host(GOOD, "a", hooks=(Hook(HookPhase.DRAIN, Place.HOST, "x", 1.0),))),
         ("hooks", with_host(GOOD, "a", hooks=(Hook(HookPhase.AFTER, Place.HOST, " ", 1.0),))),
         ("service-unlimited", replace(GOOD, services=())),
@@ -118,6 +120,10 @@ def test_errors(code: str, broken: Plan) -> None:
         ("one-wave", plan([wave(0, ["a", "b"])])),
         ("blast-radius", plan([wave(0, ["a", "b"]), wave(1, ["c", "d"])])),
         ("whole-service", plan([wave(0, ["a", "b"]), wave(1, ["c"])], {"web": (["a", "b"], 1)})),
+        (
+            "gate-controls",
+            plan([wave(0, ["a"], gate=Gate(30.0, Canary(Source.PROC, 0.1))), wave(1, ["b"])]),
+        ),
         ("single-member", plan([wave(0, ["a"])], {"web": (["a"], 1)})),
         ("no-checks", with_host(GOOD, "a", checks=())),
     ],

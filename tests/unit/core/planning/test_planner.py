@@ -13,11 +13,13 @@ from suture.core.assessment.findings import Finding, FindingState
 from suture.core.controls import Control, Mask
 from suture.core.documents import decode, encode
 from suture.core.inventory import Host, Inventory, PackageState, StaleProcess
+from suture.core.planning.gates import Canary, Gate, Source
 from suture.core.planning.hooks import HookPhase, HookPolicy
 from suture.core.planning.host_plans import CONTROL_S, closed_cves
 from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
 from suture.core.planning.planner import make_plan
+from suture.core.policies.gates import GatePolicy
 from suture.core.policy import Concurrency, OnFailure, Policy, RingPolicy
 from suture.core.selection.ledger import Ledger, Selection
 from tests.unit.core.builders import (
@@ -102,6 +104,16 @@ def test_hooks_go_to_the_hosts_that_they_are_for() -> None:
     made = planned([host("a", service="web"), host("b")], policy=Policy(hooks=hooks))
     assert [hook.command for hook in made.host("a").hooks] == ["lb drain", "lb enable"]
     assert b"hooks" not in encode(made.host("b"))
+
+
+def test_every_wave_but_the_last_has_the_gate() -> None:
+    gates = GatePolicy(canary=Source.PROC, min_effect="10%", every="1m")
+    policy = Policy(gates=gates)
+    made = planned([host(f"h{n}") for n in range(20)], policy=policy)
+    expected = Gate(60.0, Canary(Source.PROC, 0.1))
+    assert [wave.gate for wave in made.waves] == [expected, expected, UNSET]
+    assert decode(encode(made), Plan) == made
+    assert b"gate" not in encode(planned([host(f"h{n}") for n in range(20)]).waves)
 
 
 def test_a_wave_says_what_the_plan_as_a_whole_does_not() -> None:

@@ -1,0 +1,50 @@
+"""Looking at waves, as durable work: one short workflow a look.
+
+A look that was cut off is taken again, by this process or another; only one of its number is kept.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from dbos import DBOS, SetWorkflowID
+
+from suture.core.documents import decode, encode
+from suture.core.rollout.gates import Look
+from suture.engine import durable, records
+from suture.engine.work import Looker, LookWork
+from suture.store import plans
+
+
+def enqueue(work: LookWork) -> None:
+    """Hand the look to whichever process takes it; the same again changes nothing."""
+    with SetWorkflowID(work.id):
+        DBOS.enqueue_workflow(durable.QUEUE, _look, encode(work).decode())
+
+
+@DBOS.workflow(name="look", max_recovery_attempts=None)
+async def _look(document: str) -> str:
+    try:
+        return await _take(document)
+    finally:
+        durable.in_context().on_end()
+
+
+@DBOS.step(name="take-look")
+async def _take(document: str) -> str:
+    context = durable.in_context()
+    work = decode(document, LookWork)
+    if isinstance(context.runner, Looker):
+        look = await context.runner.look(work)
+    else:
+        problem = "this worker cannot look at hosts; let another drive the rollout"
+        look = Look(work.wave, work.number, datetime.now(UTC), problem=problem)
+
+    def keep(connection: sa.Connection) -> None:
+        plan = plans.get(connection, records.get(connection, work.rollout).plan)
+        assert plan is not None
+        records.finish_look(connection, plan, work, look, datetime.now(UTC))
+
+    await context.transact(keep)
+    return work.id

@@ -1,0 +1,1 @@
+"""Asking the monitoring that a site has: node_exporter, Prometheus, Alertmanager."""
