@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from suture.core.evidence import Event, StepReport
     from suture.engine.ticks import Tick
+    from suture.services.catching_up import CaughtUp
     from suture.services.rollouts import Proof, RolloutView
 
 Listeners = tuple[Callable[["Event"], None], Callable[["Tick"], None]]
@@ -204,6 +205,8 @@ def _print_next(out: Console, view: RolloutView) -> None:
         _say(out, f"rollout watch {rollout.id}", "go on with it")
     elif rollout.is_over:
         _print_correction(out, view)
+        if state.status.value == "done" and any(host.away for host in state.hosts):
+            _say(out, f"rollout catch-up {rollout.id}", "patch the hosts that were away")
         if any(host.phase.value == "done" for host in state.hosts):
             out.print(plain(f"Prove it again at any time: suture verify {rollout.id}", "dim"))
     elif state.status.value == "paused":
@@ -279,6 +282,18 @@ def exit_code(view: RolloutView) -> int:
         return 4
     fine = ("done", "skipped")
     return 0 if all(host.phase.value in fine for host in view.rollout.state.hosts) else 1
+
+
+def print_caught_up(out: Console, found: CaughtUp) -> None:
+    """What became of each host that was away."""
+    if found.rollout:
+        text = f"Rollout {found.rollout} of plan {found.plan}: {', '.join(found.ready)}"
+        out.print(plain(text, "bold", limit=2000))
+    for name, reason in found.away:
+        out.print(plain(f"{name} is still away: ", "bold yellow") + plain(reason, limit=1500))
+    for name, reason in found.changed:
+        out.print(plain(f"{name} needs another plan: ", "bold yellow") + plain(reason, limit=1500))
+        _say(out, f"plan create --host {name}", "and rehearse it")
 
 
 def print_proofs(out: Console, proofs: tuple[Proof, ...]) -> None:

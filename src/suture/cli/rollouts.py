@@ -172,6 +172,43 @@ def abort(rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Jso
     _drive(rollout, policy, json, check=False)
 
 
+@app.command("catch-up")
+def catch_up(
+    rollout: RolloutId = "latest",
+    host: Hosts = None,
+    policy: Policy = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Only record it; `suture rollout watch` then does it.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Patch the hosts that were away in a rollout, by the same plan and within its rules.
+
+    Each is looked at first. One whose packages have changed since needs another plan.
+
+    Exit code 0: done, or still away; 1: hosts were taken back or are not well, or need another
+    plan; 4: paused or waiting for approval.
+    """
+    from suture.cli.asking import actor
+    from suture.cli.output import console, print_json
+    from suture.cli.rollout_view import print_caught_up
+    from suture.cli.workspace import workspace
+    from suture.services import catching_up
+
+    found = catching_up.catch_up(
+        workspace(), rollout, tuple(host or ()), policy_file=policy, actor=actor()
+    )
+    driven = bool(found.rollout) and not detach
+    if json and not driven:
+        print_json(found)
+    else:
+        print_caught_up(console(stderr=json), found)
+    if driven:
+        _drive(found.rollout, policy, json)
+    if found.changed:
+        raise typer.Exit(1)
+
+
 def verify(
     rollout: RolloutId = "latest",
     host: Hosts = None,

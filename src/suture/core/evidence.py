@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import UNSET, UnsetType
+
 from suture.core.documents import Document
 
 
@@ -60,6 +62,7 @@ class StepReport(Document, frozen=True):
     ``changed_host`` tells whether the host may differ from before the step: a failed step that
     changed nothing leaves the host alone, any other needs the way back. ``suspects`` are source
     packages that the step holds responsible. ``log`` is the end of what the host printed.
+    ``unreachable`` is there where the host did not answer.
     """
 
     host: str
@@ -73,6 +76,7 @@ class StepReport(Document, frozen=True):
     checks: tuple[Check, ...] = ()
     transaction: str = ""
     log: str = ""
+    unreachable: bool | UnsetType = UNSET
 
 
 class Event(Document, frozen=True):

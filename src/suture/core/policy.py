@@ -215,6 +215,13 @@ class EmergencyPolicy(Document, frozen=True, kw_only=True):
             raise ValueError("windows of the emergency lane are for all of its hosts; drop hosts")
 
 
+class CatchUpPolicy(Document, frozen=True, kw_only=True):
+    """How often a host that does not answer is tried while the rollout runs, and how far apart."""
+
+    tries: Count = 3
+    every: Duration = "15m"
+
+
 class Policy(Document, frozen=True, kw_only=True):
     """The whole policy; field by field explained in the text of ``EXAMPLE``."""
 
@@ -236,6 +243,7 @@ class Policy(Document, frozen=True, kw_only=True):
     gates: GatePolicy = GatePolicy()
     on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
     max_held_back: Tally = 1
+    catch_up: CatchUpPolicy = CatchUpPolicy()
     concurrency: Concurrency = Concurrency()
     preflight: PreflightPolicy = PreflightPolicy()
     configuration: ConfigurationPolicy = ConfigurationPolicy()

@@ -131,6 +131,12 @@ on_failure: roll-back-host
 # while the rest goes on; more, or 0, and the failure counts against max_failures.
 max_held_back: 1
 
+# A host that does not answer is skipped, and tried again while the rollout runs. Later:
+# `suture rollout catch-up`.
+catch_up:
+  tries: 3                   # in all
+  every: 15m
+
 concurrency:
   total: 50                  # hosts at work at once, whatever the rings say
   per_jump: 10               # of these behind one jump host

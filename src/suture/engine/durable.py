@@ -171,8 +171,11 @@ async def _do_work(document: str) -> str:
             report = decode(await _do_step(last, undrain.value), StepReport)
             phase, reason = outcomes.after_undrain(phase, reason, report)
         named = () if work.way_back else outcomes.suspects(reports)
+        away = outcomes.is_away(phase, reports)
         await context.transact(
-            lambda connection: records.finish_host(connection, work, phase, reason, _now(), named)
+            lambda connection: records.finish_host(
+                connection, work, phase, reason, _now(), suspects=named, away=away
+            )
         )
     finally:
         await context.runner.release(work)

@@ -113,13 +113,17 @@ def finish_host(
     phase: HostPhase,
     reason: str,
     now: datetime,
+    *,
     suspects: Sequence[str] = (),
+    away: bool = False,
 ) -> bool:
     """Record how a host's work ended; False where it is not at that work any more."""
     rollout = get(connection, work.rollout)
     if not work.is_current(host_state(rollout.state, work.host)):
         return False
-    state = transitions.host_finished(rollout.state, work.host, phase, reason, now, suspects)
+    state = transitions.host_finished(
+        rollout.state, work.host, phase, reason, now, suspects=suspects, away=away
+    )
     advance(connection, rollout, state)
     events.append(
         connection,

@@ -73,16 +73,28 @@ class Tick(Document, frozen=True):
 
 
 def start_rollout(
-    store: Store, plan: Plan, rollout: str, *, actor: str, without_rehearsal: bool, now: datetime
+    store: Store,
+    plan: Plan,
+    rollout: str,
+    *,
+    actor: str,
+    without_rehearsal: bool,
+    now: datetime,
+    catches_up: RolloutState | None = None,
+    hosts: Sequence[str] = (),
 ) -> None:
-    """Record a new rollout of a stored plan; the next tick begins it.
+    """Record a new rollout of a stored plan; the next tick begins it. With ``catches_up`` it is
+    for those ``hosts`` alone that were away in that rollout.
 
     Raises :class:`RefusedError` where a host still has a part in another rollout: two never work
     on the same host.
     """
     with store.begin() as connection:
         given = plan_approvals(connection, plan.id)
-        state = transitions.start(plan, rollout, by=actor, approvals=given)
+        if catches_up is None:
+            state = transitions.start(plan, rollout, by=actor, approvals=given)
+        else:
+            state = transitions.catch_up(plan, catches_up, rollout, hosts, by=actor, now=now)
         _refuse_shared_hosts(connection, state)
         rollouts.create(
             connection, state, actor=actor, without_rehearsal=without_rehearsal, now=now
@@ -93,7 +105,8 @@ def start_rollout(
             kind="rollout.started",
             subject=rollout,
             actor=actor,
-            data={"plan": plan.id, "without_rehearsal": without_rehearsal},
+            data={"plan": plan.id, "without_rehearsal": without_rehearsal}
+            | ({"catches_up": catches_up.rollout, "hosts": hosts} if catches_up else {}),
         )
 
 
@@ -225,10 +238,12 @@ class _Log:
 
 
 def _refuse_shared_hosts(connection: sa.Connection, state: RolloutState) -> None:
-    mine = {host.host for host in state.hosts}
+    mine = {host.host for host in state.hosts if not host.phase.is_final}
     for other in rollouts.unfinished(connection):
         shared = sorted(
-            host.host for host in other.state.hosts if host.host in mine and not host.phase.is_final
+            host.host
+            for host in other.state.hosts
+            if host.host in mine and (host.away or not host.phase.is_final)
         )
         if shared:
             raise RefusedError(

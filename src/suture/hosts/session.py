@@ -37,7 +37,7 @@ T = TypeVar("T")
 Connect = Callable[[], AbstractAsyncContextManager[Transport]]
 Clock = Callable[[], datetime]
 
-_TRANSIENT = (FailureKind.UNREACHABLE, FailureKind.CONNECTION_LOST, FailureKind.TIMEOUT)
+TRANSIENT = (FailureKind.UNREACHABLE, FailureKind.CONNECTION_LOST, FailureKind.TIMEOUT)
 
 
 class PatchSettings(Document, frozen=True):
@@ -173,4 +173,4 @@ class PatchSession:
 
 
 def _is_transient(error: Exception) -> bool:
-    return isinstance(error, HostError) and error.failure.kind in _TRANSIENT
+    return isinstance(error, HostError) and error.failure.kind in TRANSIENT

@@ -6,12 +6,14 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
+from msgspec import UNSET
+
 from suture.core.documents import Document
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.plan import HostPlan
 from suture.core.selection.ledger import Change
 from suture.hosts.results import Results, parse_results
-from suture.hosts.session import PatchSession
+from suture.hosts.session import TRANSIENT, PatchSession
 from suture.hosts.shell import printable
 from suture.hosts.transaction import LOG_TAIL, Receipt, TransactionState
 from suture.hosts.transport import HostError, Result
@@ -31,6 +33,7 @@ class Outcome(Document, frozen=True):
     suspects: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     log: str = ""
+    unreachable: bool = False
 
 
 async def perform(
@@ -51,6 +54,7 @@ async def perform(
             Verdict.INCONCLUSIVE,
             f"the host's state could not be established: {failure.message}; {failure.remedy}",
             changed_host=mutates,
+            unreachable=failure.kind in TRANSIENT,
         )
     except UnfitPlanError as error:
         outcome = Outcome(Verdict.FAIL, str(error))
@@ -66,6 +70,7 @@ async def perform(
         checks=outcome.checks,
         transaction=session.transaction_id(step) if transaction else "",
         log=outcome.log,
+        unreachable=outcome.unreachable or UNSET,
     )
 
 

@@ -90,7 +90,7 @@ def start(
                 f"plan {plan.id} does not pass lint: {problems[0].message}", problems[0].remedy
             )
         if not without_rehearsal:
-            _require_rehearsal(store, plan, policy)
+            require_rehearsal(store, plan, policy)
         rollout = secrets.token_hex(6)
         try:
             ticks.start_rollout(
@@ -106,7 +106,9 @@ def start(
     return rollout, plan
 
 
-def _require_rehearsal(store: Store, plan: Plan, policy: Policy) -> None:
+def require_rehearsal(store: Store, plan: Plan, policy: Policy) -> None:
+    """Raises :class:`RefusedError` where no passed rehearsal that still counts is there for one of
+    the plan's hosts."""
     with store.read() as connection:
         standings = rehearsals.standings(connection, plan, policy, clock())
     missing = [_lacking(standing) for standing in standings if not standing.passed]

@@ -32,7 +32,8 @@ class PretendRunner:
     """``fails`` maps host to the step that fails there and blames ``suspects``; ``stop_at`` is
     ``apply:before``, ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that
     comes there, ``look:1`` the second look at a wave.
-    ``raises`` and ``hangs`` are hosts whose first step does so."""
+    ``away`` are hosts that answer at their second try only, ``raises`` and ``hangs`` those whose
+    first step does so."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class PretendRunner:
         fails: dict[str, str] | None = None,
         suspects: tuple[str, ...] = (),
         alerts: tuple[str, ...] = (),
+        away: tuple[str, ...] = (),
         stop_at: str = "",
         raises: str = "",
         hangs: str = "",
@@ -50,6 +52,7 @@ class PretendRunner:
         self.fails = fails or {}
         self.suspects = suspects
         self.alerts = alerts
+        self.away = away
         self.stop_at = stop_at
         self.raises = raises
         self.hangs = hangs
@@ -71,6 +74,16 @@ class PretendRunner:
         if self._stop_now(step, "freeze"):
             self._freeze()
         verdict, reason = Verdict.PASS, ""
+        if work.host in self.away and not work.attempt:
+            return StepReport(
+                host=work.host,
+                step=step,
+                verdict=Verdict.INCONCLUSIVE,
+                started_at=datetime.now(UTC),
+                seconds=0.0,
+                reason="no answer",
+                unreachable=True,
+            )
         if not self.carry_out(work, step, fence):
             verdict, reason = Verdict.FAIL, "the host refused a lower fence"
         elif self.fails.get(work.host) == step.value:

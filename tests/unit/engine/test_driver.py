@@ -17,7 +17,7 @@ from suture.core.documents import decode
 from suture.core.evidence import Step
 from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.hooks import Hook, HookPhase, Place
-from suture.core.planning.plan import Plan
+from suture.core.planning.plan import CatchUp, Plan
 from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
 from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import ticks
@@ -262,6 +262,24 @@ def test_a_look_that_was_cut_off_by_a_crash_is_taken_again(tmp_path: Path) -> No
     assert tick.rollout.state.status is RolloutStatus.DONE
     with store.read() as connection:
         assert [one.number for one in looks.of_wave(connection, "r1", 0)] == [0, 1, 2]
+    store.close()
+
+
+def test_a_host_that_was_away_is_tried_again_while_the_rollout_runs(tmp_path: Path) -> None:
+    first = builders.wave(0, ["web1", "web2"], soak_s=3.0)
+    plan = builders.plan([first, builders.wave(1, ["web3"])], catch_up=CatchUp(2, 0.5))
+    store = _stored(tmp_path, plan)
+    tick = _drive(store, PretendRunner(tmp_path, away=("web2",)))
+    assert tick.rollout.state.status is RolloutStatus.DONE
+    assert set(_phases(store).values()) == {HostPhase.DONE}
+    with store.read() as connection:
+        log = list(events.stream(connection, subject="r1"))
+    assert [event.kind for event in log if event.host == "web2" and "host." in event.kind] == [
+        "host.patching",
+        "host.skipped",
+        "host.patching",
+        "host.done",
+    ]
     store.close()
 
 

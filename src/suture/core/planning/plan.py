@@ -193,6 +193,14 @@ class Timetable(Document, frozen=True, dict=True):
 _Rules = tuple[tuple[Window, ...], tuple[Freeze, ...]]
 
 
+class CatchUp(Document, frozen=True):
+    """A host that does not answer is tried so often in all, ``every_s`` seconds apart, for as long
+    as the rollout runs."""
+
+    tries: int
+    every_s: float
+
+
 class Plan(Document, frozen=True, dict=True):
     """Immutable; its ``id`` is derived from everything else in it.
 
@@ -200,6 +208,7 @@ class Plan(Document, frozen=True, dict=True):
     ``timetable`` every host may be worked on at any time. ``approvals`` say who has to agree to
     what, and are left out where the policy says nothing of it. ``max_held_back`` is how many source
     packages that fail a rollout may hold back and go on; without it, every failure counts.
+    ``catch_up`` says how often hosts that do not answer are tried; without it, once.
     """
 
     schema: int
@@ -216,6 +225,7 @@ class Plan(Document, frozen=True, dict=True):
     timetable: Timetable | UnsetType = UNSET
     approvals: ApprovalPolicy | UnsetType = UNSET
     max_held_back: int | UnsetType = UNSET
+    catch_up: CatchUp | UnsetType = UNSET
 
     @cached_property
     def id(self) -> str:

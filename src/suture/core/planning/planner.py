@@ -16,11 +16,12 @@ from suture.core.inventory import Host, Inventory
 from suture.core.planning import timing
 from suture.core.planning.eligibility import Eligibility
 from suture.core.planning.host_plans import HostPlans
-from suture.core.planning.plan import HeldBack, HostPlan, LeftOut, Plan, Timetable
+from suture.core.planning.plan import CatchUp, HeldBack, HostPlan, LeftOut, Plan, Timetable
 from suture.core.planning.scheduling import assign_rings, service_limits, waves
 from suture.core.policies.approvals import ApprovalPolicy
 from suture.core.policy import OnFailure, Policy
 from suture.core.selection.ledger import Selection
+from suture.core.words import seconds
 
 SCHEMA = 1
 
@@ -96,6 +97,7 @@ def make_plan(
         timetable=table,
         approvals=policy.approvals if policy.approvals != ApprovalPolicy() else UNSET,
         max_held_back=policy.max_held_back,
+        catch_up=CatchUp(policy.catch_up.tries, seconds(policy.catch_up.every)),
     )
 
 

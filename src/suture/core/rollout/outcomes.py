@@ -33,6 +33,11 @@ def suspects(reports: Sequence[StepReport]) -> tuple[str, ...]:
     return tuple(sorted({name for one in failed for name in one.suspects}))
 
 
+def is_away(phase: HostPhase, reports: Sequence[StepReport]) -> bool:
+    """Whether a host was left alone because it did not answer, so that another time it may."""
+    return phase is HostPhase.SKIPPED and any(report.unreachable for report in reports)
+
+
 def after_undrain(phase: HostPhase, reason: str, report: StepReport) -> tuple[HostPhase, str]:
     """The phase after a host was put back into its service. One that could not be is not well,
     whatever it is by itself: nobody knows whether it serves."""

@@ -112,11 +112,27 @@ class Tick:
                 self.failed[plan.wave_of[host.host]].append(host)
         self.contained = contained(plan, (host for wave in self.failed for host in wave))
         self.held = bringing(plan, state.held_back)
+        self.away = self._due_again()
         self._spans: dict[tuple[object, ...], Span | None] = {}
         self.room = Room(plan, self.wave.parallel if self.wave else 0)
         for host in busy:
             if host.phase.is_out:
                 self.room.take(host.host, at_work=host.phase.is_at_work)
+
+    def _due_again(self) -> dict[str, datetime]:
+        """The hosts that were away and have tries left, and when each is due."""
+        rule = self.plan.catch_up
+        if not rule:
+            return {}
+        return {
+            host.host: host.since + timedelta(seconds=rule.every_s)
+            for host in self.state.hosts
+            if host.away
+            and host.since
+            and host.phase is HostPhase.SKIPPED
+            and host.attempt + 1 < rule.tries
+            and host.host not in self.held
+        }
 
     def _takes_back(self, host: str) -> bool:
         wave = self.plan.waves[self.plan.wave_of[host]]
@@ -202,6 +218,8 @@ class Tick:
         trouble = self._trouble()
         if trouble:
             return (trouble,)
+        if again := self._catch_ups():
+            return again
         busy = bool(self.at_work or self.to_take_back)
         if self.wave is None:
             finish = NextAction(ActionKind.FINISH, "every wave is closed")
@@ -343,6 +361,24 @@ class Tick:
         reason = f"{count} of {wave.ring} wait for {name} at {first.opens:%Y-%m-%d %H:%M} UTC"
         return _wait(reason, wave.index, first.opens)
 
+    def _catch_ups(self) -> tuple[NextAction, ...]:
+        """Hosts that were away, of this wave and those before it, that are tried again now."""
+        if not self.away or self.wave is None:
+            return ()
+        starts = []
+        for host, due in self.away.items():
+            wave = self.plan.waves[self.plan.wave_of[host]]
+            span = self._window(host) if self.now >= due else None
+            if span is not None and span.opens <= self.now and not self.room.refusal(host):
+                self.room.take(host, at_work=True)
+                reason = f"{wave.ring}, tried again"
+                starts.append(NextAction(ActionKind.START_HOST, reason, host=host, wave=wave.index))
+        return tuple(starts)
+
+    def _next_try(self, wave: Wave) -> datetime | None:
+        """When the first of the wave's hosts that are away is tried again."""
+        return min((self.away[host] for host in wave.hosts if host in self.away), default=None)
+
     def _stuck_or_done(self, wave: Wave, refused: dict[str, str]) -> NextAction:
         """Nothing is at work: the wave is at its end, or cannot come to it."""
         if refused:
@@ -350,7 +386,10 @@ class Tick:
             problem = f"no room for {len(refused)} hosts of {wave.ring} ({why}): "
             remedy = "bring those back, or resume to leave these out"
             return NextAction(ActionKind.PAUSE, problem + remedy, wave=wave.index)
-        return self._too_few(wave) or NextAction(
+        too_few = self._too_few(wave)
+        if too_few and (due := self._next_try(wave)):
+            return _wait(f"hosts of {wave.ring} that are away are tried again", wave.index, due)
+        return too_few or NextAction(
             ActionKind.CLOSE_WAVE, f"{wave.ring} is through", wave=wave.index
         )
 

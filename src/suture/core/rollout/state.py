@@ -70,7 +70,7 @@ class RolloutStatus(StrEnum):
 class HostState(Document, frozen=True, gc=False):
     """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase.
     ``way_back`` is there where a person asked for it. ``suspects`` are the source packages that its
-    steps held responsible for a failure.
+    steps held responsible for a failure. One that was ``away`` was skipped for not answering.
     """
 
     host: str
@@ -80,6 +80,7 @@ class HostState(Document, frozen=True, gc=False):
     reason: str = ""
     way_back: WayBack | UnsetType = UNSET
     suspects: tuple[str, ...] | UnsetType = UNSET
+    away: bool | UnsetType = UNSET
 
 
 class ClosedWave(Document, frozen=True):

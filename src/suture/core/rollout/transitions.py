@@ -6,7 +6,7 @@ repeated report from a worker that was given up never overwrites the truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import UNSET
@@ -44,7 +44,7 @@ _WORK = {
 
 # From which phases a host may be reported in another. A host that was lost may be found again.
 _STARTS = {
-    HostPhase.PATCHING: (HostPhase.WAITING,),
+    HostPhase.PATCHING: (HostPhase.WAITING, HostPhase.SKIPPED),  # one that was away
     HostPhase.ROLLING_BACK: (
         HostPhase.FAILED,
         HostPhase.DONE,
@@ -84,6 +84,37 @@ def start(
         hosts,
         approvals=tuple(one for one in approvals if one.plan == plan.id),
         started_by=by,
+    )
+
+
+def catch_up(
+    plan: Plan,
+    before: RolloutState,
+    rollout: str,
+    hosts: Collection[str],
+    *,
+    by: str,
+    now: datetime,
+) -> RolloutState:
+    """The state of another rollout of the plan for hosts that were away in the one ``before``.
+
+    What that one proved still counts: waves without any of these hosts are closed, its gates and
+    approvals stand, and what it held back stays so.
+    """
+    others = {host.host: host for host in before.hosts if host.host not in hosts}
+    left = {
+        name: HostState(name, HostPhase.SKIPPED, 0, now, f"{host.phase} in {before.rollout}")
+        for name, host in others.items()
+    }
+    fresh = start(plan, rollout, by=by, approvals=before.approvals)
+    closed = {wave.index for wave in plan.waves if not set(wave.hosts) & set(hosts)}
+    return replace(
+        _with_hosts(fresh, left),
+        closed=tuple(wave for wave in before.closed if wave.index in closed),
+        approved=before.approved,
+        tolerated=tuple(left),
+        held_back=before.held_back,
+        gates=before.gates,
     )
 
 
@@ -132,18 +163,21 @@ def host_finished(
     phase: HostPhase,
     reason: str,
     now: datetime,
+    *,
     suspects: Sequence[str] = (),
+    away: bool = False,
 ) -> RolloutState:
     """The host's work ended in ``phase``, or a later look found it so; ``suspects`` are the source
-    packages held responsible.
+    packages held responsible, and one that was ``away`` did not answer.
 
     The same end reported twice changes nothing.
     """
     after = hosts_finished(state, [(host, phase, reason)], now)
-    if after is state or not suspects:
+    if after is state or not (suspects or away):
         return after
-    named = replace(_host(_by_name(after), host), suspects=tuple(suspects))
-    return _with_hosts(after, {host: named})
+    known = _host(_by_name(after), host)
+    known = replace(known, suspects=tuple(suspects) or UNSET, away=away or UNSET)
+    return _with_hosts(after, {host: known})
 
 
 def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> RolloutState:
@@ -157,11 +191,19 @@ def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> 
             raise RefusedError(f"{host} is {before.phase}; it cannot go on to {phase}")
         if phase is HostPhase.PATCHING and state.status is not RolloutStatus.RUNNING:
             raise RefusedError(f"the rollout is {state.status}; {host} is not started")
-        again = before.phase in _AFTER_A_WAY_BACK
+        if before.phase is HostPhase.SKIPPED and not before.away:
+            raise RefusedError(f"{host} was left alone for another reason than being away")
+        again = before.phase in (*_AFTER_A_WAY_BACK, HostPhase.SKIPPED)
         attempt = before.attempt + (1 if again else 0)
         how = asked.get(host, UNSET)
         changed[host] = replace(
-            before, phase=phase, attempt=attempt, since=now, reason=reason, way_back=how
+            before,
+            phase=phase,
+            attempt=attempt,
+            since=now,
+            reason=reason,
+            way_back=how,
+            away=UNSET,
         )
     if not changed:
         return state

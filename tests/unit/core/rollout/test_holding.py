@@ -44,7 +44,7 @@ def failed(
     whole: Plan, state: RolloutState, host: str, *suspects: str, phase: HostPhase = HostPhase.FAILED
 ) -> RolloutState:
     state = host_started(state, host, HostPhase.PATCHING, "", NOW)
-    return host_finished(state, host, phase, "it hurt", NOW, suspects)
+    return host_finished(state, host, phase, "it hurt", NOW, suspects=suspects)
 
 
 def acted(
@@ -135,6 +135,6 @@ def test_what_fails_while_the_rollout_is_paused_is_held_back_as_well() -> None:
     whole = mixed()
     state = host_started(start(whole, "r"), "a", HostPhase.PATCHING, "", NOW)
     state = pause(state, "lunch")
-    state = host_finished(state, "a", HostPhase.FAILED, "it hurt", NOW, ["nginx"])
+    state = host_finished(state, "a", HostPhase.FAILED, "it hurt", NOW, suspects=["nginx"])
     state, done = acted(whole, state)
     assert (ActionKind.LEAVE_OUT, "c") in done

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from suture.core.evidence import Step, StepReport, Verdict
-from suture.core.rollout.outcomes import after_patching, after_undrain, after_way_back, suspects
+from suture.core.rollout.outcomes import (
+    after_patching,
+    after_undrain,
+    after_way_back,
+    is_away,
+    suspects,
+)
 from suture.core.rollout.progress import HostPhase
 from tests.unit.core.builders import NOW
 
@@ -59,3 +65,10 @@ def test_only_steps_that_failed_name_suspects() -> None:
     bad = report(Step.VERIFY, Verdict.FAIL, suspects=("nginx", "curl"))
     assert suspects([fine]) == ()
     assert suspects([fine, bad]) == ("curl", "nginx")
+
+
+def test_a_host_was_away_where_it_did_not_answer_and_was_left_alone() -> None:
+    gone = report(Step.ACQUIRE, Verdict.INCONCLUSIVE, unreachable=True)
+    assert is_away(HostPhase.SKIPPED, [gone])
+    assert not is_away(HostPhase.LOST, [gone])
+    assert not is_away(HostPhase.SKIPPED, [report(Step.PREFLIGHT, Verdict.FAIL)])
