@@ -123,6 +123,10 @@ class PackageState(StrEnum):
     UNKNOWN = "unknown"
 
     @property
+    def is_gone(self) -> bool:
+        return self is PackageState.RESIDUAL
+
+    @property
     def is_broken(self) -> bool:
         return self not in (PackageState.INSTALLED, PackageState.RESIDUAL)
 
@@ -323,6 +327,16 @@ class Identity(Document, frozen=True):
     agents: tuple[str, ...]
 
 
+class Platform(Document, frozen=True):
+    """What the system runs on: ``virtualization`` as systemd names it (``kvm``; ``none`` for a
+    machine of its own), the processor's maker as it names itself (``GenuineIntel``), empty where
+    they could not be found out; and the kernel modules that DKMS builds there."""
+
+    virtualization: str
+    cpu_vendor: str
+    dkms: tuple[str, ...]
+
+
 class Inventory(Document, frozen=True):
     """All that one collection found out about a host.
 
@@ -332,9 +346,9 @@ class Inventory(Document, frozen=True):
     ``installable`` are versions of packages not installed now, which a full upgrade would pull
     in. ``indexes_age_s`` is how old the host's package lists are, in seconds, None where there
     are none. ``notes`` say what could not be read and why; absence is never taken for zero.
-    ``configuration`` and ``identity`` are None in what an older version collected. ``stamp`` is
-    of the files that the packages were read from, as the host's file system describes them; empty
-    where nothing would be known by it.
+    ``configuration``, ``identity`` and ``platform`` are None in what an older version collected.
+    ``stamp`` is of the files that the packages were read from, as the host's file system describes
+    them; empty where nothing would be known by it.
     """
 
     host: str
@@ -365,4 +379,5 @@ class Inventory(Document, frozen=True):
     notes: tuple[str, ...] = ()
     configuration: Configuration | None = None
     identity: Identity | None = None
+    platform: Platform | None = None
     stamp: str = ""

@@ -9,7 +9,16 @@ EXAMPLE = """\
 select:
   security_only: true        # only versions that a security archive offers
   exclude: []                # packages or sources never taken: [docker-*, mariadb]
-  min_age_days: 0            # leave a new version alone for so many days
+  min_age_days: 0            # leave a new version alone for so many days, unless it closes what is
+                             # known to be exploited
+  min_severity: low          # leave out what closes nothing of this severity or above; unknown and
+                             # exploited ones are always taken
+  relevant_only: false       # leave out what closes no vulnerability known on the host, microcode
+                             # of other processors or for virtual machines, kernels in containers
+  require_checks: false      # leave out what touches a service without any health check; else the
+                             # ledger says so
+  allow_dkms_kernels: true   # new kernels where modules have to be built for them (DKMS)
+  allow_other_releases: false # versions that are meant for another release than the host's
   trusted_origins: []        # archives besides the distribution's own to take from
   security_origins: []       # archives besides the declared ones that count as security
   allow_new_packages: false  # whether an update may pull in a package that is not there

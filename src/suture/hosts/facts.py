@@ -23,6 +23,7 @@ from suture.core.inventory import (
     Inventory,
     Kernel,
     OperatingSystem,
+    Platform,
 )
 from suture.hosts.managers import apt, rpm
 from suture.hosts.managers.packages import PackageFacts
@@ -44,6 +45,7 @@ _KNOWN_BY = {
     "agent": re.compile(r"[0-9A-Fa-f-]{32,36}"),
 }
 _MAX_KNOWN_BY = 200
+_PLATFORM = ("virtualization", "cpu", "dkms")
 _STAMP = re.compile(r"[0-9a-f]{64}")
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 
@@ -53,7 +55,7 @@ def script(nonce: str, known: str = "") -> str:
     the packages where their stamp is ``known``."""
     values = {"nonce": check_nonce(nonce), "known": known, "reader": __version__}
     begin = program("sections", "collect", "collect-system", **values)
-    more = ("collect-processes", "collect-configuration", "collect-identity")
+    more = ("collect-processes", "collect-configuration", "collect-identity", "collect-platform")
     end = program(*more, "collect-end", "sections-end")
     packages = (
         f'if [ "$manager" = apt ]; then\n{program(*apt.SCRIPTS)}else\n{program(*rpm.SCRIPTS)}fi\n'
@@ -156,6 +158,7 @@ def _inventory(
         indexes_age_s=facts.indexes_age_s,
         configuration=_configuration(reading),
         identity=_identity(reading),
+        platform=_platform(reading),
         notes=tuple(reading.notes),
         stamp=stamp,
     )
@@ -250,6 +253,22 @@ def _identity(reading: Reading) -> Identity | None:
         for wanted in _KNOWN_BY
     )
     return Identity(names, addresses, agents)
+
+
+def _platform(reading: Reading) -> Platform | None:
+    if "platform" not in reading.sections:
+        return None
+    said = reading.each("platform", _platform_line)
+    found = {kind: tuple(value for each, value in said if each == kind) for kind in _PLATFORM}
+    virtualization, cpu = (next(iter(found[kind]), "") for kind in ("virtualization", "cpu"))
+    return Platform(virtualization, cpu, found["dkms"][:_MAX_KNOWN_BY])
+
+
+def _platform_line(line: str) -> tuple[str, str]:
+    kind, _, value = line.partition(" ")
+    if kind not in _PLATFORM or not re.fullmatch(r"[A-Za-z0-9._+-]{1,80}", value):
+        raise ValueError(line)
+    return kind, value
 
 
 def _known_by(line: str) -> tuple[str, str]:

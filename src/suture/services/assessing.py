@@ -13,6 +13,7 @@ from suture.core.assessment.findings import Finding
 from suture.core.assessment.matching import UnnamedUpdate
 from suture.core.documents import Document
 from suture.core.inventory import Host, Inventory
+from suture.core.planning.expectations import Checks
 from suture.core.planning.plan import HeldBack
 from suture.core.policy import Policy
 from suture.core.priority import ranking
@@ -64,6 +65,7 @@ def assess(
         mitigated=mitigation.reasons(knowledge.in_force),
         open_since=None if presence is None else _open_since(found, presence),
     )
+    checks = Checks(policy)
     by_host: dict[str, list[Finding]] = {}
     for finding in ranked:
         by_host.setdefault(finding.host, []).append(finding)
@@ -82,6 +84,7 @@ def assess(
                 held_back=held_back,
                 published=knowledge.published,
                 today=today,
+                checks=checks.of(host, inventory),
             ),
         )
         for host, inventory in seen

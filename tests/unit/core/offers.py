@@ -8,7 +8,7 @@ from typing import Any
 
 from suture.core.assessment.findings import Finding
 from suture.core.documents import digest
-from suture.core.inventory import AvailableVersion, Inventory, Origin, Package, Update
+from suture.core.inventory import AvailableVersion, HealthCheck, Inventory, Origin, Package, Update
 from suture.core.planning.plan import HeldBack
 from suture.core.selection.ledger import Reason, Selection, SelectionRules
 from suture.core.selection.selector import select
@@ -60,6 +60,7 @@ def taken(
     held_back: Sequence[HeldBack] = (),
     published: dict[tuple[str, str], date] | None = None,
     findings: Sequence[Finding] = (),
+    checks: Sequence[HealthCheck] = (),
     **rules: Any,
 ) -> Selection:
     return select(
@@ -69,6 +70,7 @@ def taken(
         held_back=held_back,
         published=published or {},
         today=TODAY,
+        checks=checks,
     )
 
 

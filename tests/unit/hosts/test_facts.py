@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.core.inventory import Host, Identity, Inventory, PackageState
+from suture.core.inventory import Host, Identity, Inventory, PackageState, Platform
 from suture.hosts import facts
 from suture.hosts.transport import FailureKind, HostError
 from tests.recorded import record
@@ -233,3 +233,15 @@ def test_what_other_scanners_know_the_host_by_is_checked() -> None:
     )
     assert any("identity: 4 unreadable lines" in note for note in inventory.notes)
     assert read(recorded()).identity is None
+
+
+def test_a_host_says_what_it_runs_on() -> None:
+    said = (
+        f"\n\x1e{record.NONCE} platform\nvirtualization kvm\ncpu GenuineIntel\ndkms zfs\n"
+        "dkms evil name\ndkms \nelse 1\n"
+    )
+    end = f"\n\x1e{record.NONCE} end".encode()
+    inventory = read(recorded().replace(end, said.encode() + end))
+    assert inventory.platform == Platform("kvm", "GenuineIntel", ("zfs",))
+    assert any("platform: 3 unreadable lines" in note for note in inventory.notes)
+    assert read(recorded()).platform is None

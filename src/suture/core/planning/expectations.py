@@ -16,7 +16,7 @@ from suture.core.controls import Control, masked_units
 from suture.core.data_backups import DataBackup, SnapshotRule
 from suture.core.documents import digest
 from suture.core.host_patterns import HostGroups, matches
-from suture.core.inventory import HealthCheck, HealthCheckKind, Host, Inventory, Listener
+from suture.core.inventory import HealthCheck, HealthCheckKind, Host, Inventory, Listener, Service
 from suture.core.planning.plan import RebootRule
 from suture.core.policy import Policy
 from suture.core.selection.ledger import Change
@@ -32,6 +32,7 @@ _KERNEL_PACKAGE = re.compile(r"^linux-(image|modules)-")
 _FIRST_EPHEMERAL_PORT = 32768
 
 _MOST_PROPOSED_UNITS = 16
+_NONE: frozenset[str] = frozenset()
 
 
 def class_id(
@@ -60,16 +61,36 @@ def class_id(
 
 def expected_restarts(inventory: Inventory, changes: Iterable[Change]) -> tuple[str, ...]:
     """Active units whose name says that they run a changed package; libraries are not guessed."""
-    names = {name for change in changes for name in (change.package, change.source)}
-    names |= {_UNIT_OF_SOURCE[name] for name in names if name in _UNIT_OF_SOURCE}
-    beginnings = {beginning for name in names for beginning in _beginnings(name)}
-    return tuple(
-        sorted(
-            service.unit
-            for service in inventory.services
-            if service.active == "active" and _runs_one_of(service.unit, names, beginnings)
-        )
-    )
+    names = {name for change in changes for name in names_of(change.package, change.source)}
+    return tuple(sorted(Units(inventory.services).running(names)))
+
+
+def names_of(package: str, source: str) -> frozenset[str]:
+    """The names by which a package's unit may go."""
+    return frozenset({package, source, _UNIT_OF_SOURCE.get(source, package)})
+
+
+class Units:
+    """Active units, found by the names of what they run: ``nginx.service`` runs nginx,
+    ``postgresql@15-main.service`` runs postgresql-15, and ``php8.2-fpm.service`` runs php8.2."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._of: dict[str, set[str]] = {}
+        self._beginning: dict[str, set[str]] = {}
+        for service in services:
+            if service.active == "active":
+                stem = service.unit.removesuffix(".service").split("@")[0]
+                self._of.setdefault(stem, set()).add(service.unit)
+                for beginning in _beginnings(stem):
+                    self._beginning.setdefault(beginning, set()).add(service.unit)
+
+    def running(self, names: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        for name in names:
+            found |= self._beginning.get(name, _NONE)
+            for stem in (name, *_beginnings(name)):
+                found |= self._of.get(stem, _NONE)
+        return found
 
 
 def expects_reboot(inventory: Inventory, changes: Iterable[Change], rule: RebootRule) -> bool:
@@ -174,13 +195,6 @@ def _target(listener: Listener) -> str:
     if address == "::":
         return f"[::1]:{listener.port}"
     return f"[{address}]:{listener.port}" if ":" in address else f"{address}:{listener.port}"
-
-
-def _runs_one_of(unit: str, names: set[str], beginnings: set[str]) -> bool:
-    """``nginx.service`` runs nginx, ``postgresql@15-main.service`` runs postgresql-15, and
-    ``php8.2-fpm.service`` runs php8.2. ``beginnings`` are those of the names."""
-    stem = unit.removesuffix(".service").split("@")[0]
-    return stem in names or stem in beginnings or not names.isdisjoint(_beginnings(stem))
 
 
 @lru_cache(maxsize=65_536)

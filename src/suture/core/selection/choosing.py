@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from suture.core.documents import Document
 from suture.core.inventory import AvailableVersion, Inventory, Origin, Update
 from suture.core.planning.plan import HeldBack
+from suture.core.selection.criteria import Criteria
 from suture.core.selection.ledger import Reason, SelectionRules
 from suture.core.versions import is_valid, key
 
@@ -29,7 +30,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class Choice(Document, frozen=True):
     """An update and the version that would be taken, with the first reason why it is not.
 
-    Without an obstacle ``reason`` is SELECTED, or NOT_SECURITY for what only another may require.
+    Without an obstacle ``reason`` is SELECTED, or one of SPARE for what only another may require.
     """
 
     update: Update
@@ -49,11 +50,13 @@ class Chooser:
         held_back: Sequence[HeldBack],
         published: Mapping[tuple[str, str], date],
         today: date,
+        criteria: Criteria,
     ) -> None:
         self._rules = rules
         self._held_back = {(entry.source, entry.version): entry.reason for entry in held_back}
         self._published = published
         self._today = today
+        self._criteria = criteria
         self._held = set(inventory.held)
         self._pinned = set(inventory.pinned)
         self._own = DISTRIBUTION_ORIGINS.get(inventory.os.id, ())
@@ -77,22 +80,25 @@ class Chooser:
             return Reason.EXCLUDED, f"the policy excludes {pattern}"
         if not self._is_trusted(version):
             return Reason.THIRD_PARTY, f"from {origin_of(version)}, which the policy does not trust"
+        if unfit := self._criteria.unfit(version, self._own):
+            return unfit
         if version.phased_percent < 100:
             return Reason.PHASED, f"rolled out to {version.phased_percent} % so far"
         if not (_SHA256.fullmatch(version.sha256) and version.size > 0 and version.filename):
             return Reason.UNVERIFIED, "the archive's index names no SHA-256, size and file"
         if held_back is not None:
             return Reason.HELD_BACK, held_back
-        return self._youth(version)
+        return self._criteria.untested(version) or self._youth(version)
 
     def _judge(self, update: Update, version: AvailableVersion, *, is_security: bool) -> Choice:
-        reason, detail = self._stop(update, version) or self.obstacle(version) or (None, "")
-        if reason is None:
-            if is_security or not self._rules.security_only:
-                reason, detail = Reason.SELECTED, f"from {origin_of(version)}"
-            else:
-                reason, detail = Reason.NOT_SECURITY, f"from {origin_of(version)}"
-        return Choice(update, version, reason, detail)
+        objection = self._stop(update, version) or self.obstacle(version)
+        if objection is None and not is_security and self._rules.security_only:
+            objection = Reason.NOT_SECURITY, f"from {origin_of(version)}"
+        objection = objection or self._criteria.idle(version)
+        if objection is None:
+            said = (f"from {origin_of(version)}", *self._criteria.remarks(version))
+            objection = Reason.SELECTED, "; ".join(said)
+        return Choice(update, version, *objection)
 
     def _stop(self, update: Update, version: AvailableVersion) -> tuple[Reason, str] | None:
         """What the host itself says against the update."""
@@ -132,7 +138,7 @@ class Chooser:
 
     def _youth(self, version: AvailableVersion) -> tuple[Reason, str] | None:
         wanted = self._rules.min_age_days
-        if wanted <= 0:
+        if wanted <= 0 or self._criteria.is_exploited(version):
             return None
         day = self._published.get((version.source, version.source_version))
         if day is None:

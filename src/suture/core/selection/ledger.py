@@ -8,12 +8,15 @@ from functools import cached_property
 from msgspec.structs import replace
 
 from suture.core.documents import Document, digest
+from suture.core.intelligence.advisories import Severity
 
 
 class SelectionRules(Document, frozen=True):
     """What an organisation takes. ``exclude`` are patterns of package or source names;
     ``trusted_origins`` and ``security_origins`` are patterns of an origin as it is shown
-    (``Debian-Security:bookworm-security/main``), on top of the distribution's own.
+    (``Debian-Security:bookworm-security/main``), on top of the distribution's own. What is known to
+    be exploited is taken at any age and severity. The last four are told of in
+    :mod:`suture.core.selection.criteria`.
     """
 
     security_only: bool = True
@@ -22,6 +25,15 @@ class SelectionRules(Document, frozen=True):
     trusted_origins: tuple[str, ...] = ()
     security_origins: tuple[str, ...] = ()
     allow_new_packages: bool = False
+    min_severity: Severity = Severity.LOW
+    relevant_only: bool = False
+    require_checks: bool = False
+    allow_dkms_kernels: bool = True
+    allow_other_releases: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_severity is Severity.UNKNOWN:
+            raise ValueError("min_severity is low, medium, high or critical")
 
 
 class Reason(StrEnum):
@@ -37,11 +49,20 @@ class Reason(StrEnum):
     TOO_YOUNG = "too-young"
     AGE_UNKNOWN = "age-unknown"
     THIRD_PARTY = "third-party"
+    INCOMPATIBLE = "incompatible"  # of another release or architecture
+    OUT_OF_TREE = "out-of-tree"  # a kernel for which modules would have to be built
+    UNTESTED = "untested"  # touches a service that no health check covers
+    BELOW_SEVERITY = "below-severity"
+    NOT_RELEVANT = "not-relevant"
     NOT_SECURITY = "not-security"
     REMOVES = "removes"  # would remove a package
     INSTALLS = "installs"  # would pull in a new package that the policy does not allow
     BLOCKED = "blocked"  # its dependencies cannot be met
     UNVERIFIED = "unverified"  # the index carries no SHA-256
+
+
+# What is not wanted for its own sake and may come along where something selected needs it.
+SPARE = (Reason.NOT_SECURITY, Reason.BELOW_SEVERITY, Reason.NOT_RELEVANT)
 
 
 class LedgerEntry(Document, frozen=True, gc=False):

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from suture.core.assessment.findings import Finding
-from suture.core.inventory import AvailableVersion, Inventory
+from suture.core.inventory import AvailableVersion, HealthCheck, Inventory
 from suture.core.planning.plan import HeldBack
 from suture.core.selection.choosing import Choice, Chooser, origin_of
 from suture.core.selection.closure import Closure, close
+from suture.core.selection.coverage import Coverage
+from suture.core.selection.criteria import Criteria
 from suture.core.selection.ledger import (
+    SPARE,
     Action,
     Change,
     Ledger,
@@ -19,7 +22,6 @@ from suture.core.selection.ledger import (
     Selection,
     SelectionRules,
 )
-from suture.core.versions import compare, is_valid
 
 
 def select(
@@ -30,33 +32,47 @@ def select(
     held_back: Sequence[HeldBack],
     published: Mapping[tuple[str, str], date],
     today: date,
+    checks: Sequence[HealthCheck] = (),
 ) -> Selection:
     """The patch set for the host and what became of every available update.
 
     ``findings`` name the CVEs that a change closes; those of other hosts are passed over.
     ``published`` is (source, source version) → the day it came out, where that is known.
+    ``checks`` are the host's health checks.
     """
-    chooser = Chooser(inventory, rules=rules, held_back=held_back, published=published, today=today)
+    criteria = Criteria(
+        inventory,
+        rules=rules,
+        findings=[finding for finding in findings if finding.host == inventory.host],
+        coverage=Coverage(inventory, checks),
+    )
+    chooser = Chooser(
+        inventory,
+        rules=rules,
+        held_back=held_back,
+        published=published,
+        today=today,
+        criteria=criteria,
+    )
     choices = {update.key: chooser.choose(update) for update in inventory.updates}
     obstacles = {version.key: chooser.obstacle(version) for version in inventory.installable}
     closure = close(
         inventory,
         offered={key: choice.version for key, choice in choices.items()},
         wanted=[key for key, choice in choices.items() if choice.reason is Reason.SELECTED],
-        spare=[key for key, choice in choices.items() if choice.reason is Reason.NOT_SECURITY],
+        spare=[key for key, choice in choices.items() if choice.reason in SPARE],
         refused={
             key: choice.detail
             for key, choice in choices.items()
-            if choice.reason not in (Reason.SELECTED, Reason.NOT_SECURITY)
+            if choice.reason not in (Reason.SELECTED, *SPARE)
         }
         | {key: obstacle[1] for key, obstacle in obstacles.items() if obstacle},
         new={v.key: v for v in inventory.installable if obstacles[v.key] is None},
         allow_new=rules.allow_new_packages,
     )
-    known = [finding for finding in findings if finding.host == inventory.host]
     entries = [_entry(choices[update.key], closure) for update in inventory.updates]
     changes = [
-        _change(version, choices.get(key), closure, known)
+        _change(version, choices.get(key), criteria)
         for key, version in sorted(closure.taken.items())
     ]
     return Selection(tuple(changes), Ledger(len(inventory.updates), tuple(entries)))
@@ -67,7 +83,7 @@ def _entry(choice: Choice, closure: Closure) -> LedgerEntry:
     reason, detail = choice.reason, choice.detail
     if key in closure.failed:
         reason, detail = closure.failed[key].reason, closure.failed[key].detail
-    elif reason is Reason.NOT_SECURITY and key in closure.taken:
+    elif reason in SPARE and key in closure.taken:
         reason, detail = Reason.REQUIRED, f"{closure.needed_by[key]} needs it"
     return LedgerEntry(
         package=choice.update.name,
@@ -82,8 +98,7 @@ def _entry(choice: Choice, closure: Closure) -> LedgerEntry:
 def _change(
     version: AvailableVersion,
     choice: Choice | None,
-    closure: Closure,
-    findings: Sequence[Finding],
+    criteria: Criteria,
 ) -> Change:
     is_wanted = choice is not None and choice.reason is Reason.SELECTED
     return Change(
@@ -99,20 +114,5 @@ def _change(
         origin=origin_of(version),
         action=Action.UPGRADE if choice else Action.INSTALL,
         reason=Reason.SELECTED if is_wanted else Reason.REQUIRED,
-        cves=_closed_by(version, findings),
-    )
-
-
-def _closed_by(version: AvailableVersion, findings: Sequence[Finding]) -> tuple[str, ...]:
-    return tuple(
-        sorted(
-            {
-                finding.cve
-                for finding in findings
-                if finding.source == version.source
-                and finding.fixed
-                and is_valid(version.source_version)
-                and compare(version.source_version, finding.fixed) >= 0
-            }
-        )
+        cves=tuple(sorted({finding.cve for finding in criteria.closed_by(version)})),
     )

@@ -8,7 +8,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from suture.core.assessment.findings import Finding, FindingState
-from suture.core.inventory import AvailableVersion, Inventory, Update
+from suture.core.intelligence.advisories import Severity
+from suture.core.inventory import AvailableVersion, Inventory, Service, Update
 from suture.core.planning.plan import HeldBack
 from suture.core.relations import parse
 from suture.core.selection.ledger import Reason, Selection
@@ -64,20 +65,59 @@ def hosts(draw: st.DrawFn) -> Inventory:
     return seen(
         *(draw(updates(name)) for name in names),
         installed=[package("quiet", "1")],
+        services=(Service("a.service", "active", "running"),),
         installable=tuple(draw(st.lists(offers("new"), max_size=1))),
         held=tuple(f"{name}:amd64" for name in draw(st.sets(st.sampled_from(NAMES), max_size=1))),
     )
 
 
+demands = st.fixed_dictionaries(
+    {
+        "min_severity": st.sampled_from([Severity.LOW, Severity.CRITICAL]),
+        "relevant_only": st.booleans(),
+        "require_checks": st.booleans(),
+    }
+)
+known = st.lists(
+    st.builds(
+        lambda number, source, fixed, severity, kev: Finding(
+            cve=f"CVE-2026-{number:04}",
+            host="web",
+            package=source,
+            packages=(source,),
+            source=source,
+            installed="1",
+            fixed=fixed,
+            state=FindingState.FIXABLE,
+            severity=severity,
+            kev=kev,
+        ),
+        st.integers(1, 9),
+        st.sampled_from(["one", "two"]),
+        st.sampled_from(["2", "3"]),
+        st.sampled_from([Severity.LOW, Severity.CRITICAL, Severity.UNKNOWN]),
+        st.booleans(),
+    ),
+    max_size=3,
+    unique_by=lambda finding: finding.cve,
+)
+
+
 @settings(max_examples=200, deadline=None, phases=[Phase.reuse, Phase.generate, Phase.shrink])
-@given(hosts(), st.booleans(), st.booleans())
+@given(hosts(), st.booleans(), st.booleans(), demands, known)
 def test_selection_accounts_for_everything_and_is_closed(
-    host: Inventory, security_only: bool, allow_new: bool
+    host: Inventory,
+    security_only: bool,
+    allow_new: bool,
+    rules: dict[str, Any],
+    findings: list[Finding],
 ) -> None:
     selection = taken(
         host,
         security_only=security_only,
         allow_new_packages=allow_new,
+        findings=findings,
+        **rules,
         exclude=("f",),
         held_back=[HeldBack("two", "3", "hurt a host")],
     )
@@ -95,6 +135,15 @@ def test_selection_accounts_for_everything_and_is_closed(
         assert (change.source, change.source_version) != ("two", "3")
         assert change.before is None or compare(change.after, change.before) > 0
         assert change.before is not None or allow_new
+        if rules["require_checks"]:
+            assert change.package != "a", "a.service has no health check"
+        own = [one for one in findings if one.source == change.source and one.fixed]
+        if change.reason is Reason.SELECTED and rules["relevant_only"]:
+            assert change.cves
+        if change.reason is Reason.SELECTED and rules["min_severity"] is Severity.CRITICAL:
+            closed = [one for one in own if one.cve in change.cves]
+            serious = (Severity.CRITICAL, Severity.UNKNOWN)
+            assert not closed or any(f.kev or f.severity in serious for f in closed)
     _assert_closed(host, selection)
 
 
