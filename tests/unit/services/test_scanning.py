@@ -13,7 +13,7 @@ from suture.services import fleet, scanning
 from suture.services.collecting import Changelogs, Collected
 from suture.services.scanning import Scan
 from suture.services.workspace import Workspace
-from suture.store import records
+from suture.store import inventories, records
 from tests.unit.core.builders import NOW, host, inventory, package
 
 SEEN = replace(
@@ -36,10 +36,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return Workspace(tmp_path / "home", f"sqlite:///{tmp_path}/home/s.sqlite")
 
 
-async def scan(workspace: Workspace) -> Scan:
+async def scan(workspace: Workspace, *targets: str) -> Scan:
     return await scanning.scan(
         workspace,
-        targets=("web",),
+        targets=targets,
         labels=(),
         key=None,
         jump=None,
@@ -52,7 +52,7 @@ async def scan(workspace: Workspace) -> Scan:
 
 
 async def test_an_rpm_host_of_which_no_feed_speaks_is_not_assessed(workspace: Workspace) -> None:
-    done = await scan(workspace)
+    done = await scan(workspace, "web")
     (failure,) = done.report.failed
     assert (done.report.hosts, scanning.exit_code(done.report, "none")) == ((), 3)
     assert "says anything about fedora:40" in failure.message
@@ -63,6 +63,17 @@ async def test_an_rpm_host_is_assessed_by_feeds(workspace: Workspace) -> None:
     advisory = Advisory("FEDORA-1", "fedora", ("CVE-2099-0001",), affected)
     with fleet.opened(workspace) as store, store.begin() as connection:
         records.apply(connection, "fedora-40", "f", records.rows(advisory), NOW)
-    (seen,) = (await scan(workspace)).report.hosts
+    (seen,) = (await scan(workspace, "web")).report.hosts
     (finding,) = seen.findings
     assert (finding.package, finding.state) == ("nginx", "fixed-elsewhere")
+
+
+async def test_the_enrolled_fleet_is_scanned_and_what_was_seen_is_kept(
+    workspace: Workspace,
+) -> None:
+    fleet.add(workspace, [host("web")])
+    done = await scan(workspace)
+    (failure,) = done.report.failed
+    assert failure.host == "web"
+    with fleet.opened(workspace) as store, store.read() as connection:
+        assert inventories.latest(connection) == {"web": SEEN}
