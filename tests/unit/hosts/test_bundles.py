@@ -62,7 +62,7 @@ class Host:
             "MAX_KIB": 10000,
             "PROTECTED": "",
         }
-        head = program("common", "bundles", **(rules | {"RETURN_ID": ""} | values))
+        head = program("common", "snapshots", "bundles", **(rules | {"RETURN_ID": ""} | values))
         head += f"root={quote(str(self.root))}\nTX_DIR=$root\nexec 3>&1\n"
         done = subprocess.run(["sh", "-c", head + script], capture_output=True, text=True)
         return done.stdout
@@ -105,3 +105,11 @@ def test_what_has_to_stay_leaves_no_room(pruned: Host) -> None:
 def test_a_half_removed_bundle_is_none(pruned: Host) -> None:
     (pruned.root / "tx" / "d" / "return" / "complete").unlink()
     assert pruned.run("other_bundles | cut -d' ' -f2").split() == ["c", "b", "a"]
+
+
+def test_snapshots_go_with_their_bundle(pruned: Host) -> None:
+    listed = pruned.root / "tx" / "b" / "return" / "snapshots"
+    listed.write_text("zfs\t/\trpool/ROOT\t-\tsuture-b-0\n")
+    said = pruned.run('drop_zfs() { printf "dropped %s@%s\\n" "$2" "$4" >&3; }\nprune_by_age')
+    assert "dropped rpool/ROOT@suture-b-0" in said
+    assert pruned.left == {"c", "d"}
