@@ -13,9 +13,12 @@ import pytest
 
 from suture.core.data_backups import DataBackup, SnapshotRule
 from suture.core.evidence import Step, Verdict
+from suture.core.rollout.ways_back import Refusal, WayBack
+from suture.hosts.bundles import list_bundles
+from suture.hosts.rollback import preview
 from suture.hosts.shell import program, quote
 from tests.lab import probe
-from tests.lab.test_patching import Box, box, run
+from tests.lab.test_patching import Box, box, run, take_back
 
 __all__ = ["box"]
 
@@ -134,3 +137,54 @@ async def test_where_none_can_be_taken_the_rule_decides(box: Box, rule: Snapshot
     else:
         assert report.verdict is Verdict.PASS, report.reason
         assert any(c.name == "snapshots" and "none: /" in c.detail for c in report.checks)
+
+
+_FINDMNT = """#!/bin/sh
+echo "/ /dev/vda3 btrfs /"
+"""
+_SNAPPER = f"""#!/bin/sh
+kept=/srv/snapper
+case "$*" in
+*list-configs*) printf 'config,subvolume\\nroot,/\\n' ;;
+*number,description*) echo number,description; [ ! -e $kept ] || echo "7,$(cat $kept)" ;;
+*create*) printf '%s' "$7" >$kept ;;
+*status*) printf 'c..... /etc/suture-probe.conf\\n+..... /var/lib/suture/tx\\n' ;;
+*undochange*)
+    ! grep -q /var/lib/suture "$5" || exit 1
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --allow-downgrades {probe.NAME}=1.0
+    ;;
+*delete*) rm $kept ;;
+esac
+"""
+
+
+async def test_a_host_goes_back_to_its_snapshots_by_a_boot(box: Box) -> None:
+    """With a Snapper of the test's making; the boot, and what is proved after it, are real."""
+    tools = {"findmnt": _FINDMNT, "snapper": _SNAPPER}
+    for name, text in tools.items():
+        path = f"/usr/local/sbin/{name}"
+        await box.sh(f"printf '%s' {quote(text)} >{path}; chmod 755 {path}")
+    try:
+        await _there_and_back(box)
+    finally:
+        async with box.server.connect() as transport:
+            await probe.sh(transport, "rm -f /usr/local/sbin/findmnt /usr/local/sbin/snapper")
+
+
+async def _there_and_back(box: Box) -> None:
+    await probe.publish(box.transport, "2.0")
+    backup = DataBackup(snapshots=SnapshotRule.REQUIRED)
+    session = box.session(msgspec.structs.replace(await box.plan("2.0"), backup=backup))
+    report = await run(session, Step.VERIFY)
+    assert report.verdict is Verdict.PASS, report.reason
+    before = await box.sh("cat /proc/sys/kernel/random/boot_id")
+    session.way_back = WayBack(snapshot=True)
+    assert [one.kind for one in (await preview(session)).refusals] == [Refusal.DATA_LOSS]
+    session.way_back = WayBack(snapshot=True, accept_data_loss=True)
+    assert (await preview(session)).refusals == ()
+    report = await take_back(session)
+    assert report.verdict is Verdict.PASS, report.reason
+    async with box.server.connect() as transport:
+        assert await probe.sh(transport, "cat /proc/sys/kernel/random/boot_id") != before
+        found = {one.id: one for one in await list_bundles(transport, check=True)}
+        assert found[session.bundle_id].data == ("snapshot of / (snapper)",)

@@ -155,7 +155,10 @@ def snapshot_table(volumes: Volumes, transaction: str) -> str:
 
 async def restore_snapshots(session: PatchSession, head: str) -> Outcome:
     """Have the host boot from its snapshots; proved by another boot id. Asked again after that
-    boot, the host says that it runs from them."""
+    boot, the host says that it runs from them. Refused where the loss of data was not accepted."""
+    if not (session.way_back and session.way_back.accept_data_loss):
+        why = "snapshots take all back that was written since; insist with --accept-data-loss"
+        return Outcome(Verdict.FAIL, why)
     receipt = await session.transact(Step.ROLL_BACK, head + program("restore-snapshots"))
     results, failed = settle(receipt)
     if failed and not receipt.rebooted:
