@@ -68,7 +68,7 @@ def _print_waves(out: Console, plan: Plan) -> None:
             plain(wave.index + 1),
             plain(wave.ring + _asked(plan, wave)),
             plain(", ".join(wave.hosts), limit=2000),
-            plain(wave.parallel),
+            plain(f"1 each {duration(wave.wait_s)}" if wave.wait_s else wave.parallel),
             plain(duration(longest * rounds)),
             plain(f"soak {duration(wave.soak_s)}" if wave.soak_s else "no soak"),
             plain(pauses + _THEN.get(action, "")),

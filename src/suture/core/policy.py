@@ -56,7 +56,9 @@ class RingPolicy(Document, frozen=True, kw_only=True):
     rest. ``soak`` is the time to watch it before the next ring; ``approval`` asks a person before
     this ring starts; more than ``max_failures`` failures pause the rollout, and ``on_failure``,
     the policy's own where it is not said, tells what is taken back. ``min_verified`` is the share
-    of the ring that has to be patched and verified before the next one.
+    of the ring that has to be patched and verified before the next one. Hosts start
+    ``wait_between`` apart, and have ``reboot_budget``, the policy's own where it is not said, to
+    come back from a reboot.
     """
 
     name: Name
@@ -68,6 +70,8 @@ class RingPolicy(Document, frozen=True, kw_only=True):
     approval: bool = False
     on_failure: OnFailure | None = None
     min_verified: Percent | None = None
+    wait_between: Duration = "0s"
+    reboot_budget: Duration | None = None
 
     def __post_init__(self) -> None:
         if self.hosts and self.share is not None:
@@ -240,6 +244,7 @@ class Policy(Document, frozen=True, kw_only=True):
     hooks: tuple[HookPolicy, ...] = ()
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
+    reboot_budget: Duration = "10m"
     gates: GatePolicy = GatePolicy()
     on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
     max_held_back: Tally = 1

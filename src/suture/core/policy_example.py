@@ -33,6 +33,8 @@ rings:
     max_failures: 0          # one more pauses the rollout
     approval: false          # true: a person has to let this ring start
                              # on_failure: as below, for this ring alone
+                             # reboot_budget: as below, for this ring alone
+    wait_between: 0s         # start hosts one by one, so long after the last began or ended
                              # min_verified: 90%, or the rollout pauses before the next ring;
                              # without it, more than half of a ring skipped pauses it
   - name: early
@@ -130,6 +132,7 @@ hooks: []
 
 # never, if-needed or always
 reboot: if-needed
+reboot_budget: 10m           # until it is back under a new boot id, or its state is unknown
 
 # A host that was changed and is not well: roll-back-host, or pause and leave it to a person. Where
 # more fail than max_failures, roll-back-wave also takes back all patched hosts of that wave, and

@@ -7,7 +7,7 @@ import re
 import time
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning.plan import RebootRule
+from suture.core.planning.plan import REBOOT_BUDGET_S, RebootRule
 from suture.hosts.controls import control_functions
 from suture.hosts.results import parse_results
 from suture.hosts.session import PatchSession
@@ -57,7 +57,8 @@ async def _why(session: PatchSession) -> str:
 async def wait_for_new_boot(session: PatchSession, before: str, why: str) -> Outcome:
     """Ask for the boot id until it is another one; a host that is down is expected here."""
     began = time.monotonic()
-    while time.monotonic() - began < session.settings.reboot_s:
+    budget_s = min(session.plan.reboot_budget_s or REBOOT_BUDGET_S, session.settings.reboot_s)
+    while time.monotonic() - began < budget_s:
         try:
             result = await session.query("cat /proc/sys/kernel/random/boot_id", timeout_s=15)
         except HostError:
@@ -73,6 +74,6 @@ async def wait_for_new_boot(session: PatchSession, before: str, why: str) -> Out
         await asyncio.sleep(1.0)
     return Outcome(
         Verdict.INCONCLUSIVE,
-        f"no new boot within {session.settings.reboot_s:g} s; look at the host's console",
+        f"no new boot within {budget_s:g} s; look at the host's console",
         changed_host=True,
     )

@@ -45,6 +45,7 @@ class PatchSettings(Document, frozen=True):
 
     ``reconnect_s`` is how long a host may be out of reach before its state counts as unknown,
     ``step_s`` how long one transaction may take before the same is said (it is left running),
+    ``reboot_s`` the most of the plan's budget for a reboot that is waited for,
     ``lock_wait_s`` how long other package managers are waited for, ``health_wait_s`` how long
     services have to come up. ``min_free_mib`` is what has to stay free besides what the patches
     need, by path. ``pause_updaters``: whether the timers of other updaters stop for a transaction;
@@ -56,7 +57,7 @@ class PatchSettings(Document, frozen=True):
     reconnect_s: float = 120.0
     step_s: float = 3600.0
     lock_wait_s: int = 120
-    reboot_s: float = 600.0
+    reboot_s: float = 86_400.0
     health_wait_s: int = 20
     clock_skew_s: float = 300.0
     min_free_mib: tuple[tuple[str, int], ...] = ()

@@ -74,6 +74,7 @@ def plans(draw: st.DrawFn) -> Plan:
             approval=draw(st.booleans()),
             on_failure=draw(st.sampled_from([UNSET, *OnFailure])),
             min_verified=draw(st.sampled_from([UNSET, 50, 100])),
+            wait_s=draw(st.sampled_from([UNSET, UNSET, 45.0])),
             gate=draw(st.sampled_from([UNSET, UNSET, ALERTS, CANARY])),
         )
         for index, (begin, end) in enumerate(pairwise(cuts))
@@ -162,6 +163,7 @@ class Rollout(RuleBasedStateMachine):
                     assert action.host not in bringing(self.plan, before.held_back)
                     self.starts[action.host] += 1
                     self.may_follow(before)
+                    self.is_apart_from_the_last(action.host)
                 else:
                     self.may_take_back(before, action.host)
                 self.state = host_started(self.state, action.host, phase, "", self.now)
@@ -216,6 +218,14 @@ class Rollout(RuleBasedStateMachine):
             if before.gate and any(self.starts[host] for host in after.hosts):
                 gate = gates[before.index]
                 assert gate.verdict is Verdict.PASS or gate.accepted
+
+    def is_apart_from_the_last(self, host: str) -> None:
+        wave_ = self.plan.waves[self.plan.wave_of[host]]
+        if wave_.wait_s:
+            changed = [
+                one.since for one in self.state.hosts if one.host in wave_.hosts and one.since
+            ]
+            assert all(self.now >= at + timedelta(seconds=wave_.wait_s) for at in changed)
 
     def is_in_its_window(self, host: str) -> None:
         """Inside of one of its windows, with enough left of it, and in no freeze; by the clock."""

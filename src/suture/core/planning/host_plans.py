@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from suture.core.assessment.findings import Finding
@@ -13,10 +14,11 @@ from suture.core.documents import Document
 from suture.core.host_patterns import HostGroups
 from suture.core.inventory import Host, Inventory
 from suture.core.planning import expectations
-from suture.core.planning.plan import HostPlan
+from suture.core.planning.plan import REBOOT_BUDGET_S, HostPlan
 from suture.core.policy import Policy
 from suture.core.selection.ledger import Change, Selection
 from suture.core.versions import compare, is_valid
+from suture.core.words import seconds
 
 # A Debian 12 host on two shared cores fetched 23 packages (20 MB) in 1.2 s and installed them in
 # 19.3 s. Expectation enough to order a night's work by; restarts, checks and reboots come on top.
@@ -44,6 +46,12 @@ class HostPlans:
         self._checks = expectations.Checks(policy)
         self._hooks = HostGroups((one.on,) for one in policy.hooks)
         self._commands = tuple(one.hook for one in policy.hooks)
+        budgets = {
+            ring.name: seconds(ring.reboot_budget or policy.reboot_budget) for ring in policy.rings
+        }
+        self._budgets = {
+            ring: UNSET if budget == REBOOT_BUDGET_S else budget for ring, budget in budgets.items()
+        }
         self._kinds: dict[tuple[int, ...], _Kind] = {}
 
     def make(
@@ -68,6 +76,7 @@ class HostPlans:
             service=host.service,
             checks=self._checks.of(host, inventory, controls),
             jump=host.jump,
+            reboot_budget_s=self._budgets[ring],
             hooks=tuple(self._commands[at] for at in self._hooks.of(host)),
             backup=expectations.data_backup(host, self._policy),
         )

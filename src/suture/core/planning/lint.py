@@ -63,6 +63,7 @@ def _warning(code: str, where: str, message: str, remedy: str) -> Problem:
     return Problem(code, ProblemSeverity.WARNING, where, message, remedy)
 
 
+_WEEK_S = 7 * 86_400
 _REPLAN = "Make the plan anew: suture plan create."
 
 
@@ -95,6 +96,9 @@ def _waves(plan: Plan) -> Iterator[Problem]:
     for wave in plan.waves:
         if wave.parallel < 1 or wave.max_failures < 0 or wave.soak_s < 0:
             message = "parallel below 1, or a negative soak or failure limit"
+            yield _error("wave-limits", _name(wave), message, _REPLAN)
+        if wave.wait_s is not UNSET and not 0 < wave.wait_s <= _WEEK_S:
+            message = f"waits {wave.wait_s:g} s between two hosts"
             yield _error("wave-limits", _name(wave), message, _REPLAN)
         if wave.min_verified is not UNSET and not 1 <= wave.min_verified <= 100:
             message = f"is to have {wave.min_verified} % of its hosts verified"
@@ -196,6 +200,9 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
             message = "has no health check: only the packages will be verified"
             remedy = "Add one to the policy's checks, or allow propose_checks."
             yield _warning("no-checks", host.host, message, remedy)
+        if host.reboot_budget_s is not UNSET and host.reboot_budget_s <= 0:
+            message = "has no time to come back from a reboot"
+            yield _error("reboot-budget", host.host, message, _REPLAN)
         for code, message in faults:
             yield _error(code, host.host, message, _REPLAN)
         both = id(host.ledger), id(host.changes)

@@ -37,6 +37,9 @@ class OnFailure(StrEnum):
     ROLL_BACK_ALL = "roll-back-all"
 
 
+REBOOT_BUDGET_S = 600.0
+
+
 def _no_jump() -> None:
     return None
 
@@ -54,6 +57,8 @@ class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     ``controls`` are applied after the packages; left out of the document where there are none, so
     that plans from before there were any keep their ids. So are ``hooks``, the commands around it,
     and ``backup``, the data that its return bundle holds besides what every one does.
+    ``reboot_budget_s`` is how long it may take to come back from a reboot, where that is not
+    ``REBOOT_BUDGET_S``.
     """
 
     host: str
@@ -77,6 +82,7 @@ class HostPlan(Document, frozen=True, omit_defaults=True, gc=False):
     controls: tuple[Control, ...] = ()
     hooks: tuple[Hook, ...] = ()
     backup: DataBackup | UnsetType = UNSET
+    reboot_budget_s: float | UnsetType = UNSET
 
     @property
     def mitigates(self) -> tuple[str, ...]:
@@ -92,6 +98,7 @@ class Wave(Document, frozen=True):
     rollout, and ``on_failure`` says what is taken back then, where it is not what the plan says.
     It closes where at least ``min_verified`` percent of its hosts are patched and verified; without
     that, where not more than half were skipped. ``gate`` is what has to pass besides.
+    With ``wait_s`` hosts start one by one, so many seconds after the last one began or ended.
     """
 
     index: int
@@ -104,6 +111,7 @@ class Wave(Document, frozen=True):
     on_failure: OnFailure | UnsetType = UNSET
     min_verified: int | UnsetType = UNSET
     gate: Gate | UnsetType = UNSET
+    wait_s: float | UnsetType = UNSET
 
 
 class ServiceLimit(Document, frozen=True):

@@ -99,6 +99,7 @@ def waves(
             approval=ring.approval,
             on_failure=_on_failure(ring, policy),
             gate=gates[index],
+            wait_s=seconds(ring.wait_between) or UNSET,
             min_verified=int(ring.min_verified.removesuffix("%")) if ring.min_verified else UNSET,
         )
         for index, (lane, ring) in enumerate(lanes_used)

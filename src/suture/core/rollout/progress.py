@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from msgspec import UNSET
-
 from suture.core.evidence import Verdict
 from suture.core.planning.plan import OnFailure, Plan, Wave
 from suture.core.planning.windows import Span, next_fit
 from suture.core.rollout.approvals import standing
+from suture.core.rollout.closing import due_again, shown_too_little
 from suture.core.rollout.gates import next_look, state_of
 from suture.core.rollout.holding import bringing, contained, to_hold_back
 from suture.core.rollout.limits import Room
@@ -28,6 +27,7 @@ from suture.core.rollout.state import RolloutStatus as RolloutStatus
 from suture.core.rollout.state import Signal as Signal
 
 _NO_WINDOW = "no window admits them within a year"
+_WAIT = "between two hosts"  # no name of a window has a space
 _GIVEN_UP = "well, and taken back with the others"
 
 
@@ -112,27 +112,12 @@ class Tick:
                 self.failed[plan.wave_of[host.host]].append(host)
         self.contained = contained(plan, (host for wave in self.failed for host in wave))
         self.held = bringing(plan, state.held_back)
-        self.away = self._due_again()
+        self.away = due_again(plan, state, self.held)
         self._spans: dict[tuple[object, ...], Span | None] = {}
         self.room = Room(plan, self.wave.parallel if self.wave else 0)
         for host in busy:
             if host.phase.is_out:
                 self.room.take(host.host, at_work=host.phase.is_at_work)
-
-    def _due_again(self) -> dict[str, datetime]:
-        """The hosts that were away and have tries left, and when each is due."""
-        rule = self.plan.catch_up
-        if not rule:
-            return {}
-        return {
-            host.host: host.since + timedelta(seconds=rule.every_s)
-            for host in self.state.hosts
-            if host.away
-            and host.since
-            and host.phase is HostPhase.SKIPPED
-            and host.attempt + 1 < rule.tries
-            and host.host not in self.held
-        }
 
     def _takes_back(self, host: str) -> bool:
         wave = self.plan.waves[self.plan.wave_of[host]]
@@ -322,9 +307,10 @@ class Tick:
         starts: list[NextAction] = []
         refused: dict[str, str] = {}
         later: dict[str, Span] = {}
+        ready = self._one_by_one(wave)
         full = ""
         for host in wave.hosts:
-            if full and starts:
+            if (full or wave.wait_s) and starts:
                 break
             if self.by_name[host].phase is not HostPhase.WAITING:
                 continue
@@ -336,12 +322,22 @@ class Tick:
                 full = self.room.full()
             elif span.opens > self.now:
                 later[host] = span
+            elif ready > self.now:
+                later[host] = Span(_WAIT, ready, span.closes)
             else:
                 self.room.take(host, at_work=True)
                 starts.append(
                     NextAction(ActionKind.START_HOST, wave.ring, host=host, wave=wave.index)
                 )
         return tuple(starts), refused, later
+
+    def _one_by_one(self, wave: Wave) -> datetime:
+        """From when on a host of the wave may start: so long after the last began or ended."""
+        if not wave.wait_s:
+            return self.now
+        changed = (self.by_name[host].since for host in wave.hosts)
+        last = max((since for since in changed if since is not None), default=None)
+        return last + timedelta(seconds=wave.wait_s) if last else self.now
 
     def _window(self, host: str) -> Span | None:
         """The span in which the host may start next, None where there is none for a year."""
@@ -356,6 +352,9 @@ class Tick:
 
     def _wait_for_window(self, wave: Wave, later: dict[str, Span]) -> NextAction:
         first = min(later.values(), key=lambda span: span.opens)
+        if first.name == _WAIT:
+            reason = f"{wave.ring} waits {wave.wait_s or 0:g} s between two hosts"
+            return _wait(reason, wave.index, first.opens)
         name = f"window {first.name}" if first.name else "the end of a freeze"
         count = f"{len(later)} host{'' if len(later) == 1 else 's'}"
         reason = f"{count} of {wave.ring} wait for {name} at {first.opens:%Y-%m-%d %H:%M} UTC"
@@ -365,9 +364,11 @@ class Tick:
         """Hosts that were away, of this wave and those before it, that are tried again now."""
         if not self.away or self.wave is None:
             return ()
-        starts = []
+        starts: list[NextAction] = []
         for host, due in self.away.items():
             wave = self.plan.waves[self.plan.wave_of[host]]
+            if wave.wait_s and (starts or self._one_by_one(wave) > self.now):
+                continue
             span = self._window(host) if self.now >= due else None
             if span is not None and span.opens <= self.now and not self.room.refusal(host):
                 self.room.take(host, at_work=True)
@@ -386,50 +387,13 @@ class Tick:
             problem = f"no room for {len(refused)} hosts of {wave.ring} ({why}): "
             remedy = "bring those back, or resume to leave these out"
             return NextAction(ActionKind.PAUSE, problem + remedy, wave=wave.index)
-        too_few = self._too_few(wave)
-        if too_few and (due := self._next_try(wave)):
+        problem = shown_too_little(wave, self.state, self.by_name, self.held)
+        if not problem:
+            return NextAction(ActionKind.CLOSE_WAVE, f"{wave.ring} is through", wave=wave.index)
+        due = self._next_try(wave)
+        if due is not None and due > self.now:
             return _wait(f"hosts of {wave.ring} that are away are tried again", wave.index, due)
-        return too_few or NextAction(
-            ActionKind.CLOSE_WAVE, f"{wave.ring} is through", wave=wave.index
-        )
-
-    def _too_few(self, wave: Wave) -> NextAction | None:
-        """The PAUSE of a wave that has shown too little, None where it has shown enough."""
-        phases = {host: self.by_name[host].phase for host in wave.hosts}
-        judged = [h for h in wave.hosts if h not in self.held or phases[h] is HostPhase.DONE]
-        skipped = [
-            self.by_name[host]
-            for host in judged
-            if phases[host] is HostPhase.SKIPPED and host not in self.tolerated
-        ]
-        causes = "; ".join(f"{host.host}: {host.reason}" for host in skipped[:3])
-        if wave.min_verified is not UNSET:
-            counted = [host for host in judged if host not in self.tolerated]
-            verified = sum(phases[host] is HostPhase.DONE for host in counted)
-            problem = (
-                f"{verified} of {len(counted)} hosts are verified and {wave.min_verified} % have "
-                "to be"
-            )
-            enough = 100 * verified >= wave.min_verified * len(counted)
-        else:
-            problem = f"{len(skipped)} of {len(judged)} skipped"
-            enough = 2 * len(skipped) <= len(judged)
-        if enough and not self._has_shown_nothing(wave):
-            return None
-        if enough:
-            problem = "none of its hosts is verified after a package was held back"
-        reason = f"{wave.ring} is inconclusive, {problem}" + (f": {causes}" if causes else "")
-        return NextAction(ActionKind.PAUSE, reason, wave=wave.index)
-
-    def _has_shown_nothing(self, wave: Wave) -> bool:
-        """Whether what was held back left the wave without a verified host, and others are to
-        follow it."""
-        phases = {host: self.by_name[host].phase for host in wave.hosts}
-        if not any(host in self.held for host in wave.hosts) or HostPhase.DONE in phases.values():
-            return False
-        if all(host in self.tolerated for host in wave.hosts):
-            return False
-        return any(host.phase is HostPhase.WAITING for host in self.state.hosts)
+        return NextAction(ActionKind.PAUSE, problem, wave=wave.index)
 
 
 def _wait(reason: str, wave: int | None = None, until: datetime | None = None) -> NextAction:

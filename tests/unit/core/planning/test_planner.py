@@ -116,6 +116,17 @@ def test_every_wave_but_the_last_has_the_gate() -> None:
     assert b"gate" not in encode(planned([host(f"h{n}") for n in range(20)]).waves)
 
 
+def test_waits_and_reboot_budgets_are_those_of_the_ring() -> None:
+    rings = (
+        RingPolicy(name="canary", share=1, wait_between="5m", reboot_budget="20m"),
+        RingPolicy(name="rest"),
+    )
+    made = planned([host(f"h{n}") for n in range(4)], policy=Policy(rings=rings))
+    assert [wave.wait_s for wave in made.waves] == [300.0, UNSET]
+    budgets = {one.ring: one.reboot_budget_s for one in made.hosts}
+    assert budgets == {"canary": 1200.0, "rest": UNSET}
+
+
 def test_a_wave_says_what_the_plan_as_a_whole_does_not() -> None:
     rings = (
         RingPolicy(name="canary", share=1, min_verified="90%"),

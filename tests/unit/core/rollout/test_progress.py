@@ -323,6 +323,19 @@ def test_a_wave_closes_where_enough_of_it_is_verified() -> None:
     assert kinds(next_actions(strict, resumed, NOW)) == [ActionKind.CLOSE_WAVE]
 
 
+def test_hosts_of_a_ring_start_one_by_one_with_a_wait_between_them() -> None:
+    whole = plan([wave(0, ["a", "b", "c"], wait_s=300.0)])
+    state = start(whole, "r")
+    assert started(next_actions(whole, state, NOW)) == ["a"]
+    state = carried_out(state, next_actions(whole, state, NOW), NOW)
+    done = NOW + timedelta(seconds=40)
+    state = host_finished(state, "a", HostPhase.DONE, "", done)
+    (wait,) = next_actions(whole, state, done)
+    assert (wait.kind, wait.until) == (ActionKind.WAIT, done + timedelta(seconds=300))
+    assert wait.reason == "ring-0 waits 300 s between two hosts"
+    assert started(next_actions(whole, state, done + timedelta(seconds=300))) == ["b"]
+
+
 def test_a_large_rollout_starts_its_whole_share_in_one_look() -> None:
     names = [f"h{n}" for n in range(10_000)]
     services = {f"s{n}": (names[n * 10 : n * 10 + 10], 2) for n in range(1000)}
