@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from suture.core.data_backups import DataBackup
     from suture.core.planning.hooks import Hook
     from suture.core.planning.lint import Problem
-    from suture.core.planning.plan import HostPlan, Plan, PlanDiff, Slot, Wave
+    from suture.core.planning.plan import HostPlan, Plan, PlanDiff, ServiceLimit, Slot, Wave
     from suture.core.selection.ledger import Ledger
     from suture.services.plans import Rehearsed
 
@@ -80,10 +80,16 @@ def _print_waves(out: Console, plan: Plan) -> None:
         out.print(
             plain(
                 f"Service {limit.service}: at most {limit.max_out} of {len(limit.members)} out "
-                f"at once ({', '.join(limit.members)})",
+                f"at once ({', '.join(limit.members)}){_kept_up(limit)}",
                 limit=2000,
             )
         )
+
+
+def _kept_up(limit: ServiceLimit) -> str:
+    apart = ", ".join(group.label for group in limit.apart or ())
+    quorum = f"; a quorum of {limit.quorum} stays in" if limit.quorum else ""
+    return quorum + (f"; one of {apart} at a time" if apart else "")
 
 
 def _asked(plan: Plan, wave: Wave) -> str:

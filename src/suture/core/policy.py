@@ -109,9 +109,13 @@ class HostCheckPolicy(CheckPolicy, frozen=True, kw_only=True):
 
 
 class ServicePolicy(Document, frozen=True, kw_only=True):
-    """Hosts that do one job together: how many may be out at once, and what proves it well."""
+    """Hosts that do one job together: how many may be out at once, and what proves it well. At
+    least ``quorum`` stay in, whatever ``max_out`` says, and of hosts with different labels of
+    ``anti_affinity`` those of one label are out at a time."""
 
     max_out: Share = 1
+    quorum: Share | None = None
+    anti_affinity: tuple[Name, ...] = ()
     checks: tuple[CheckPolicy, ...] = ()
 
 

@@ -61,8 +61,12 @@ gates:
   #   alerts: {alertmanager: "http://127.0.0.1:9093", matchers: ['severity="critical"']}
 
 # Hosts that do one job together. At most max_out of them (default 1) are ever out at once.
+# At least quorum of them stay in whatever max_out says, and hosts with different labels of
+# anti_affinity are never out at the same time.
 #   web:
 #     max_out: 25%
+#     quorum: 3
+#     anti_affinity: [rack-a, rack-b]
 #     checks:
 #       - {kind: http, target: "http://127.0.0.1/health", status: 200, body: ok}
 services: {}

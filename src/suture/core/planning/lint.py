@@ -20,7 +20,7 @@ from suture.core.data_backups import DataBackup, is_data_path, is_dump_name
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheckKind
 from suture.core.planning.hooks import Hook, HookPhase
-from suture.core.planning.plan import HostPlan, Plan, Slot, Wave
+from suture.core.planning.plan import HostPlan, Plan, ServiceLimit, Slot, Wave
 from suture.core.planning.windows import next_fit
 from suture.core.selection.ledger import Action, Change, Reason
 from suture.core.versions import compare, is_valid
@@ -164,9 +164,11 @@ def _limits(plan: Plan) -> Iterator[Problem]:
             yield _error("jump-unlimited", host.host, message, _REPLAN)
     for limit in plan.services:
         where = f"service {limit.service}"
+        yield from _kept_up(limit)
         if limit.max_out < 1:
             message = f"max_out is {limit.max_out}: none of its hosts could ever be patched"
-            yield _error("service-limit", where, message, "Set max_out to at least 1.")
+            remedy = "Set max_out to at least 1, and quorum below the number of members."
+            yield _error("service-limit", where, message, remedy)
         elif len(limit.members) == 1:
             message = "has one member: patching it takes the service down"
             yield _warning("single-member", where, message, "Add a member, or accept the outage.")
@@ -177,6 +179,24 @@ def _limits(plan: Plan) -> Iterator[Problem]:
         if most < 1:
             message = f"the limit of the jump host is {most}"
             yield _error("jump-limit", jump, message, "Set concurrency.per_jump to at least 1.")
+
+
+def _kept_up(limit: ServiceLimit) -> Iterator[Problem]:
+    """The quorum holds when as many are out as may be, and no host has to be apart from itself."""
+    where = f"service {limit.service}"
+    if limit.quorum and len(limit.members) - max(limit.max_out, 0) < limit.quorum:
+        message = (
+            f"max_out {limit.max_out} of {len(limit.members)} members leaves fewer than the "
+            f"quorum of {limit.quorum}"
+        )
+        yield _error("service-quorum", where, message, "Lower the quorum, or add members.")
+    groups = limit.apart or ()
+    for host, times in Counter(host for group in groups for host in group.members).items():
+        if times > 1 or host not in limit.members:
+            labels = ", ".join(group.label for group in groups if host in group.members)
+            message = f"{host} is no member" if times == 1 else f"{host} has the labels {labels}"
+            remedy = "Give each host one label of the service's anti_affinity."
+            yield _error("anti-affinity", where, message, remedy)
 
 
 def _host_plans(plan: Plan) -> Iterator[Problem]:

@@ -114,12 +114,30 @@ class Wave(Document, frozen=True):
     wait_s: float | UnsetType = UNSET
 
 
-class ServiceLimit(Document, frozen=True):
-    """At most ``max_out`` hosts of ``service`` may be out at once."""
+class Apart(Document, frozen=True):
+    """Members of a service that share a ``label`` of its anti-affinity, such as a rack."""
+
+    label: str
+    members: tuple[str, ...]
+
+
+class ServiceLimit(Document, frozen=True, dict=True):
+    """At most ``max_out`` hosts of ``service`` may be out at once, so that ``quorum`` stay in, and
+    never hosts of two of ``apart``. The last two are left out of the document where the policy
+    says nothing of them, so that plans from before there were any keep their ids.
+    """
 
     service: str
     members: tuple[str, ...]
     max_out: int
+    quorum: int | UnsetType = UNSET
+    apart: tuple[Apart, ...] | UnsetType = UNSET
+
+    @cached_property
+    def label_of(self) -> Mapping[str, str]:
+        """Host → the label by which it is kept apart from others."""
+        groups = self.apart or ()
+        return {member: group.label for group in groups for member in group.members}
 
 
 class LeftOut(Document, frozen=True, gc=False):

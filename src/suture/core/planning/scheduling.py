@@ -14,12 +14,13 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from suture.core.documents import Document
 from suture.core.host_patterns import HostGroups
 from suture.core.inventory import Host
-from suture.core.planning.plan import HostPlan, OnFailure, ServiceLimit, Wave
-from suture.core.policy import Policy, RingPolicy
+from suture.core.planning.plan import Apart, HostPlan, OnFailure, ServiceLimit, Wave
+from suture.core.policy import Policy, RingPolicy, ServicePolicy
 from suture.core.words import seconds, share_of
 
 
@@ -115,18 +116,29 @@ def _on_failure(ring: RingPolicy, policy: Policy) -> OnFailure | UnsetType:
 
 def service_limits(hosts: Sequence[Host], policy: Policy) -> tuple[ServiceLimit, ...]:
     """The limit of each service, over all of its members, in the plan or not."""
-    members: dict[str, list[str]] = {}
+    members: dict[str, list[Host]] = {}
     for host in hosts:
         if host.service:
-            members.setdefault(host.service, []).append(host.name)
+            members.setdefault(host.service, []).append(host)
     return tuple(
-        ServiceLimit(
-            service=service,
-            members=tuple(sorted(names)),
-            max_out=share_of(policy.service(service).max_out, len(names)),
-        )
-        for service, names in sorted(members.items())
+        _limit(service, sorted(there, key=lambda host: host.name), policy.service(service))
+        for service, there in sorted(members.items())
     )
+
+
+def _limit(service: str, members: Sequence[Host], rules: ServicePolicy) -> ServiceLimit:
+    names = tuple(host.name for host in members)
+    limit = ServiceLimit(service, names, share_of(rules.max_out, len(names)))
+    if rules.quorum is not None:
+        quorum = share_of(rules.quorum, len(names))
+        limit = replace(limit, max_out=min(limit.max_out, len(names) - quorum), quorum=quorum)
+    if rules.anti_affinity:
+        apart = (
+            Apart(label, tuple(host.name for host in members if label in host.labels))
+            for label in rules.anti_affinity
+        )
+        limit = replace(limit, apart=tuple(group for group in apart if group.members))
+    return limit
 
 
 _CALM = Urgency()

@@ -61,6 +61,11 @@ class Room:
             out = self._out.get(limit.service, ())
             if len(out) >= limit.max_out:
                 return f"service {limit.service}: {_names(out)} out, {limit.max_out} may be"
+            if label := limit.label_of.get(host):
+                others = [one for one in out if limit.label_of.get(one, label) != label]
+                if others:
+                    apart = f"{_names(others)} of {limit.label_of[others[0]]} out"
+                    return f"service {limit.service}: {apart}, not of {label} too"
         return ""
 
     def jump_refusal(self, host: str) -> str:

@@ -9,7 +9,7 @@ from suture.core.documents import digest
 from suture.core.planning.gates import Canary, Gate, Source
 from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.planning.lint import ProblemSeverity, has_errors, lint
-from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
+from suture.core.planning.plan import Apart, HeldBack, LeftOut, Plan, ServiceLimit
 from suture.core.planning.windows import Window
 from suture.core.selection.ledger import Action, Change, Ledger, LedgerEntry, Reason
 from tests.unit.core import builders
@@ -151,3 +151,20 @@ def test_errors_come_first_and_every_problem_has_a_remedy() -> None:
         ProblemSeverity.WARNING,
     ]
     assert all(problem.remedy and problem.message and problem.where for problem in problems)
+
+
+def test_a_quorum_that_cannot_hold_and_a_host_that_would_have_to_be_apart_from_itself() -> None:
+    whole = plan([wave(0, ["a"]), wave(1, ["b"])])
+    broken = ServiceLimit(
+        "web", ("a", "b", "c"), 1, quorum=3, apart=(Apart("r1", ("a", "x")), Apart("r2", ("a",)))
+    )
+    found = {
+        (one.code, one.message)
+        for one in lint(replace(whole, services=(broken,)))
+        if one.code in ("service-quorum", "anti-affinity")
+    }
+    assert found == {
+        ("service-quorum", "max_out 1 of 3 members leaves fewer than the quorum of 3"),
+        ("anti-affinity", "a has the labels r1, r2"),
+        ("anti-affinity", "x is no member"),
+    }

@@ -1,15 +1,20 @@
 """Which host goes when: each exactly once, the same on every run, services spread."""
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from suture.core.documents import encode
 from suture.core.inventory import Host
-from suture.core.planning.plan import ServiceLimit
+from suture.core.planning.lint import lint
+from suture.core.planning.plan import Apart, ServiceLimit
 from suture.core.planning.scheduling import assign_rings, service_limits, waves
 from suture.core.policy import Concurrency, Policy, RingPolicy, ServicePolicy
-from tests.unit.core.builders import host, host_plan
+from suture.core.rollout.limits import Room
+from tests.unit.core.builders import host, host_plan, plan, wave
 
 names = st.lists(st.integers(0, 999), unique=True, min_size=1, max_size=60)
 fleets = names.flatmap(
@@ -135,3 +140,33 @@ def test_a_service_limit_counts_every_member() -> None:
         ServiceLimit("db", ("d",), 1),
         ServiceLimit("web", ("w1", "w2"), 1),
     )
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 5, "50%", "100%"]))
+def test_a_quorum_stays_in_whatever_may_be_out(members: int, quorum: int, max_out: Any) -> None:
+    policy = Policy(services={"db": ServicePolicy(max_out=max_out, quorum=quorum)})
+    hosts = [host(f"h{n}", service="db") for n in range(members)]
+    (limit,) = service_limits(hosts, policy)
+    assert limit.quorum == quorum
+    assert limit.max_out <= members - quorum
+    codes = {one.code for one in lint(replace(plan([wave(0, ["h0"])]), services=(limit,)))}
+    assert ("service-limit" in codes) == (limit.max_out < 1 or limit.max_out >= members > 1)
+    assert ("service-quorum" in codes) == (members < quorum)
+
+
+def test_hosts_are_kept_apart_by_their_labels() -> None:
+    policy = Policy(services={"db": ServicePolicy(max_out=3, anti_affinity=("a", "b", "c"))})
+    labels = {"h1": "a", "h2": "b", "h3": "a", "h4": "other"}
+    hosts = [host(name, service="db", labels=(label,)) for name, label in labels.items()]
+    (limit,) = service_limits(hosts, policy)
+    assert limit.apart == (Apart("a", ("h1", "h3")), Apart("b", ("h2",)))
+    whole = replace(plan([wave(0, sorted(labels))]), services=(limit,))
+    room = Room(whole, parallel=4)
+    room.take("h1", at_work=True)
+    assert room.refusal("h2") == "service db: h1 of a out, not of b too"
+    assert room.refusal("h3") == room.refusal("h4") == ""
+
+
+def test_who_says_nothing_of_quorum_and_affinity_has_the_plans_that_they_had() -> None:
+    (limit,) = service_limits([host("a", service="db")], Policy())
+    assert encode(limit) == b'{"service":"db","members":["a"],"max_out":1}'
