@@ -161,6 +161,42 @@ def approve(
 
 
 @app.command()
+def export(
+    plan: PlanId,
+    form: Annotated[
+        str, typer.Option("--format", help="runbook (Markdown) or ansible (playbook, inventory).")
+    ] = "runbook",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to; a runbook is printed without.")
+    ] = None,
+) -> None:
+    """Write a plan out for people who carry it out by hand, or with Ansible.
+
+    Afterwards `suture verify --plan PLAN` proves it. For example:
+    suture plan export latest --format ansible --output out
+    """
+    import sys
+
+    from suture.cli.asking import actor
+    from suture.cli.output import console, plain
+    from suture.cli.workspace import workspace
+    from suture.services import by_hand
+    from suture.services.errors import ServiceError
+
+    if form not in {one.value for one in by_hand.Format}:
+        raise ServiceError(f"no format {form!r:.40}", "Give --format runbook or ansible.")
+    how = by_hand.Format(form)
+    if output is None and how is by_hand.Format.ANSIBLE:
+        raise ServiceError("a playbook is two files", "Give the folder: --output DIR.")
+    files = by_hand.export(workspace(), plan, how, actor())
+    if output is None:
+        sys.stdout.write("".join(files.values()))
+        return
+    for path in by_hand.write(files, output):
+        console().print(plain(str(path)))
+
+
+@app.command()
 def lint(plan: PlanId, json: Json = False) -> None:
     """Check a plan's invariants. Exit code 1 for an error, 0 for warnings alone."""
     from suture.cli.output import console, print_json

@@ -211,20 +211,31 @@ def catch_up(
 
 def verify(
     rollout: RolloutId = "latest",
+    plan: Annotated[
+        str, typer.Option(help="A plan that was carried out by hand, in place of a rollout.")
+    ] = "",
     host: Hosts = None,
     policy: Policy = None,
     json: Json = False,
 ) -> None:
     """Ask the hosts, now, whether everything that a rollout did still holds.
 
+    With `--plan`: whether they are as the plan says, whoever made them so; recorded as done by
+    hand.
+
     Exit code 0: it does; 1: it does not on some host; 3: a host could not say.
     """
+    from suture.cli.asking import actor
     from suture.cli.output import console, print_json
     from suture.cli.rollout_view import print_proofs
     from suture.cli.workspace import run, workspace
-    from suture.services import rollouts
+    from suture.services import by_hand, rollouts
 
-    proofs = run(rollouts.verify(workspace(), rollout, tuple(host or ()), policy_file=policy))
+    there, names = workspace(), tuple(host or ())
+    if plan:
+        proofs = run(by_hand.verify(there, plan, names, policy_file=policy, actor=actor()))
+    else:
+        proofs = run(rollouts.verify(there, rollout, names, policy_file=policy))
     if json:
         print_json({"hosts": proofs})
     else:

@@ -213,18 +213,19 @@ def drive(
         untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
         held = left_out(plan, after.state)
         seen = [h.host for h in after.state.hosts if h.phase not in untouched or h.host in held]
-        asyncio.run(_look_again(workspace, store, policy, enrolled, seen))
+        asyncio.run(look_again(workspace, store, policy, enrolled, seen))
         correcting.correct(store, after, plan, policy)
         return view_of(store, after)
 
 
-async def _look_again(
+async def look_again(
     workspace: Workspace,
     store: Store,
     policy: Policy,
     enrolled: Mapping[str, Host],
     names: Sequence[str],
 ) -> tuple[Collected, ...]:
+    """What is seen on these hosts now, kept."""
     async with connector(workspace, concurrency=policy.concurrency) as ways:
         found = [enrolled[name] for name in names if name in enrolled]
         seen = await collect(ways, found, refresh=False, progress=lambda host, what: None)
@@ -282,7 +283,7 @@ async def verify(
         runner, enrolled = runner_for(workspace, store, policy)
         reports = await asyncio.gather(*(_verify(runner, found.rollout.id, one) for one in wanted))
         mitigating.record_checks(store, found.plan, found.rollout.id, reports, clock())
-        seen = await _look_again(workspace, store, policy, enrolled, wanted)
+        seen = await look_again(workspace, store, policy, enrolled, wanted)
         releases = {one.inventory.os.release for one in seen if one.inventory is not None}
         index = known_about(store, releases, now=clock()).index
     still = {
@@ -291,7 +292,7 @@ async def verify(
         if one.inventory is not None
     }
     return tuple(
-        _proof(found.plan, report, still.get(name))
+        proof(found.plan, report, still.get(name))
         for name, report in zip(wanted, reports, strict=True)
     )
 
@@ -304,7 +305,8 @@ async def _verify(runner: FleetRunner, rollout: str, host: str) -> StepReport:
         await session.close()
 
 
-def _proof(plan: Plan, report: StepReport, still: set[str] | None) -> Proof:
+def proof(plan: Plan, report: StepReport, still: set[str] | None) -> Proof:
+    """What a report amounts to with the CVEs that are ``still`` open there, None: not known."""
     closes = plan.host(report.host).closes
     verdict, reason = report.verdict, report.reason
     if still is None:

@@ -233,8 +233,6 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
                 sound.add(both)
         if host.controls:
             yield from _controls(host)
-        if host.backup:
-            yield from _backups(host.host, host.backup)
 
 
 def _faults_of(changes: tuple[Change, ...]) -> Iterator[tuple[str, str]]:
