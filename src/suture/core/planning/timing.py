@@ -59,7 +59,7 @@ def timetable(
             first[key] = next_fit(*table.rules(windows, freezes), now, takes + reserve)
         span = first[key]
         if span is None:
-            out.append(LeftOut(host.name, _never(windows, takes, reserve)))
+            out.append(LeftOut(host.name, _never(windows, takes, reserve, urgent)))
             continue
         slots.append(
             Slot(
@@ -187,10 +187,11 @@ def _late(slot: Slot, start: datetime | None, cve: str, now: datetime) -> str:
     return cve if start + timedelta(seconds=slot.takes_s) > limit else ""
 
 
-def _never(windows: tuple[str, ...], takes_s: float, reserve_s: float) -> str:
+def _never(windows: tuple[str, ...], takes_s: float, reserve_s: float, urgent: Urgency) -> str:
     where = ", ".join(windows) or "any time outside of the freezes"
+    due = f"; {urgent.cve} is due there {urgent.due}" if urgent.due else ""
     return (
         f"no window admits it in the next year ({where}): it needs "
         f"{(takes_s + reserve_s) / 60:.0f} min, {reserve_s / 60:.0f} of them for the way back; "
-        "make one longer"
+        f"make one longer{due}"
     )

@@ -158,3 +158,28 @@ def test_the_lane_may_have_windows_of_its_own_and_go_through_freezes() -> None:
     lane = EmergencyPolicy(enabled=True, windows=(daily,), through_freezes=True)
     plan = planned([host("b")], finding("b", kev=True), emergency=lane, **fields)
     assert slot(plan, "b").opens_at == at(2, 13)
+
+
+@pytest.mark.parametrize(("due", "late"), [(date(2026, 3, 6), True), (date(2026, 3, 8), False)])
+def test_a_deadline_that_even_the_emergency_lane_misses_is_told(due: date, late: bool) -> None:
+    lane = Window(name="lane", rule="FREQ=WEEKLY;BYDAY=SA", start="20:00", duration="2h")
+    emergency = EmergencyPolicy(enabled=True, windows=(lane,))
+    plan = planned([host("b")], finding("b", kev=True, due=due), emergency=emergency)
+    assert slot(plan, "b").exploited
+    told = [one.message for one in lint(plan) if one.code == "deadline-missed"]
+    assert (
+        told
+        == [
+            f"CVE-2026-0001 is due {due}, and no window closes it in time on b: "
+            "not before 2026-03-07 20:00 UTC"
+        ]
+        * late
+    )
+
+
+def test_what_is_due_on_a_host_that_no_window_admits_is_told() -> None:
+    short = Window(name="short", rule="FREQ=DAILY", start="22:00", duration="1m")
+    known = finding("b", due=date(2026, 3, 9))
+    plan = planned([host("b")], known, windows=(short,))
+    (out,) = plan.left_out
+    assert out.reason.endswith("make one longer; CVE-2026-0001 is due there 2026-03-09")
