@@ -12,8 +12,10 @@ import msgspec
 import sqlalchemy as sa
 
 from suture.core import chain
-from suture.core.documents import Document, encode
+from suture.core.documents import Document, decode, encode
 from suture.core.evidence import Event
+from suture.core.performance import Performance
+from suture.reports.latency_svg import latency_svg
 from suture.services import fleet
 from suture.services.errors import ServiceError
 from suture.services.rollouts import get
@@ -24,7 +26,8 @@ _README = """\
 What was planned, rehearsed, done and seen in one rollout of Suture.
 
   plan.json              the plan; its id is derived from its content
-  rehearsals/            one file for each rehearsal of the plan or of its classes of hosts
+  rehearsals/            one file for each rehearsal of the plan or of its classes of hosts, and a
+                         picture of the latencies where there was load
   rollout.json           how the rollout ended, host by host
   reports/HOST/          each step on each host, with the end of its log
   events.jsonl           the whole event log up to the export, one event a line
@@ -34,6 +37,12 @@ The log is a hash chain: `hash` of an event is the SHA-256 of its canonical JSON
 and `previous` is the hash of the event before it. A chain cannot show that its end is missing:
 compare the head below with one that was kept elsewhere.
 """
+
+
+class _Rehearsal(Document, frozen=True):
+    """Of a stored rehearsal, what is read here."""
+
+    performance: Performance | None = None
 
 
 class EvidenceVerdict(Document, frozen=True):
@@ -135,6 +144,8 @@ def export(
     }
     for number, document in enumerate(rehearsed, 1):
         files[f"rehearsals/{number:03}.json"] = _pretty(document)
+        if picture := _picture(document):
+            files[f"rehearsals/{number:03}-latency.svg"] = picture.encode()
     for number, report in enumerate(reports, 1):
         host = "".join(c if c.isalnum() or c in "._-" else "_" for c in report.host).lstrip(".")
         files[f"reports/{host}/{number:04}-{report.step.value}.json"] = _pretty(encode(report))
@@ -146,6 +157,17 @@ def export(
     except FileExistsError:
         raise ServiceError(f"{target} exists already", "Name another file with --output.") from None
     return target, verdict
+
+
+def _picture(rehearsal: bytes) -> str:
+    """Empty where there was no load; a record that was tampered with may hold anything."""
+    try:
+        found = decode(rehearsal, _Rehearsal).performance
+    except msgspec.DecodeError:
+        return ""
+    if found is None or found.before is None or found.after is None:
+        return ""
+    return latency_svg(found.before, found.after)
 
 
 def _pretty(document: bytes) -> bytes:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from suture.core.documents import digest, encode
 from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.performance import Distribution, Performance
 from suture.engine import records, ticks
 from suture.engine.work import HostWork
 from suture.services import evidence, fleet, plans
@@ -23,7 +24,9 @@ from tests.unit.core import builders
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 WORK = HostWork(rollout="r1", host="web1", attempt=0, way_back=False)
 REPORT = StepReport("web1", Step.APPLY, Verdict.PASS, NOW, 2.0, log="done")
-REHEARSAL = {"plan": "of another", "verdict": "pass"}
+LATENCIES = Distribution(4, 0, 0.001, 0.001, 0.001, (4,))
+LOADED = Performance("checks", Verdict.PASS, "", 1, before=LATENCIES, after=LATENCIES)
+REHEARSAL = {"plan": "of another", "verdict": "pass", "performance": LOADED}
 
 
 @pytest.fixture
@@ -108,5 +111,5 @@ def test_an_export_has_the_rehearsals_that_counted(place: Workspace, tmp_path: P
     assert verdict.is_whole
     with tarfile.open(path) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
-    assert "rehearsals/001.json" in names
+    assert {"rehearsals/001.json", "rehearsals/001-latency.svg"} <= set(names)
     assert "reports/web1/0001-apply.json" in names
