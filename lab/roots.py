@@ -26,6 +26,7 @@ _COMMON = (
 FLAVOURS = {
     "web": (*_COMMON, "nginx-light"),
     "app": (*_COMMON, "xz-utils", "libxml2", "rsync"),
+    "kernel": (*_COMMON, "initramfs-tools", "linux-image-cloud-amd64"),
 }
 _KEYRINGS = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
 _KEPT_S = 86_400

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from suture.services.rehearsals import Standing
     from suture.services.rehearsing import Outcome, Progress
     from suture.services.staging import OnReport, OnStage
+    from suture.twin.real_reboot import RealBoot
 
 
 @contextmanager
@@ -124,6 +125,11 @@ def print_outcome(outcome: Outcome) -> None:
     for one in outcome.rehearsals:
         if one.performance:
             print_performance(one.host, one.performance)
+        if one.regression:
+            checks = ", ".join(f"{check.name}: {check.detail}" for check in one.regression)
+            out.print(plain(f"Earlier work on {one.host}: ", "bold") + plain(checks, limit=2000))
+        if one.real_boot:
+            _print_real_boot(one.host, one.real_boot)
     print_standings(outcome.reused)
     above = {one.reason for one in outcome.rehearsals}
     for reason, names in _held_back(outcome.held_back).items():
@@ -136,6 +142,18 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(plain(f"Next: suture rollout start {outcome.plan}", "bold"))
     elif outcome.reason:
         out.print(plain(brief(outcome.reason, above), limit=2000))
+
+
+def _print_real_boot(host: str, found: RealBoot) -> None:
+    line = plain(f"Reboot of {host}: ", "bold") + styled(found.verdict)
+    if found.accelerator:
+        how = "in software" if found.accelerator == "tcg" else found.accelerator.upper()
+        line += plain(f"  on a virtual machine ({how}), {duration(found.seconds)}", "dim")
+    if found.kernels:
+        line += plain(": " + " → ".join(one.partition(" ")[0] for one in found.kernels))
+    if found.reason:
+        line += plain(f"  {found.reason}", limit=1500)
+    console().print(line)
 
 
 def _held_back(entries: Iterable[HeldBack]) -> dict[str, list[str]]:

@@ -111,7 +111,8 @@ approvals:
   four_eyes: false           # true: who started a rollout cannot approve it
 
 # What must hold before and after a patch. Kinds: unit (nginx.service), port (127.0.0.1:80),
-# http (a URL, with status and body), command (run as root on the host; exit status 0 is a pass).
+# http (a URL, with status and body), command (run as root on the host; exit status 0 is a pass),
+# file (a path, with mode: "0640", owner: root:adm, sha256, and body for text that is in it).
 #   - on: production
 #     kind: unit
 #     target: nginx.service
@@ -235,8 +236,11 @@ twin:
     - /etc/ssl/private
 
 # How long a passed rehearsal counts, such as 14d; null: until something that it rests on changes.
+# Kernels and reboots are rehearsed on a virtual machine: required (a new kernel passes only where
+# one booted it), if-possible, or never.
 rehearsal:
   max_age: null
+  real_reboot: required
 
 # How often the way back of every host is proved on a twin (`suture drill run --due`), such as 30d.
 drill:

@@ -38,7 +38,8 @@ from suture.store.drills import StoredDrill
 from suture.twin.clone import CloneError
 from suture.twin.containers import ContainerError
 from suture.twin.package_files import PackageFilesError
-from suture.twin.rehearsal import Rehearser, Watching
+from suture.twin.rehearsal import Rehearser
+from suture.twin.watching import Watching
 
 _WAY_BACK = (Step.ROLL_BACK, Step.VERIFY_ROLL_BACK)
 

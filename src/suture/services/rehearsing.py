@@ -30,7 +30,8 @@ from suture.twin.clone import CloneError
 from suture.twin.containers import ContainerError
 from suture.twin.load import LoadSettings
 from suture.twin.package_files import PackageFilesError
-from suture.twin.rehearsal import Rehearsal, Rehearser, Watching
+from suture.twin.rehearsal import Rehearsal, Rehearser
+from suture.twin.watching import Watching
 
 
 class Progress(Document, frozen=True):
@@ -154,6 +155,7 @@ class _Rehearsing:
             staged.packages,
             load=LoadSettings(wanted.load, wanted.least_share, wanted.seconds),
             regression=regression,
+            real_reboot=self.policy.rehearsal.real_reboot,
             watching=watching,
         )
         return await rehearser.rehearse(plan.id, host)

@@ -21,13 +21,13 @@ import msgspec
 from suture.core.documents import Document, decode, encode
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
 from suture.hosts.transport.container import ContainerTransport
+from suture.twin import vm
 from suture.twin.clone import Clone, Progress, Streaming, host_addresses, stream_root
 from suture.twin.containers import Container, ContainerError, containers, reap
+from suture.twin.package_files import PACKAGES
 from suture.twin.processes import this_process
 from suture.twin.supervisor import Spec
-
-PACKAGES = "/run/suture/packages"
-"""Where a twin sees the packages that it was given."""
+from suture.twin.vm import VirtualTwin
 
 # Units that wait for a network that never comes, set up hardware or a cloud's instance, or would
 # hold the package manager's lock.
@@ -170,9 +170,19 @@ class Twins:
         finally:
             await asyncio.to_thread(container.remove)
 
+    @asynccontextmanager
+    async def boot_machine(self, clone: Clone, packages: Path) -> AsyncIterator[VirtualTwin]:
+        """A twin that is a virtual machine with the clone's own kernel.
+
+        Raises :class:`ContainerError` with the end of the console where it does not come up.
+        """
+        async with vm.boot(clone, self._machines, packages, _BOOT_ARGUMENTS) as twin:
+            yield twin
+
     def reap(self) -> tuple[str, ...]:
         """Remove twins whose process died, and clones that are old and unused."""
         reaped = reap(self._machines)
+        vm.reap(self._machines)
         used = {layer for one in containers(self._machines) for layer in one.spec.layers}
         for directory in self._clones.iterdir():
             if directory.is_dir() and str(directory / "root") not in used:
@@ -260,4 +270,4 @@ def _is_locked(path: Path) -> bool:
         return not _try_lock(file)
 
 
-__all__ = ["PACKAGES", "Clone", "ContainerError", "Twin", "TwinSettings", "Twins"]
+__all__ = ["Clone", "ContainerError", "Twin", "TwinSettings", "Twins"]

@@ -11,9 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from suture.core.selection.ledger import Change
+from suture.hosts.shell import quote
+from suture.hosts.steps import read_query
 from suture.hosts.transport import Transport
 
 CACHE = "/var/lib/suture/cache"
+
+PACKAGES = "/run/suture/packages"
+"""Where a twin sees the packages that it was given."""
+
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:~%_-]{0,250}")
 
 
@@ -51,6 +57,30 @@ async def fetch_packages(transport: Transport, changes: Iterable[Change], direct
             old = directory / file_name(change.package, change.before, change.arch)
             if not old.exists():
                 _write(old, await _get(transport, old.name))
+
+
+async def provide_packages(way: Transport) -> None:
+    """Put the packages given to a twin where a host keeps what it acquired; the steps check each.
+
+    Raises :class:`PackageFilesError` and HostError.
+    """
+    script = (
+        f"umask 077; mkdir -p {quote(CACHE)} && cd {quote(PACKAGES)} || exit 1\n"
+        "for file in *.deb; do\n"
+        f'    [ ! -f "$file" ] || cp "$file" {quote(CACHE)}/ || exit 1\n'
+        "done\n"
+    )
+    result = await way.run(script, timeout_s=300)
+    if result.exit:
+        said = result.stderr.decode("utf-8", "replace").strip()[:300]
+        raise PackageFilesError(f"the patch set could not be copied into the twin: {said}")
+
+
+async def make_ready(way: Transport, script: str) -> None:
+    """Run a script that a twin needs first. Raises :class:`PackageFilesError` and HostError."""
+    _, failed = read_query(await way.run(script, timeout_s=900))
+    if failed:
+        raise PackageFilesError(f"the twin could not be made ready: {failed.reason}")
 
 
 def discard_unused(directories: Path, *, days: int = 1) -> None:

@@ -15,26 +15,32 @@ import msgspec
 
 from suture.core.documents import Document, digest
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.inventory import HealthCheck
 from suture.core.performance import Performance
 from suture.core.planning.inputs import Inputs
 from suture.core.planning.plan import HostPlan
-from suture.hosts.health import check_health
-from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
-from suture.hosts.shell import quote
-from suture.hosts.steps import conclude, read_query
-from suture.hosts.transport import HostError, Transport
+from suture.core.policies.rehearsing import RealReboot
+from suture.hosts.patching import SEQUENCE, WAY_BACK, Connect, PatchSession, PatchSettings
+from suture.hosts.steps import conclude
+from suture.hosts.transport import HostError
+from suture.twin.baseline import ask_baseline, sound_checks
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
 from suture.twin.load import LoadSettings
-from suture.twin.machine import PACKAGES, Twin, Twins
-from suture.twin.package_files import CACHE, PackageFilesError
+from suture.twin.machine import Twin, Twins
+from suture.twin.package_files import PackageFilesError, make_ready, provide_packages
+from suture.twin.real_reboot import (
+    MACHINE_SETTINGS,
+    RealBoot,
+    boot_for_real,
+    is_kernel,
+    wants_machine,
+)
 from suture.twin.regression import Regression, Snapshot, judge_patched, judge_returned, reopened
 from suture.twin.suspects import harm, narrow
 from suture.twin.trial import Trial, make_trial
+from suture.twin.watching import Watching
 
 _PATCHING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY)
-_BASELINE_WAIT_S = 30
 _BISECT_TRIES = 8
 _SETTINGS = PatchSettings(reconnect_s=60, lock_wait_s=30, reboot_s=180, own_kernel=False)
 
@@ -48,7 +54,8 @@ class Rehearsal(Document, frozen=True):
     included, twice where load was to tell more; ``console`` is the end of what the twin's console
     showed. ``performance`` is None where there was no load, or the steps failed.
     ``inputs`` are what it rests on, None in what an older version recorded. ``regression`` has
-    what became of that which earlier rollouts had achieved.
+    what became of that which earlier rollouts had achieved. ``real_boot`` is what a virtual machine
+    made of a patch that needs a reboot, None where none is expected or all else failed already.
     """
 
     plan: str
@@ -65,15 +72,7 @@ class Rehearsal(Document, frozen=True):
     performance: Performance | None = None
     inputs: Inputs | None = None
     regression: tuple[Check, ...] = ()
-
-
-@dataclass
-class Watching:
-    """Who follows a rehearsal: each stage in words, each step's report, the output of scripts."""
-
-    on_stage: Callable[[str], None] = lambda _: None
-    on_report: Callable[[StepReport], None] = lambda _: None
-    on_output: Callable[[str], None] | None = None
+    real_boot: RealBoot | None = None
 
 
 @dataclass
@@ -116,6 +115,7 @@ class Rehearser:
     settings: PatchSettings = _SETTINGS
     load: LoadSettings | None = None
     regression: Regression | None = None
+    real_reboot: RealReboot = RealReboot.NEVER
     bisect_tries: int = _BISECT_TRIES
     before: str = ""
     watching: Watching = field(default_factory=Watching)
@@ -127,7 +127,24 @@ class Rehearser:
         suspects: tuple[str, ...] = ()
         if run.verdict is Verdict.FAIL:
             suspects = run.suspects or await self._bisect(plan_id, plan, run)
-        return self._told(plan_id, plan, run, suspects, started_at, time.monotonic() - began)
+        real_boot = None
+        if run.verdict is Verdict.PASS and wants_machine(plan, self.real_reboot):
+            real_boot = await boot_for_real(
+                self.twins,
+                self.clone,
+                self.packages,
+                lambda connect: self._session(connect, plan_id, plan, MACHINE_SETTINGS),
+                plan,
+                self.real_reboot,
+                self.watching,
+            )
+            run.worsen(real_boot.verdict, f"on a virtual machine: {real_boot.reason}")
+            if real_boot.verdict is Verdict.FAIL:
+                suspects = tuple(
+                    sorted({one.source for one in plan.changes if is_kernel(one.package)})
+                )
+        told = self._told(plan_id, plan, run, suspects, started_at, time.monotonic() - began)
+        return msgspec.structs.replace(told, real_boot=real_boot)
 
     async def there_and_back(self, plan_id: str, plan: HostPlan) -> Rehearsal:
         """The same without looking for who is to blame."""
@@ -181,14 +198,15 @@ class Rehearser:
     async def _run_on(
         self, twin: Twin, plan_id: str, plan: HostPlan, run: _Run, *, whole: bool
     ) -> None:
-        session = self._session(twin, plan_id, plan)
+        session = self._session(twin.connect, plan_id, plan, self.settings)
         try:
             async with twin.connect() as way:
-                await _provide_packages(way)
+                await provide_packages(way)
                 if self.before:
-                    await _make_ready(way, self.before)
-            run.baseline = await self._baseline(session)
-            sound = _sound(plan.checks, run.baseline)
+                    await make_ready(way, self.before)
+            self.watching.on_stage("checking the twin before the patch")
+            run.baseline = await ask_baseline(session)
+            sound = sound_checks(plan.checks, run.baseline)
             if plan.checks and not sound:
                 run.reason = (
                     "none of the health checks passes on the twin before the patch, so it proves "
@@ -205,14 +223,6 @@ class Rehearser:
                 await self._under_load(session, run, trial)
         finally:
             await session.close()
-
-    async def _baseline(self, session: PatchSession) -> tuple[Check, ...]:
-        self.watching.on_stage("checking the twin before the patch")
-        checks = session.plan.checks
-        if not checks:
-            return ()
-        found = await check_health(session, checks, wait_s=_BASELINE_WAIT_S)
-        return tuple(_not_counted(check) for check in found)
 
     async def _under_load(self, session: PatchSession, run: _Run, trial: Trial) -> None:
         """There and back between stretches of load, once more where the first was not enough."""
@@ -300,50 +310,17 @@ class Rehearser:
             return ()
         return await narrow(sources, attempt, tries=self.bisect_tries)
 
-    def _session(self, twin: Twin, plan_id: str, plan: HostPlan) -> PatchSession:
+    def _session(
+        self, connect: Connect, plan_id: str, plan: HostPlan, settings: PatchSettings
+    ) -> PatchSession:
         return PatchSession(
             plan=plan,
             plan_id=plan_id,
-            connect=twin.connect,
+            connect=connect,
             now=self.now,
             on_output=self.watching.on_output,
-            settings=self.settings,
+            settings=settings,
         )
-
-
-async def _provide_packages(way: Transport) -> None:
-    """Put the given packages where a host keeps what it acquired; the steps check each."""
-    script = (
-        f"umask 077; mkdir -p {quote(CACHE)} && cd {quote(PACKAGES)} || exit 1\n"
-        "for file in *.deb; do\n"
-        f'    [ ! -f "$file" ] || cp "$file" {quote(CACHE)}/ || exit 1\n'
-        "done\n"
-    )
-    result = await way.run(script, timeout_s=300)
-    if result.exit:
-        said = result.stderr.decode("utf-8", "replace").strip()[:300]
-        raise PackageFilesError(f"the patch set could not be copied into the twin: {said}")
-
-
-async def _make_ready(way: Transport, script: str) -> None:
-    _, failed = read_query(await way.run(script, timeout_s=900))
-    if failed:
-        raise PackageFilesError(f"the twin could not be made ready: {failed.reason}")
-
-
-def _not_counted(check: Check) -> Check:
-    if check.verdict is Verdict.PASS:
-        return check
-    return Check(
-        check.name,
-        Verdict.INCONCLUSIVE,
-        f"fails on the twin before the patch, perhaps for want of data: {check.detail}",
-    )
-
-
-def _sound(checks: tuple[HealthCheck, ...], baseline: tuple[Check, ...]) -> tuple[HealthCheck, ...]:
-    passing = zip(checks, baseline, strict=True)
-    return tuple(check for check, before in passing if before.verdict is Verdict.PASS)
 
 
 def _judge(step: Step, report: StepReport) -> tuple[Verdict, str]:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from suture.cli.rehearsal_view import print_outcome
-from suture.core.evidence import Verdict
+from suture.core.evidence import Check, Verdict
 from suture.core.planning.plan import HeldBack
 from suture.services.rehearsing import Outcome
+from suture.twin.real_reboot import RealBoot
 from suture.twin.rehearsal import Rehearsal
 from tests.unit.core.builders import NOW
 
@@ -28,3 +29,23 @@ def test_many_suspects_leave_the_other_columns_whole(capsys: pytest.CaptureFixtu
     assert {"0123456789ab", "inconclusive"} <= set(printed.split())
     assert all(name in printed for name in suspects)
     assert printed.count("it broke on a twin") == 1
+
+
+def test_a_real_reboot_and_earlier_work_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    kernels = ("6.1.0-50-amd64 #1 SMP", "6.1.0-51-amd64 #1 SMP", "6.1.0-50-amd64 #1 SMP")
+    passed = Rehearsal(
+        plan="0123456789ab",
+        class_id="c",
+        host="web1",
+        verdict=Verdict.PASS,
+        reason="",
+        started_at=NOW,
+        seconds=200.0,
+        regression=(Check("vulnerabilities closed earlier", Verdict.PASS, "7 are still closed"),),
+        real_boot=RealBoot(Verdict.PASS, "", 150.0, "tcg", kernels),
+    )
+    print_outcome(Outcome("0123456789ab", Verdict.PASS, "", (passed,), (), ()))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "vulnerabilities closed earlier: 7 are still closed" in printed
+    assert "virtual machine (in software)" in printed
+    assert "6.1.0-50-amd64 → 6.1.0-51-amd64 → 6.1.0-50-amd64" in printed

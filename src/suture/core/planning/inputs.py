@@ -69,7 +69,7 @@ def inputs_of(host: HostPlan, policy: Policy, *, address: str, scripts: str) -> 
         controls=_short(host.controls),
         class_id=host.class_id,
         checks=_short(sorted(_question(check, own) for check in host.checks)),
-        reboot=host.reboot.value,
+        reboot=f"{host.reboot.value} {policy.rehearsal.real_reboot.value}",
         excluded=_short(sorted(policy.twin.exclude)),
         load=_short(policy.performance),
         scripts=scripts[:16],
