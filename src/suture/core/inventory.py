@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
+from msgspec import UNSET, UnsetType
+
 from suture.core.documents import Document, digest
 from suture.core.releases import base_release
 
@@ -38,14 +40,17 @@ class HealthCheckKind(StrEnum):
     PORT = "port"
     HTTP = "http"
     COMMAND = "command"
+    FILE = "file"
 
 
 class HealthCheck(Document, frozen=True):
     """One question whose answer must be yes before and after a patch.
 
-    ``target`` is a unit name, ``address:port``, a URL, or a shell command run as root on the
-    host. ``status`` and ``body`` (a substring) apply to HTTP alone. ``proposed`` marks checks
-    derived from what was listening, as opposed to those that a person wrote.
+    ``target`` is a unit name, ``address:port``, a URL, a shell command run as root on the host, or
+    the absolute path of something that is there. ``status`` applies to HTTP, ``body`` (a substring)
+    to HTTP and files; ``mode`` (octal), ``owner`` (``user:group``) and ``sha256`` to files, and are
+    left out of the document where they do not matter. ``proposed`` marks checks derived from what
+    was listening, as opposed to those that a person wrote.
     """
 
     kind: HealthCheckKind
@@ -54,6 +59,9 @@ class HealthCheck(Document, frozen=True):
     body: str = ""
     timeout_s: float = 10.0
     proposed: bool = False
+    mode: str | UnsetType = UNSET
+    owner: str | UnsetType = UNSET
+    sha256: str | UnsetType = UNSET
 
     @property
     def name(self) -> str:

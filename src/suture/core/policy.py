@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, field
 
 from suture.core.documents import Document
 from suture.core.host_patterns import matches as matches
@@ -32,10 +32,13 @@ from suture.core.words import (
     AbsolutePath,
     Count,
     Duration,
+    FileMode,
+    FileOwner,
     HttpStatus,
     Name,
     Pattern,
     Percent,
+    Sha256,
     Share,
     Tally,
     Text,
@@ -83,13 +86,25 @@ class RingPolicy(Document, frozen=True, kw_only=True):
 
 
 class CheckPolicy(Document, frozen=True, kw_only=True):
-    """A health check as a person writes it; ``status`` and ``body`` apply to HTTP alone."""
+    """A health check as a person writes it; ``status`` applies to HTTP, ``body`` to HTTP and files,
+    ``mode``, ``owner`` and ``sha256`` to files alone.
+    """
 
     kind: HealthCheckKind
     target: Text
     status: HttpStatus = 200
     body: Annotated[str, Meta(max_length=4096, description="text")] = ""
     timeout: Duration = "10s"
+    mode: FileMode | None = None
+    owner: FileOwner | None = None
+    sha256: Sha256 | None = None
+
+    def __post_init__(self) -> None:
+        is_file = self.kind is HealthCheckKind.FILE
+        if not is_file and (self.mode or self.owner or self.sha256):
+            raise ValueError(f"mode, owner and sha256 are for files, not for {self.kind.value}")
+        if is_file and not self.target.startswith("/"):
+            raise ValueError(f"`{self.target}` is not a path that begins with /")
 
     @property
     def check(self) -> HealthCheck:
@@ -99,6 +114,9 @@ class CheckPolicy(Document, frozen=True, kw_only=True):
             status=self.status,
             body=self.body,
             timeout_s=seconds(self.timeout),
+            mode=self.mode or UNSET,
+            owner=self.owner or UNSET,
+            sha256=self.sha256 or UNSET,
         )
 
 

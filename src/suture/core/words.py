@@ -39,6 +39,17 @@ Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,4096}\Z", description="
 AbsolutePath = Annotated[
     str, Meta(pattern=r"^/[^\x00-\x1f\x7f]{0,4095}\Z", description="a path that begins with /")
 ]
+FileMode = Annotated[
+    str, Meta(pattern=r"^0?[0-7]{3,4}\Z", description='an octal mode in quotes, such as "0640"')
+]
+FileOwner = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}:[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z",
+        description="an owner as user:group",
+    ),
+]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="64 hexadecimal digits")]
 HttpStatus = Annotated[int, Meta(ge=100, le=599, description="an HTTP status, 100 to 599")]
 
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

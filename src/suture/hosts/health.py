@@ -6,6 +6,8 @@ import ipaddress
 import math
 from collections.abc import Iterable
 
+from msgspec import UNSET
+
 from suture.core.evidence import Check, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.hosts.results import Results, parse_results
@@ -78,6 +80,10 @@ def _call(number: int, check: HealthCheck) -> str:
             return f"check_http {number} {seconds} {quote(check.target)} {check.status} {body}"
         case HealthCheckKind.COMMAND:
             return f"check_command {number} {seconds} {quote(check.target)}"
+        case HealthCheckKind.FILE:
+            wanted = (check.mode, check.owner, check.sha256, check.body or UNSET)
+            words = " ".join(quote("" if one is UNSET else one) for one in wanted)
+            return f"check_file {number} {quote(check.target)} {words}"
 
 
 def _port_pattern(target: str) -> tuple[str, str]:

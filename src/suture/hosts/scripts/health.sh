@@ -49,6 +49,24 @@ check_command() {
     esac
 }
 
+# check_file NUMBER PATH MODE OWNER SHA256 TEXT: of the last four, what is empty does not matter.
+check_file() {
+    if [ ! -e "$2" ]; then
+        answer "$1" fail "is not there"
+        return
+    fi
+    mode=$(stat -L -c %a -- "$2")
+    owner=$(stat -L -c %U:%G -- "$2")
+    wrong=
+    [ -z "$3" ] || [ "$((0$mode))" = "$((0$3))" ] || wrong="mode 0$mode instead of $3"
+    [ -z "$4" ] || [ "$owner" = "$4" ] || wrong="${wrong:+$wrong, }owner $owner instead of $4"
+    [ -z "$5" ] || [ "$(sha256sum <"$2" 2>/dev/null | cut -d' ' -f1)" = "$5" ] ||
+        wrong="${wrong:+$wrong, }another content"
+    [ -z "$6" ] || grep -qF -e "$6" -- "$2" 2>/dev/null ||
+        wrong="${wrong:+$wrong, }the expected text is missing"
+    [ -z "$wrong" ] && answer "$1" ok "mode 0$mode, owner $owner" || answer "$1" fail "$wrong"
+}
+
 # check_http NUMBER SECONDS URL STATUS BODY: status and body as this host itself gets them.
 # Certificates are not judged: the name under which a host asks itself is seldom in them.
 check_http() {
