@@ -14,6 +14,7 @@ from bench.measure import Report, UnmetError, flat, show
 NAMES = (
     "collect",
     "fanout",
+    "sessions",
     "patch",
     "cli",
     "feeds",

@@ -10,8 +10,16 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from suture.core.inventory import Host, Identity, Inventory, PackageState, Platform
+from suture.core.inventory import (
+    Host,
+    Identity,
+    Inventory,
+    PackageState,
+    Platform,
+    Service,
+)
 from suture.hosts import facts
 from suture.hosts.transport import FailureKind, HostError
 from tests.recorded import record
@@ -39,6 +47,80 @@ def test_recorded_hosts_read_as_expected(name: str) -> None:
 
 def test_packed_output_reads_the_same() -> None:
     assert read(gzip.compress(recorded())) == read(recorded())
+
+
+STAMP = "5" * 64
+
+
+def section(name: str, text: str) -> bytes:
+    return f"\n\x1e{record.NONCE} {name}\n{text}\n".encode()
+
+
+def stamped(output: bytes, stamp: str = STAMP) -> bytes:
+    return output + section("stamp", stamp)
+
+
+def unchanged(stamp: str = STAMP) -> bytes:
+    """What the recorded host answers where it knows the stamp: its packages left out."""
+    output = recorded()
+    for name in ("archs", "packages", "archives", "policy", "upgrade", "policy-new", "available"):
+        mark = rf"\n\x1e{record.NONCE} {name}\n".encode()
+        output, cut = re.subn(rb"(?s)" + mark + rb".*?(?=\n\x1e)", b"", output)
+        assert cut == 1
+    return stamped(output + section("unchanged", ""), stamp)
+
+
+def again(output: bytes, before: Inventory | None) -> Inventory:
+    _, recording = record.load("bookworm")
+    return facts.read_inventory(
+        HOST,
+        output,
+        nonce=record.NONCE,
+        started=recording.started,
+        ended=recording.ended,
+        before=before,
+    )
+
+
+def test_packages_that_did_not_change_are_taken_from_before() -> None:
+    before = read(stamped(recorded()))
+    assert before.stamp == STAMP
+    assert again(unchanged(), before) == before
+    assert again(stamped(recorded(), "6" * 64), before) == replace(before, stamp="6" * 64)
+
+
+def test_what_did_not_change_since_another_time_is_refused() -> None:
+    before = read(stamped(recorded()))
+    for output, known in (
+        (unchanged("6" * 64), before),
+        (unchanged(), None),
+        (unchanged(""), None),
+    ):
+        with pytest.raises(HostError) as caught:
+            again(output, known)
+        assert caught.value.failure.kind is FailureKind.MALFORMED
+    with pytest.raises(HostError):
+        again(unchanged(""), replace(before, stamp=""))
+
+
+def test_packages_that_could_not_all_be_read_have_no_stamp() -> None:
+    output = replaced(recorded(), "adduser\tall", "evil;reboot\tall")
+    assert read(stamped(output)).stamp == ""
+    assert read(stamped(recorded(), "nonsense")).stamp == ""
+    assert read(recorded()).stamp == ""
+
+
+def test_services_that_do_not_run_are_known_by_name_and_state_alone() -> None:
+    listed = section(
+        "units",
+        "nginx.service loaded active running A web server\n"
+        "stopped.service loaded inactive dead Something\n"
+        "absent.service not-found inactive dead absent.service",
+    )
+    services = {one.unit: one for one in read(recorded() + listed).services}
+    assert services["stopped.service"] == Service("stopped.service", "inactive", "dead")
+    assert services["nginx.service"].enabled == "enabled"
+    assert "absent.service" not in services
 
 
 def test_available_versions_carry_what_a_plan_needs() -> None:
