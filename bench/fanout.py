@@ -33,7 +33,7 @@ from suture.hosts.transport.ssh import SshSettings
 from suture.services import collecting
 
 RUNS = 3
-HOSTS, ANSIBLE_HOSTS, SERVERS = 200, 20, 10
+HOSTS, ANSIBLE_HOSTS, SERVERS = 200, 20, 2
 FORKS = 50
 
 _SSHD = """
