@@ -90,6 +90,23 @@ def check(one: HealthCheck) -> list[str]:
             return [f'[ "$({status})" = {one.status} ]', *([found] if one.body else [])]
         case HealthCheckKind.COMMAND:
             return [f"timeout {seconds} sh -c {target}"]
+        case HealthCheckKind.FILE:
+            return _file(one, target)
+
+
+def _file(one: HealthCheck, path: str) -> list[str]:
+    """That it is there, and as it should be as far as the check says."""
+    commands = [f"test -e {path}"]
+    if one.mode:
+        commands.append(f'[ "$((0$(stat -L -c %a -- {path})))" = {int(one.mode, 8)} ]')
+    if one.owner:
+        commands.append(f'[ "$(stat -L -c %U:%G -- {path})" = {shlex.quote(one.owner)} ]')
+    if one.sha256:
+        given = shlex.quote(f"{one.sha256}  -")
+        commands.append(f"sha256sum <{path} | grep -qxF -- {given}")
+    if one.body:
+        commands.append(f"grep -qF -e {shlex.quote(one.body)} -- {path}")
+    return commands
 
 
 def name(change: Change) -> str:

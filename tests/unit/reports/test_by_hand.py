@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,6 +77,28 @@ def test_they_name_exact_versions_and_bytes_and_the_way_back_first() -> None:
 )
 def test_a_check_is_a_command(one: HealthCheck, lines: list[str]) -> None:
     assert check(one) == lines
+
+
+def test_a_file_is_asked_for_as_it_should_be(tmp_path: Path) -> None:
+    path = tmp_path / "it's here"
+    path.write_text("listen 80\n")
+    path.chmod(0o640)
+    right: dict[str, Any] = {
+        "mode": "0640",
+        "owner": f"{path.owner()}:{path.group()}",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "body": "listen",
+    }
+    wrong = {"mode": "0600", "owner": "x:x", "sha256": "0" * 64, "body": "deny"}
+    assert _passes(HealthCheck(HealthCheckKind.FILE, str(path), **right))
+    assert not _passes(HealthCheck(HealthCheckKind.FILE, f"{path}x"))
+    for name, value in wrong.items():
+        assert not _passes(HealthCheck(HealthCheckKind.FILE, str(path), **{**right, name: value}))
+
+
+def _passes(one: HealthCheck) -> bool:
+    script = "\n".join(["set -e", *check(one)])
+    return subprocess.run(["bash", "-c", script], check=False).returncode == 0
 
 
 def test_a_check_does_only_what_it_asks() -> None:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from msgspec import UNSET
 
 from suture.core.controls import fault, masked_units
-from suture.core.data_backups import DataBackup, is_data_path, is_dump_name
+from suture.core.data_backups import is_data_path, is_dump_name
 from suture.core.documents import Document, digest
 from suture.core.inventory import HealthCheckKind
 from suture.core.planning.hooks import Hook, HookPhase
@@ -330,13 +330,17 @@ def _hooks(plan: Plan) -> Iterator[Problem]:
             yield _error("hooks", host.host, message, "Correct the policy's hooks, and plan again.")
 
 
-def _backups(host: str, backup: DataBackup) -> Iterator[Problem]:
+def _backups(plan: Plan) -> Iterator[Problem]:
     """What is kept as data may be replaced on a way back: it is no part of the system."""
-    wrong = [one.path for one in backup.directories if not is_data_path(one.path)]
-    wrong += [one.name for one in backup.dumps if not is_dump_name(one.name)]
-    for name in wrong:
-        message = f"{name!r:.80} is no directory of data, or no name of a dump"
-        yield _error("bad-backup", host, message, "Correct the policy's backup; plan again.")
+    for host in plan.hosts:
+        if not host.backup:
+            continue
+        wrong = [one.path for one in host.backup.directories if not is_data_path(one.path)]
+        wrong += [one.name for one in host.backup.dumps if not is_dump_name(one.name)]
+        for name in wrong:
+            message = f"{name!r:.80} is no directory of data, or no name of a dump"
+            remedy = "Correct the policy's backup; plan again."
+            yield _error("bad-backup", host.host, message, remedy)
 
 
 def _held_back(plan: Plan) -> Iterator[Problem]:
@@ -398,6 +402,7 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _gates,
     _limits,
     _host_plans,
+    _backups,
     _hooks,
     _held_back,
     _times,
