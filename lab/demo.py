@@ -207,6 +207,7 @@ def _policy(hosts: Sequence[LabHost]) -> str:
         "services:\n"
         "  shop: {max_out: 1}\n"
         f"checks:\n{check_lines}"
+        "max_held_back: 0\n"  # the demo shows a person deciding
         f"twin:\n  exclude: {json.dumps(exclude)}\n"
     )
 

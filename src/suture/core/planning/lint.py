@@ -220,9 +220,6 @@ def _host_plans(plan: Plan) -> Iterator[Problem]:
             message = "has no health check: only the packages will be verified"
             remedy = "Add one to the policy's checks, or allow propose_checks."
             yield _warning("no-checks", host.host, message, remedy)
-        if host.reboot_budget_s is not UNSET and host.reboot_budget_s <= 0:
-            message = "has no time to come back from a reboot"
-            yield _error("reboot-budget", host.host, message, _REPLAN)
         for code, message in faults:
             yield _error(code, host.host, message, _REPLAN)
         both = id(host.ledger), id(host.changes)
@@ -343,6 +340,14 @@ def _backups(plan: Plan) -> Iterator[Problem]:
             yield _error("bad-backup", host.host, message, remedy)
 
 
+def _reboots(plan: Plan) -> Iterator[Problem]:
+    """A host that is rebooted has time to come back."""
+    for host in plan.hosts:
+        if host.reboot_budget_s is not UNSET and host.reboot_budget_s <= 0:
+            message = "has no time to come back from a reboot"
+            yield _error("reboot-budget", host.host, message, _REPLAN)
+
+
 def _held_back(plan: Plan) -> Iterator[Problem]:
     """Nothing that failed a rehearsal or hurt a host is deployed again."""
     reasons = {(entry.source, entry.version): entry.reason for entry in plan.held_back}
@@ -404,6 +409,7 @@ _RULES: tuple[Callable[[Plan], Iterator[Problem]], ...] = (
     _host_plans,
     _backups,
     _hooks,
+    _reboots,
     _held_back,
     _times,
 )
