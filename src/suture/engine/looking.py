@@ -13,7 +13,7 @@ from dbos import DBOS, SetWorkflowID
 from suture.core.documents import decode, encode
 from suture.core.rollout.gates import Look
 from suture.engine import durable, records
-from suture.engine.work import Looker, LookWork
+from suture.engine.work import Looker, LookWork, StepRunner
 from suture.store import plans
 
 
@@ -21,6 +21,18 @@ def enqueue(work: LookWork) -> None:
     """Hand the look to whichever process takes it; the same again changes nothing."""
     with SetWorkflowID(work.id):
         DBOS.enqueue_workflow(durable.QUEUE, _look, encode(work).decode())
+
+
+async def _looked(runner: StepRunner, work: LookWork) -> Look:
+    """A defect is a problem of the look, for the rollout would wait for it for ever otherwise."""
+    if isinstance(runner, Looker):
+        try:
+            return await runner.look(work)
+        except Exception as error:
+            problem = f"looking at it went wrong: {error!r:.300}"
+    else:
+        problem = "this worker cannot look at hosts; let another drive the rollout"
+    return Look(work.wave, work.number, datetime.now(UTC), problem=problem)
 
 
 @DBOS.workflow(name="look", max_recovery_attempts=None)
@@ -35,11 +47,7 @@ async def _look(document: str) -> str:
 async def _take(document: str) -> str:
     context = durable.in_context()
     work = decode(document, LookWork)
-    if isinstance(context.runner, Looker):
-        look = await context.runner.look(work)
-    else:
-        problem = "this worker cannot look at hosts; let another drive the rollout"
-        look = Look(work.wave, work.number, datetime.now(UTC), problem=problem)
+    look = await _looked(context.runner, work)
 
     def keep(connection: sa.Connection) -> None:
         plan = plans.get(connection, records.get(connection, work.rollout).plan)

@@ -33,7 +33,7 @@ class PretendRunner:
     ``apply:before``, ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that
     comes there, ``look:1`` the second look at a wave.
     ``away`` are hosts that answer at their second try only, ``raises`` and ``hangs`` those whose
-    first step does so."""
+    first step does so; ``look`` raises at the first look."""
 
     def __init__(
         self,
@@ -103,6 +103,8 @@ class PretendRunner:
 
     async def look(self, work: LookWork) -> Look:
         self.looks.append(work.id)
+        if self.raises == "look":
+            raise RuntimeError("a defect of the runner")
         if self._stop_now("look", str(work.number)):
             os.kill(os.getpid(), signal.SIGKILL)
         return Look(work.wave, work.number, datetime.now(UTC), alerts=self.alerts)

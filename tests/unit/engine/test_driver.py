@@ -255,6 +255,14 @@ def test_an_alert_in_the_soak_pauses(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_defect_while_looking_pauses(tmp_path: Path) -> None:
+    store = _gated(tmp_path)
+    tick = _drive(store, PretendRunner(tmp_path, raises="look"))
+    assert tick.needs_person
+    assert "is inconclusive: looking at it went wrong" in tick.rollout.state.reason
+    store.close()
+
+
 def test_a_look_that_was_cut_off_by_a_crash_is_taken_again(tmp_path: Path) -> None:
     store = _gated(tmp_path)
     assert _spawn(tmp_path, "look:1").wait(60) == -signal.SIGKILL
