@@ -70,6 +70,13 @@ def commands(plan: Plan, host: HostPlan) -> Commands:
     )
 
 
+def beyond(host: HostPlan) -> list[str]:
+    """What else the plan does there, which these commands do not: people see to it themselves."""
+    more = [f"the control {control.id}" for control in host.controls]
+    more += [f"the hook {hook.when.value}" for hook in host.hooks]
+    return more + (["backups of data"] if host.backup else [])
+
+
 def check(one: HealthCheck) -> list[str]:
     """Commands that succeed where the check passes. Certificates are not judged, as on the host
     itself: the name under which it asks itself is seldom in them."""

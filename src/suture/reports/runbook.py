@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from suture.core.planning.plan import HostPlan, Plan, RebootRule, Wave
 from suture.core.rollout.approvals import rules
-from suture.reports.by_hand import Commands, batches, commands
+from suture.reports.by_hand import Commands, batches, beyond, commands
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~-])")
 
@@ -55,8 +55,8 @@ def _host(plan: Plan, host: HostPlan) -> Iterator[str]:
     yield from ("", f"#### {_text(host.host)}", "")
     if slot and slot.windows:
         yield f"Only in its windows: {_text(', '.join(slot.windows))}."
-    for control in host.controls:
-        yield f"- [ ] Apply the control {_text(control.id)}, which is not written out here."
+    for more in beyond(host):
+        yield f"- [ ] At its place: {_text(more)}, which is not written out here."
     yield from _steps(made, host.reboot)
     yield from ("", "Way back, where anything fails:", *_block(made.way_back))
 

@@ -16,7 +16,7 @@ from suture.core.planning.plan import HostPlan, Plan
 from suture.hosts.health import check_health
 from suture.hosts.steps import Outcome, conclude, perform
 from suture.reports import playbook, runbook
-from suture.reports.by_hand import NoRoomError
+from suture.reports.by_hand import NoRoomError, beyond
 from suture.services import fleet, plans, policies, rollouts
 from suture.services.collecting import clock
 from suture.services.connections import connector
@@ -80,9 +80,9 @@ def _refuse_for_ansible(plan: Plan, enrolled: Collection[str]) -> None:
             raise RefusedError(
                 f"{host.host} is not enrolled any more", "Enrol it again, or plan again."
             )
-        if host.controls:
+        if more := beyond(host):
             raise RefusedError(
-                f"the plan applies controls to {host.host}, which a playbook of packages does not",
+                f"a playbook of packages leaves out {', '.join(more)} on {host.host}",
                 f"Write a runbook, or roll it out: suture rollout start {plan.id}.",
             )
 

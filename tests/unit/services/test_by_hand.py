@@ -11,6 +11,7 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
+from suture.core.controls import Control, Sysctl
 from suture.core.evidence import Verdict
 from suture.core.inventory import PackageState
 from suture.core.planning.plan import Plan
@@ -69,6 +70,20 @@ def test_ansible_needs_hosts_that_are_enrolled(place: Workspace) -> None:
     plan = kept(place, enrolled=False)
     with pytest.raises(RefusedError, match="web1 is not enrolled any more"):
         by_hand.export(place, plan.id, Format.ANSIBLE, "kim")
+
+
+def test_what_a_playbook_cannot_do_is_not_left_out_silently(place: Workspace) -> None:
+    control = Control(
+        id="no-bpf",
+        title="No BPF for users",
+        reason="until the patch",
+        sysctl=Sysctl("kernel.unprivileged_bpf_disabled", "2"),
+    )
+    plan = kept(place, hosts=(builders.host_plan("web1", ring="ring-0", controls=(control,)),))
+    with pytest.raises(RefusedError, match="leaves out the control no-bpf on web1"):
+        by_hand.export(place, plan.id, Format.ANSIBLE, "kim")
+    (text,) = by_hand.export(place, plan.id, Format.RUNBOOK, "kim").values()
+    assert "At its place: the control no\\-bpf" in text
 
 
 def test_a_host_that_cannot_be_asked_is_not_well(place: Workspace) -> None:
