@@ -26,6 +26,8 @@ NAMES = (
     "judge",
     "plan",
     "simulate",
+    "rollout",
+    "takeover",
 )
 
 

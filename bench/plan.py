@@ -36,7 +36,7 @@ from suture.core.selection.ledger import Change, Ledger, LedgerEntry, Reason, Se
 
 RUNS = 3
 
-_NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 _CLASSES, _PACKAGES, _CHANGES, _FINDINGS = 200, 600, 12, 15
 
 _POLICY = Policy(
@@ -71,8 +71,8 @@ class Assessed:
 
 
 def run(runs: int) -> Report:
-    few = [_measured(_assessed(10_000)) for _ in range(runs)]
-    many = [_measured(_assessed(100_000)) for _ in range(max(1, runs // 2))]
+    few = [_measured(assessed(10_000)) for _ in range(runs)]
+    many = [_measured(assessed(100_000)) for _ in range(max(1, runs // 2))]
     return Report(
         title=f"plan: {_CLASSES} kinds of hosts, {_CHANGES} packages and {_FINDINGS} findings each",
         figures=(
@@ -107,7 +107,7 @@ def _measured(given: Assessed) -> dict[str, float]:
         selections=given.selections,
         findings=given.findings,
         policy=_POLICY,
-        now=_NOW,
+        now=NOW,
     )
     made = time.perf_counter()
     lint(plan)
@@ -116,7 +116,7 @@ def _measured(given: Assessed) -> dict[str, float]:
     named = time.perf_counter()
     state = start(plan, "r")
     looked = time.perf_counter()
-    assert next_actions(plan, state, _NOW)
+    assert next_actions(plan, state, NOW)
     done = time.perf_counter()
     loaded = decode(encode(plan), Plan)
     reading = time.perf_counter()
@@ -131,7 +131,7 @@ def _measured(given: Assessed) -> dict[str, float]:
     }
 
 
-def _assessed(count: int) -> Assessed:
+def assessed(count: int) -> Assessed:
     draw = random.Random(count)
     kinds = [_kind(draw, number) for number in range(_CLASSES)]
     hosts, inventories, selections, findings = [], {}, {}, []
@@ -164,7 +164,7 @@ def _kind(draw: random.Random, number: int) -> tuple[Inventory, Selection, tuple
     nothing: dict[str, Any] = dict.fromkeys([*names.split(), "stale", "disks", "updaters"], ())
     inventory = Inventory(
         host=f"kind-{number}",
-        collected_at=_NOW,
+        collected_at=NOW,
         os=OperatingSystem("debian", "12", "bookworm"),
         arch="amd64",
         foreign_archs=(),
@@ -196,7 +196,7 @@ def _kind(draw: random.Random, number: int) -> tuple[Inventory, Selection, tuple
             fixed=f"{package.version}+deb12u1",
             state=FindingState.FIXABLE,
             kev=number == 0,
-            due=(_NOW + timedelta(days=draw.randrange(1, 60))).date(),
+            due=(NOW + timedelta(days=draw.randrange(1, 60))).date(),
         )
         for n, package in enumerate(draw.choices(chosen, k=_FINDINGS))
     )

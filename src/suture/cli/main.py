@@ -20,6 +20,7 @@ from suture import __version__
 from suture.cli import (
     backups,
     controls,
+    databases,
     drills,
     evidence,
     exceptions,
@@ -34,6 +35,7 @@ from suture.cli import (
     rollouts,
     scan,
     simulate,
+    workers,
 )
 
 app = typer.Typer(
@@ -90,6 +92,8 @@ app.add_typer(rollouts.app, name="rollout")
 app.command("verify")(rollouts.verify)
 app.command("rollback")(rollbacks.rollback)
 app.add_typer(backups.app, name="backups")
+app.add_typer(workers.app, name="worker")
+app.add_typer(databases.app, name="db")
 app.add_typer(evidence.app, name="evidence")
 
 

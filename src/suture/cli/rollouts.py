@@ -34,7 +34,10 @@ def start(
     ] = False,
     policy: Policy = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Only record it; `suture rollout watch` then does it.")
+        bool,
+        typer.Option(
+            "--detach", help="Only record it; a worker or `suture rollout watch` does it."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -67,7 +70,10 @@ def start(
 
 @app.command()
 def watch(rollout: RolloutId, policy: Policy = None, json: Json = False) -> None:
-    """Go on with a rollout where it stands, also after a crash, and watch it."""
+    """Go on with a rollout where it stands, also after a crash, and watch it.
+
+    Where a `suture worker` is at work, that one does it, and it is only followed here.
+    """
     _drive(rollout, policy, json)
 
 

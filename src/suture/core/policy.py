@@ -138,7 +138,7 @@ class ServicePolicy(Document, frozen=True, kw_only=True):
 
 
 class Concurrency(Document, frozen=True, kw_only=True):
-    """Hosts at work at once: in all, and behind one jump host."""
+    """Hosts at work at once, in all rollouts and workers: in all, and behind one jump host."""
 
     total: Count = 50
     per_jump: Count = 10

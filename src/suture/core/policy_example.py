@@ -155,7 +155,7 @@ catch_up:
   every: 15m
 
 concurrency:
-  total: 50                  # hosts at work at once, whatever the rings say
+  total: 50                  # hosts at work at once, in all rollouts and workers together
   per_jump: 10               # of these behind one jump host
 
 # What must hold before a host is planned or touched; a host that fails is left alone.

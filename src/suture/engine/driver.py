@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 
 import structlog
@@ -14,14 +15,15 @@ from suture.core.evidence import Event
 from suture.core.planning.plan import Plan
 from suture.core.rollout.progress import HostPhase
 from suture.engine import durable, looking, membership, records, ticks
+from suture.engine.membership import HEARTBEAT_S
 from suture.engine.work import HostWork, LookWork, StepRunner
-from suture.store import events, workers
+from suture.store import events, rollouts, workers
 from suture.store.database import Store, StoreError
 from suture.store.workers import Worker
 
 BEAT_S = 0.3
 IDLE_BEAT_S = 2.0  # while a soak or a window is all that is waited for
-HEARTBEAT_S = 2.0
+_MOST_REST_S = 1.0
 
 log = structlog.get_logger("suture.engine")
 
@@ -32,16 +34,37 @@ class LeaseLostError(StoreError):
     def __init__(self, rollout: str) -> None:
         super().__init__(
             "this process was stopped for so long that it counts as dead and may not go on",
-            f"Nothing is lost; go on with: suture rollout watch {rollout}",
+            f"Nothing is lost; go on with: suture rollout watch {rollout}"
+            if rollout
+            else "Nothing is lost; start it again: suture worker",
         )
+
+
+class Driven:
+    """One rollout as this process knows it; ``enqueued`` is the work that it has handed out."""
+
+    def __init__(self, rollout: str, plan: Plan) -> None:
+        self.rollout = rollout
+        self.plan = plan
+        self.enqueued: set[str] = set()
+        self.due = 0.0
+        self.next_search = 0.0
+        self.is_settled = True
+
+    def work(self, tick: ticks.Tick) -> list[HostWork]:
+        return [HostWork.of(self.rollout, host, self.plan) for host in tick.at_work]
 
 
 class Driver:
     """One process that drives rollouts; see :func:`driving`."""
 
-    def __init__(self, store: Store, worker: Worker) -> None:
+    def __init__(self, store: Store, worker: Worker, at_once: int) -> None:
         self.store = store
         self.worker = worker
+        self._at_once = at_once
+        self._watch = membership.Watch()
+        self._alive: tuple[Worker, ...] = (worker,)
+        self._shares: dict[str, int] = {}
         self._lost = threading.Event()
         self._stop = threading.Event()
         self._woken = threading.Event()
@@ -59,95 +82,72 @@ class Driver:
         ``on_event`` is called with every event of the rollout from its beginning. Raises
         :class:`LeaseLostError`, and :class:`LookupError` where there is no such rollout.
         """
-        plan = ticks.load_plan(self.store, rollout)
-        enqueued: set[str] = set()
+        driven = Driven(rollout, ticks.load_plan(self.store, rollout))
         seen = 0
         while True:
             self._woken.clear()
-            if self._lost.is_set():
-                raise LeaseLostError(rollout)
-            tick = ticks.tick(self.store, plan, rollout, datetime.now(UTC))
-            self._enqueue(tick, plan, enqueued)
-            if time.monotonic() >= self._next_look:
-                self._look_around(tick)
+            began = time.thread_time()
+            self._look_around()
+            tick = self._tick(driven)
             seen = self._report(rollout, seen, on_event)
             on_tick(tick)
             if tick.is_settled:
                 return tick
-            self._woken.wait(BEAT_S if tick.is_at_work else IDLE_BEAT_S)
+            self._rest(began, BEAT_S if tick.is_at_work else IDLE_BEAT_S)
+
+    def serve(self, *, on_settled: Callable[[ticks.Tick], None]) -> None:
+        """Drive all rollouts until :meth:`stop`; a rollout is driven by one of those who do so.
+
+        ``on_settled`` is called when one is over or has come to need a person. A database that is
+        away is waited for. Raises :class:`LeaseLostError`.
+        """
+        known: dict[str, Driven] = {}
+        while not self._stop.is_set():
+            self._woken.clear()
+            began = time.thread_time()
+            try:
+                self._look_around()
+                busy = self._serve_once(known, on_settled)
+            except LeaseLostError:
+                raise
+            except StoreError as error:
+                log.error("cannot go on, tries again", reason=error.message)
+                busy = False
+            self._rest(began, BEAT_S if busy else IDLE_BEAT_S)
+
+    def _serve_once(
+        self, known: dict[str, Driven], on_settled: Callable[[ticks.Tick], None]
+    ) -> bool:
+        """Whether anything is at work."""
+        with self.store.read() as connection:
+            wanted = [one for one in rollouts.to_drive(connection) if self._is_mine(one)]
+        for gone in known.keys() - set(wanted):
+            del known[gone]
+        busy = False
+        for rollout in wanted:
+            if rollout not in known:
+                known[rollout] = Driven(rollout, ticks.load_plan(self.store, rollout))
+            driven = known[rollout]
+            if time.monotonic() < driven.due:
+                continue
+            tick = self._tick(driven)
+            if tick.is_settled and not driven.is_settled:
+                on_settled(tick)
+            driven.is_settled = tick.is_settled
+            driven.due = 0.0 if tick.is_at_work else time.monotonic() + IDLE_BEAT_S
+            busy = busy or tick.is_at_work
+        return busy
 
     def wake(self) -> None:
         """Something has changed: the next tick is due."""
         self._woken.set()
-
-    def _enqueue(self, tick: ticks.Tick, plan: Plan, enqueued: set[str]) -> None:
-        for host in tick.at_work:
-            work = HostWork.of(tick.rollout.id, host, plan)
-            if work.id not in enqueued:
-                durable.enqueue(work)
-                enqueued.add(work.id)
-        for gate in tick.looking:
-            look = LookWork(tick.rollout.id, gate.wave, gate.done)
-            if look.id not in enqueued:
-                looking.enqueue(look)
-                enqueued.add(look.id)
-
-    def _report(self, rollout: str, seen: int, on_event: Callable[[Event], None]) -> int:
-        with self.store.read() as connection:
-            fresh = list(events.stream(connection, subject=rollout, after=seen))
-        for event in fresh:
-            on_event(event)
-        return fresh[-1].seq if fresh else seen
-
-    def _look_around(self, tick: ticks.Tick) -> None:
-        self._next_look = time.monotonic() + HEARTBEAT_S
-        self.take_over()
-        self._find_lost(tick)
-
-    def take_over(self) -> None:
-        """Give work whose process is gone back to the queue.
-
-        The store's write lock is held throughout, so of several survivors one does it and the
-        others find nothing left; should that one die in the middle, the next begins anew.
-        """
-        with self.store.begin() as connection:
-            alive = set()
-            for worker in workers.listing(connection):
-                if worker.id == self.worker.id or not membership.is_dead(worker):
-                    alive.add(worker.id)
-                else:
-                    workers.dismiss(connection, worker.id)
-            for work in durable.orphans(alive):
-                durable.resume(work)
-                log.warning("takes over", work=work)
-                events.append(
-                    connection,
-                    at=datetime.now(UTC),
-                    kind="work.taken-over",
-                    subject=work.partition(":")[0],
-                    actor=self.worker.id,
-                    data={"work": work},
-                )
-
-    def _find_lost(self, tick: ticks.Tick) -> None:
-        """Work that ended without saying how, by a defect or a full disk, leaves its host in an
-        unknown state, of which the rollout has to hear."""
-        at_work = [HostWork.of(tick.rollout.id, host) for host in tick.at_work]
-        causes = durable.ended([work.id for work in at_work])
-        for work in at_work:
-            if work.id not in causes:
-                continue
-            reason = f"its state is unknown, the work ended early: {causes[work.id]:.300}"
-            with self.store.begin() as connection:
-                records.finish_host(connection, work, HostPhase.LOST, reason, datetime.now(UTC))
-            self.wake()
 
     def beat(self) -> None:
         """Say that this process is alive, until it is told that it counts as dead."""
         while not self._stop.wait(HEARTBEAT_S):
             try:
                 with self.store.begin() as connection:
-                    alive = workers.beat(connection, self.worker.id, time.time())
+                    alive = workers.beat(connection, self.worker.id)
             except StoreError as error:
                 log.error("no heartbeat", reason=error.message)
                 continue
@@ -158,24 +158,149 @@ class Driver:
 
     def stop(self) -> None:
         self._stop.set()
+        self.wake()
+
+    def take_over(self) -> None:
+        """Give work whose process is gone back to the queue, and work in a queue that nobody takes
+        from to one that somebody does.
+
+        The engine's turn to write is held throughout, so of several survivors one does it and the
+        others find nothing left; should that one die in the middle, the next begins anew.
+        """
+        with records.writing(self.store) as connection:
+            listed = workers.listing(connection)
+            self._alive = self._living(listed)
+            for dead in {one.id for one in listed} - {one.id for one in self._alive}:
+                workers.dismiss(connection, dead)
+            for id_, work in self._orphans().items():
+                jump = rollouts.jump_of(connection, work.rollout, work.host)
+                durable.resume(id_, self._queue(jump))
+                log.warning("takes over", work=id_)
+                events.append(
+                    connection,
+                    at=datetime.now(UTC),
+                    kind="work.taken-over",
+                    subject=work.rollout,
+                    actor=self.worker.id,
+                    data={"work": id_},
+                )
+
+    def _tick(self, driven: Driven) -> ticks.Tick:
+        if self._lost.is_set():
+            raise LeaseLostError(self.worker.drives)
+        tick = ticks.tick(
+            self.store, driven.plan, driven.rollout, datetime.now(UTC), most=self._at_once
+        )
+        at_work = driven.work(tick)
+        for work in at_work:
+            if work.id not in driven.enqueued:
+                durable.enqueue(work, self._queue(driven.plan.jump_of.get(work.host, "")))
+        looks = [LookWork(driven.rollout, gate.wave, gate.done) for gate in tick.looking]
+        for look in looks:
+            if look.id not in driven.enqueued:
+                looking.enqueue(look)
+        driven.enqueued = {work.id for work in at_work} | {look.id for look in looks}
+        if time.monotonic() >= driven.next_search:
+            driven.next_search = time.monotonic() + HEARTBEAT_S
+            self._find_lost(at_work)
+        return tick
+
+    def _report(self, rollout: str, seen: int, on_event: Callable[[Event], None]) -> int:
+        with self.store.read() as connection:
+            fresh = list(events.stream(connection, subject=rollout, after=seen))
+        for event in fresh:
+            on_event(event)
+        return fresh[-1].seq if fresh else seen
+
+    def _rest(self, began: float, beat_s: float) -> None:
+        """Leave the processor to the work for as long as this thread had it, then wait."""
+        self._stop.wait(min(_MOST_REST_S, time.thread_time() - began))
+        self._woken.wait(beat_s)
+
+    def _look_around(self) -> None:
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + HEARTBEAT_S
+        with self.store.read() as connection:
+            listed = workers.listing(connection)
+        self._alive = self._living(listed)
+        if len(self._alive) < len(listed) or self._orphans():
+            self.take_over()
+        self._share_out()
+
+    def _living(self, listed: Collection[Worker]) -> tuple[Worker, ...]:
+        """This one is among them whatever it saw: to give it up is for the others."""
+        alive = {one.id for one in self._watch.alive(listed)} | {self.worker.id}
+        return tuple(one for one in listed if one.id in alive)
+
+    def _orphans(self) -> dict[str, durable.Begun]:
+        jumps = {jump for one in self._alive for jump in one.jumps}
+        queues = {durable.queue_name(jump) for jump in jumps} | {durable.QUEUE}
+        return durable.orphans({one.id for one in self._alive}, queues)
+
+    def _share_out(self) -> None:
+        """Those who take from one queue take about as much each."""
+        for jump in self.worker.jumps or ("",):
+            takers = sum(jump in (one.jumps or ("",)) for one in self._alive)
+            share = -(-self._at_once // max(1, takers))
+            if self._shares.get(jump) != share:
+                durable.share(durable.queue_name(jump), share)
+                self._shares[jump] = share
+
+    def _queue(self, jump: str) -> str:
+        """Work behind a jump host is for those who work there, as long as there are any."""
+        is_served = any(jump in one.jumps for one in self._alive)
+        return durable.queue_name(jump if is_served else "")
+
+    def _is_mine(self, rollout: str) -> bool:
+        """Of the processes that drive all rollouts, each drives its part of them."""
+        drivers = [one.id for one in self._alive if not one.drives]
+        return max(drivers, key=lambda id_: _lot(id_, rollout)) == self.worker.id
+
+    def _find_lost(self, at_work: Collection[HostWork]) -> None:
+        """Work that ended without saying how, by a defect or a full disk, leaves its host in an
+        unknown state, of which the rollout has to hear."""
+        causes = durable.ended([work.id for work in at_work])
+        for work in at_work:
+            if work.id not in causes:
+                continue
+            reason = f"its state is unknown, the work ended early: {causes[work.id]:.300}"
+            with records.writing(self.store) as connection:
+                records.finish_host(connection, work, HostPhase.LOST, reason, datetime.now(UTC))
+            self.wake()
+
+
+def _lot(worker: str, rollout: str) -> bytes:
+    return hashlib.sha256(f"{worker} {rollout}".encode()).digest()
 
 
 @contextlib.contextmanager
-def driving(store: Store, runner: StepRunner, *, at_once: int) -> Iterator[Driver]:
-    """Make this process a driver of rollouts for as long as the context lasts, one at a time.
+def driving(
+    store: Store,
+    runner: StepRunner,
+    *,
+    at_once: int,
+    rollout: str = "",
+    jumps: tuple[str, ...] = (),
+) -> Iterator[Driver]:
+    """Make this process a driver for as long as the context lasts: of one ``rollout``, or, where
+    none is named, of all.
 
-    At most ``at_once`` hosts are worked on in this process, whatever the plans allow. Leaving
-    lets go of the work at hand: hosts end their transactions by themselves, and whoever drives
-    the rollout next goes on from there.
+    ``at_once`` hosts are worked on at the same time, in all processes and rollouts together,
+    whatever the plans allow. With ``jumps`` this process works on the hosts behind these alone.
+    Leaving lets go of the work at hand: hosts end their transactions by themselves, and whoever
+    drives the rollout next goes on from there.
     """
-    worker = membership.this_process()
-    driver = Driver(store, worker)
-    with store.begin() as connection:
+    worker = membership.this_process(drives=rollout, jumps=jumps)
+    driver = Driver(store, worker, at_once)
+    with records.writing(store) as connection:
         workers.dismiss(connection, worker.id)
         workers.enlist(connection, worker)
     beating = threading.Thread(target=driver.beat, name="heartbeat", daemon=True)
     try:
-        with durable.running(store, worker.id, runner, at_once=at_once, on_end=driver.wake):
+        with durable.running(
+            store, worker.id, runner, at_once=at_once, jumps=jumps, on_end=driver.wake
+        ):
             beating.start()
             yield driver
     finally:

@@ -1,38 +1,45 @@
-"""Durable execution on DBOS: one short workflow per host, one step per transaction.
+"""Durable execution on DBOS: one short workflow for each host's work, from a queue.
 
-A workflow that a crash cut off goes on after its last completed step, in this process or in
-another that takes it over. A step that was cut off is run again; the host's own protocol makes
-that harmless (a transaction is started once, and a lower fence is refused).
+A workflow that a crash cut off is begun again, in this process or in another that takes it over,
+and goes on after the last step that has its report in the store. A step that was cut off is run
+again; the host's own protocol makes that harmless (a transaction is started once, and a lower fence
+is refused).
 
 The store is the truth: what DBOS's own database loses in a power cut is enqueued again from the
-rollout's rows, and a step that was reported is not taken again.
+rollout's rows. So steps are not recorded in DBOS a second time.
+
+Work behind a jump host that has workers of its own is in a queue of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
+from dbos import (
+    DBOS,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    SetWorkflowID,
+    WorkflowStatus,
+)
 from msgspec.structs import replace
 
-from suture.core.documents import decode, encode
+from suture.core.documents import Document, decode, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.planner import SCHEMA
 from suture.core.rollout import outcomes
+from suture.core.rollout.progress import HostPhase
 from suture.engine import records
 from suture.engine.work import HostWork, StepRunner
+from suture.engine.writing import Writer
 from suture.store.database import BUSY_TIMEOUT_S, Store, private_file
-
-T = TypeVar("T")
 
 QUEUE = "hosts"
 POLLING_S = 0.25
@@ -42,27 +49,74 @@ _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 class _Context:
-    """What the workflows of this process work with.
-
-    One thread makes their transactions: SQLite has one writer anyway, so hundreds of hosts wait
-    for it as coroutines.
-    """
+    """What the workflows of this process work with."""
 
     def __init__(
         self, store: Store, worker: str, runner: StepRunner, on_end: Callable[[], None]
     ) -> None:
-        self.worker = worker
         self.runner = runner
         self.on_end = on_end
-        self._store = store
-        self._thread = ThreadPoolExecutor(1, "store")
+        self.writer = Writer(store, worker)
+        self._worker = worker
 
-    async def transact(self, act: Callable[[sa.Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, records.transact, self._store, act)
+    async def do(self, work: HostWork) -> HostPhase:
+        """One host's work from where it stands to its end; the phase that it ended in.
 
-    def close(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        What was found out by one step is written together with the beginning of the next. The
+        fence is taken anew for each step by whoever takes it, so that one who lost the host is
+        refused there.
+        """
+        known = await self.writer.transact(
+            lambda connection: records.known_reports(connection, work)
+        )
+        reports: list[StepReport] = []
+        fence = 0
+
+        async def take(asked: HostWork, step: Step) -> StepReport:
+            nonlocal fence
+            report = known.get(step)
+            if report is None:
+                fence = await self._begin(asked, step, fence, reports)
+                report = await self.runner.run(asked, step, fence)
+            reports.append(report)
+            return report
+
+        for step in work.steps:
+            report = await take(work, step)
+            if report.verdict is not Verdict.PASS and not work.way_back:
+                break
+        if work.way_back:
+            phase, reason = outcomes.after_way_back(reports, work.how or None)
+        else:
+            phase, reason = outcomes.after_patching(reports)
+        named = () if work.way_back else outcomes.suspects(reports)
+        away = outcomes.is_away(phase, reports)
+        if undrain := work.undrain([one.step for one in reports], phase):
+            report = await take(replace(work, outcome=phase.value), undrain)
+            phase, reason = outcomes.after_undrain(phase, reason, report)
+
+        def finish(connection: sa.Connection) -> None:
+            self._finish_step(connection, work, fence, reports)
+            records.finish_host(connection, work, phase, reason, _now(), suspects=named, away=away)
+
+        await self.writer.transact(finish)
+        return phase
+
+    async def _begin(
+        self, work: HostWork, step: Step, fence: int, reports: Sequence[StepReport]
+    ) -> int:
+        def begin(connection: sa.Connection) -> int:
+            self._finish_step(connection, work, fence, reports)
+            return records.begin_step(connection, self._worker, work, step, _now())
+
+        return await self.writer.transact(begin)
+
+    def _finish_step(
+        self, connection: sa.Connection, work: HostWork, fence: int, reports: Sequence[StepReport]
+    ) -> None:
+        """Write the last report, if it came about here, under ``fence``."""
+        if fence:
+            records.finish_step(connection, work, fence, reports[-1], _now())
 
 
 _context: _Context | None = None
@@ -81,9 +135,12 @@ def running(
     runner: StepRunner,
     *,
     at_once: int,
+    jumps: Collection[str] = (),
     on_end: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """DBOS at work in this process; ``on_end`` is called, on its thread, as hosts come to an end.
+
+    It takes work behind the ``jumps`` alone, or, without any, what is in no such queue.
 
     ``executor`` is unique for each process: two that share one would run each other's steps.
     """
@@ -110,37 +167,74 @@ def running(
     _context = _Context(store, executor, runner, on_end)
     try:
         DBOS(config=config)
+        queues = [queue_name(jump) for jump in jumps or ("",)]
+        DBOS.listen_queues(queues)
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE,
-            worker_concurrency=at_once,
-            polling_interval_sec=POLLING_S,
-            on_conflict="always_update",
-        )
+        for queue in queues:
+            share(queue, at_once)
         yield
     finally:
         DBOS.destroy()
-        _context.close()
+        _context.writer.close()
         _context = None
         if engine:
             engine.dispose()
 
 
-def enqueue(work: HostWork) -> None:
+def queue_name(jump: str) -> str:
+    """The queue of the workers behind a jump host, or, for "", of all others."""
+    return f"{QUEUE}@{jump}" if jump else QUEUE
+
+
+def share(queue: str, at_once: int) -> None:
+    """Let each process that takes from a queue be at work on so many of its hosts."""
+    DBOS.register_queue(
+        queue,
+        worker_concurrency=at_once,
+        polling_interval_sec=POLLING_S,
+        on_conflict="always_update",
+    )
+
+
+def enqueue(work: HostWork, queue: str = QUEUE) -> None:
     """Hand the work to whichever process takes it; the same work again changes nothing."""
     with SetWorkflowID(work.id):
-        DBOS.enqueue_workflow(QUEUE, _do_work, encode(work).decode())
+        DBOS.enqueue_workflow(queue, _do_work, encode(work).decode())
 
 
-def orphans(alive: Collection[str]) -> tuple[str, ...]:
-    """Ids of work that was begun by an executor which is not among ``alive``."""
+class Begun(Document, frozen=True):
+    """Work of any kind as far as it is known to whoever takes it over; ``host`` is empty for a
+    look at a wave."""
+
+    rollout: str
+    host: str = ""
+
+
+def orphans(alive: Collection[str], queues: Collection[str]) -> dict[str, Begun]:
+    """Work, by its id, that was begun by an executor which is not among ``alive``, or that waits
+    in another queue than ``queues``, the ones that somebody takes from."""
     pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
-    return tuple(one.workflow_id for one in pending if one.executor_id not in alive)
+    left = [one.workflow_id for one in pending if one.executor_id not in alive]
+    unserved = [queue.name for queue in DBOS.list_queues() if queue.name not in queues]
+    if unserved:
+        waiting = DBOS.list_workflows(
+            status="ENQUEUED", queue_name=unserved, load_input=False, load_output=False
+        )
+        left += [one.workflow_id for one in waiting]
+    if not left:
+        return {}
+    found = DBOS.list_workflows(workflow_ids=left, load_output=False)
+    return {one.workflow_id: _begun(one) for one in found if one.input}
 
 
-def resume(work_id: str) -> None:
-    """Give begun work back to the queue; it goes on after its last completed step."""
-    DBOS.resume_workflow(work_id, queue_name=QUEUE)
+def _begun(workflow: WorkflowStatus) -> Begun:
+    assert workflow.input is not None
+    return decode(str(workflow.input["args"][0]), Begun)
+
+
+def resume(work_id: str, queue: str = QUEUE) -> None:
+    """Give work back to a queue; it goes on after its last reported step."""
+    DBOS.resume_workflow(work_id, queue_name=queue)
 
 
 def ended(work_ids: Collection[str]) -> dict[str, str]:
@@ -156,47 +250,11 @@ async def _do_work(document: str) -> str:
     work = decode(document, HostWork)
     context = in_context()
     try:
-        reports: list[StepReport] = []
-        for step in work.steps:
-            report = decode(await _do_step(document, step.value), StepReport)
-            reports.append(report)
-            if report.verdict is not Verdict.PASS and not work.way_back:
-                break
-        if work.way_back:
-            phase, reason = outcomes.after_way_back(reports, work.how or None)
-        else:
-            phase, reason = outcomes.after_patching(reports)
-        if undrain := work.undrain([one.step for one in reports], phase):
-            last = encode(replace(work, outcome=phase.value)).decode()
-            report = decode(await _do_step(last, undrain.value), StepReport)
-            phase, reason = outcomes.after_undrain(phase, reason, report)
-        named = () if work.way_back else outcomes.suspects(reports)
-        away = outcomes.is_away(phase, reports)
-        await context.transact(
-            lambda connection: records.finish_host(
-                connection, work, phase, reason, _now(), suspects=named, away=away
-            )
-        )
+        phase = await context.do(work)
     finally:
         await context.runner.release(work)
         context.on_end()
     return phase.value
-
-
-@DBOS.step(name="step")
-async def _do_step(document: str, step_name: str) -> str:
-    context = in_context()
-    work, step = decode(document, HostWork), Step(step_name)
-    # The fence is taken anew by whoever runs the step, so one who lost the host is refused there.
-    fence, report = await context.transact(
-        lambda connection: records.begin_step(connection, context.worker, work, step, _now())
-    )
-    if report is None:
-        taken = report = await context.runner.run(work, step, fence)
-        await context.transact(
-            lambda connection: records.finish_step(connection, work, fence, taken, _now())
-        )
-    return encode(report).decode()
 
 
 def _now() -> datetime:
@@ -211,7 +269,9 @@ def _sqlite_engine(store: Path) -> sa.Engine:
     """A file beside the store's, so that neither waits for the other's lock."""
     path = store.with_name(f"{store.stem}-engine{store.suffix}")
     private_file(path)
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=1, max_overflow=0
+    )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:

@@ -54,5 +54,5 @@ async def _take(document: str) -> str:
         assert plan is not None
         records.finish_look(connection, plan, work, look, datetime.now(UTC))
 
-    await context.transact(keep)
+    await context.writer.transact(keep)
     return work.id

@@ -1,35 +1,80 @@
-"""Which processes are at work on a database, and which of them are dead."""
+"""Which processes are at work on a database, and which of them are dead.
+
+A process is alive as long as its heartbeat in the database changes, as seen by whoever looks. No
+clock of another machine is believed, and one's own may be set at any time.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from suture.store.workers import Worker
 
+HEARTBEAT_S = 2.0
 DEAD_AFTER_S = 20.0
-"""Machines that share a database need clocks that agree better than this. Where they do not,
-work is taken over needlessly, which the fences make harmless."""
+_BLIND_AFTER_S = 3 * HEARTBEAT_S
 
 
-def this_process() -> Worker:
+def this_process(*, drives: str = "", jumps: tuple[str, ...] = ()) -> Worker:
     pid = os.getpid()
     return Worker(
         id=f"{socket.gethostname()[:24]}-{pid}-{_started(pid)}",
         machine=_machine(),
         pid=pid,
-        heartbeat=time.time(),
+        drives=drives,
+        jumps=jumps,
     )
 
 
-def is_dead(worker: Worker) -> bool:
-    """No heartbeat for a while, or, on this machine, no such process any more."""
-    if time.time() - worker.heartbeat > DEAD_AFTER_S:
-        return True
-    is_here = worker.machine == _machine()
-    return is_here and not worker.id.endswith(f"-{_started(worker.pid) or 'gone'}")
+class Watch:
+    """Looks at the others' heartbeats, again and again; what it was told before it remembers.
+
+    One that does not change for ``DEAD_AFTER_S`` is of a process that is dead, or frozen, or cut
+    off from the database. Where this process itself did not look for some beats, it has no say
+    about that time and begins anew: it may have been frozen, or the database away for all.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked = 0.0
+        self._changed: dict[str, tuple[float, float]] = {}  # id → heartbeat, when it was new
+        self._beaten: set[str] = set()
+
+    def alive(self, workers: Iterable[Worker]) -> tuple[Worker, ...]:
+        """Those of the ``workers``, as just read, that do not count as dead."""
+        now = self._clock()
+        if now - self._looked > _BLIND_AFTER_S:
+            self._changed.clear()
+        self._looked = now
+        seen = self._changed
+        self._changed = {}
+        living = []
+        for worker in workers:
+            heartbeat, since = seen.get(worker.id, (worker.heartbeat, now))
+            if heartbeat != worker.heartbeat:
+                self._beaten.add(worker.id)
+                since = now
+            self._changed[worker.id] = worker.heartbeat, since
+            if now - since <= DEAD_AFTER_S and not is_gone(worker):
+                living.append(worker)
+        return tuple(living)
+
+    def is_proved(self, worker: Worker) -> bool:
+        """Whether its heart was seen beating, or its process is seen on this machine."""
+        return worker.id in self._beaten or (_is_here(worker) and not is_gone(worker))
+
+
+def is_gone(worker: Worker) -> bool:
+    """It was on this machine, and there is no such process any more."""
+    return _is_here(worker) and not worker.id.endswith(f"-{_started(worker.pid) or 'gone'}")
+
+
+def _is_here(worker: Worker) -> bool:
+    return worker.machine == _machine()
 
 
 def _machine() -> str:
@@ -41,9 +86,10 @@ def _machine() -> str:
 
 def _started(pid: int) -> str:
     """When a process started, in the kernel's ticks, which tells it from a later one of the same
-    number; empty when there is none."""
+    number; empty when there is none, or only a dead one that nobody has waited for."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in ("Z", "X") else fields[18]

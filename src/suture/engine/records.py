@@ -7,7 +7,8 @@ a worker that was given up and wakes up again records nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from suture.core.evidence import Step, StepReport
 from suture.core.planning.plan import Plan
 from suture.core.rollout import canary, transitions
 from suture.core.rollout.gates import Look
-from suture.core.rollout.progress import HostPhase, HostState, RolloutState
+from suture.core.rollout.progress import HostPhase, RolloutState
 from suture.engine.work import HostWork, LookWork
 from suture.store import events, looks, rollouts, workers
 from suture.store.database import Store
@@ -54,27 +55,36 @@ def transact(store: Store, act: Callable[[sa.Connection], T]) -> T:
     """``act`` in a transaction of its own, again where another process was faster."""
     while True:
         try:
-            with store.begin() as connection:
+            with writing(store) as connection:
                 return act(connection)
         except OvertakenError:
             continue
 
 
+@contextmanager
+def writing(store: Store) -> Iterator[sa.Connection]:
+    """A transaction of the engine. They are made one after the other, on PostgreSQL as well, for
+    each adds to the one chain of events; who would wait for a row waits here instead."""
+    with store.begin() as connection, events.together(connection):
+        yield connection
+
+
+def known_reports(connection: sa.Connection, work: HostWork) -> dict[Step, StepReport]:
+    """The steps of this attempt that have been reported: they are not taken again."""
+    found = rollouts.step_reports(connection, work.rollout, host=work.host, attempt=work.attempt)
+    return {report.step: report for report in found}
+
+
 def begin_step(
     connection: sa.Connection, worker: str, work: HostWork, step: Step, now: datetime
-) -> tuple[int, StepReport | None]:
-    """The fence for taking a step now, and the step's report where this attempt has it already.
+) -> int:
+    """The fence for taking a step now.
 
-    Raises :class:`GivenUpError`: otherwise a worker that was only frozen could get a fence above
-    that of its successor.
+    Only for a worker that is listed, which :class:`~suture.engine.writing.Writer` sees to in the
+    same transaction: otherwise one that was only frozen could get a fence above that of its
+    successor.
     """
-    if not workers.is_listed(connection, worker):
-        raise GivenUpError(worker)
-    known = rollouts.step_reports(connection, work.rollout, host=work.host, attempt=work.attempt)
-    for report in known:
-        if report.step is step:
-            return 0, report
-    fence = workers.next_fence(connection, work.host)
+    fence = workers.next_fence(connection, work.host, worker)
     events.append(
         connection,
         at=now,
@@ -83,7 +93,7 @@ def begin_step(
         host=work.host,
         data={"step": step, "attempt": work.attempt, "fence": fence},
     )
-    return fence, None
+    return fence
 
 
 def finish_step(
@@ -118,13 +128,17 @@ def finish_host(
     away: bool = False,
 ) -> bool:
     """Record how a host's work ended; False where it is not at that work any more."""
-    rollout = get(connection, work.rollout)
-    if not work.is_current(host_state(rollout.state, work.host)):
+    before = rollouts.get_host(connection, work.rollout, work.host)
+    if before is None or not work.is_current(before):
         return False
-    state = transitions.host_finished(
-        rollout.state, work.host, phase, reason, now, suspects=suspects, away=away
-    )
-    advance(connection, rollout, state)
+    if transitions.drops_asked(before, phase):
+        rollout = get(connection, work.rollout)
+        state = transitions.host_finished(rollout.state, work.host, phase, reason, now)
+        advance(connection, rollout, state)
+    else:
+        after = transitions.host_ended(before, phase, reason, now, suspects=suspects, away=away)
+        if not rollouts.advance_hosts(connection, work.rollout, [(before, after)]):
+            raise OvertakenError(work.rollout)
     events.append(
         connection,
         at=now,
@@ -180,7 +194,3 @@ def advance(
     if not rollouts.advance(connection, rollout, state, ended_at=ended_at):
         raise OvertakenError(rollout.id)
     return replace(rollout, state=state, revision=rollout.revision + 1, ended_at=ended_at)
-
-
-def host_state(state: RolloutState, name: str) -> HostState:
-    return next(host for host in state.hosts if host.host == name)

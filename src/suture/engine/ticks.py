@@ -18,6 +18,7 @@ from suture.core.documents import Document, decode
 from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.approvals import Approval, renewed
+from suture.core.rollout.limits import Elsewhere
 from suture.core.rollout.progress import (
     ActionKind,
     GateState,
@@ -30,7 +31,7 @@ from suture.core.rollout.progress import (
 )
 from suture.core.rollout.transitions import RefusedError
 from suture.core.rollout.ways_back import AskedBack
-from suture.engine.records import advance, get, transact
+from suture.engine.records import advance, get, transact, writing
 from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
@@ -64,7 +65,9 @@ class Tick(Document, frozen=True):
             return False
         if self.rollout.state.status is RolloutStatus.PAUSED:
             return True
-        return bool(self.waiting) and all(action.until is None for action in self.waiting)
+        return bool(self.waiting) and not any(
+            action.until or action.elsewhere for action in self.waiting
+        )
 
     @property
     def is_settled(self) -> bool:
@@ -89,7 +92,7 @@ def start_rollout(
     Raises :class:`RefusedError` where a host still has a part in another rollout: two never work
     on the same host.
     """
-    with store.begin() as connection:
+    with writing(store) as connection:
         given = plan_approvals(connection, plan.id)
         if catches_up is None:
             state = transitions.start(plan, rollout, by=actor, approvals=given)
@@ -97,7 +100,12 @@ def start_rollout(
             state = transitions.catch_up(plan, catches_up, rollout, hosts, by=actor, now=now)
         _refuse_shared_hosts(connection, state)
         rollouts.create(
-            connection, state, actor=actor, without_rehearsal=without_rehearsal, now=now
+            connection,
+            state,
+            actor=actor,
+            without_rehearsal=without_rehearsal,
+            now=now,
+            jumps=plan.jump_of,
         )
         events.append(
             connection,
@@ -110,20 +118,39 @@ def start_rollout(
         )
 
 
-def tick(store: Store, plan: Plan, rollout_id: str, now: datetime) -> Tick:
-    """Take signals, decide and record; repeated until only waiting is left."""
+def tick(
+    store: Store, plan: Plan, rollout_id: str, now: datetime, *, most: int | None = None
+) -> Tick:
+    """Take signals, decide and record; repeated until only waiting is left.
+
+    ``most`` hosts may be at work in all rollouts together.
+    """
 
     def act(connection: sa.Connection) -> Tick:
         stored = get(connection, rollout_id)
         log = _Log(connection, rollout_id, now)
         state = _take_signals(log, plan, stored.state)
+        elsewhere = Elsewhere(rollouts.at_work_elsewhere(connection, rollout_id), most)
         if stored.is_over:
-            state, waiting = _carry_out_asked(log, plan, state)
+            state, waiting = _carry_out_asked(log, plan, state, elsewhere)
             return Tick(advance(connection, stored, state), waiting)
-        state, waiting, is_finished = _carry_out(log, plan, state)
+        state, waiting, is_finished = _carry_out(log, plan, state, elsewhere)
         return Tick(advance(connection, stored, state, now if is_finished else None), waiting)
 
     return transact(store, act)
+
+
+def look(
+    store: Store, plan: Plan, rollout_id: str, now: datetime, *, most: int | None = None
+) -> Tick:
+    """The state as it is, and what is waited for where nothing else is due; changes nothing."""
+    with store.read() as connection:
+        stored = get(connection, rollout_id)
+        elsewhere = Elsewhere(rollouts.at_work_elsewhere(connection, rollout_id), most)
+    decide = asked_back if stored.is_over else next_actions
+    actions = decide(plan, stored.state, now, elsewhere)
+    is_waiting = all(action.kind is ActionKind.WAIT for action in actions)
+    return Tick(stored, actions if is_waiting else ())
 
 
 def take_signals(store: Store, plan: Plan, rollout_id: str, now: datetime) -> StoredRollout:
@@ -238,17 +265,13 @@ class _Log:
 
 
 def _refuse_shared_hosts(connection: sa.Connection, state: RolloutState) -> None:
-    mine = {host.host for host in state.hosts if not host.phase.is_final}
-    for other in rollouts.unfinished(connection):
-        shared = sorted(
-            host.host
-            for host in other.state.hosts
-            if host.host in mine and (host.away or not host.phase.is_final)
-        )
-        if shared:
+    taken = rollouts.taking_part(connection)
+    for host in sorted(one.host for one in state.hosts if not one.phase.is_final):
+        if host in taken:
+            other, status = taken[host]
             raise RefusedError(
-                f"{shared[0]} has a part in rollout {other.id}, which is {other.state.status}; "
-                f"let that one end, or abort it with `suture rollout abort {other.id}`"
+                f"{host} has a part in rollout {other}, which is {status}; "
+                f"let that one end, or abort it with `suture rollout abort {other}`"
             )
 
 
@@ -272,11 +295,11 @@ def _take_signals(log: _Log, plan: Plan, state: RolloutState) -> RolloutState:
 
 
 def _carry_out(
-    log: _Log, plan: Plan, state: RolloutState
+    log: _Log, plan: Plan, state: RolloutState, elsewhere: Elsewhere
 ) -> tuple[RolloutState, tuple[NextAction, ...], bool]:
     """The state when only waiting is left, what is waited for, and whether it has finished."""
     while True:
-        actions = next_actions(plan, state, log.now)
+        actions = next_actions(plan, state, log.now, elsewhere)
         moves = [action for action in actions if action.kind is not ActionKind.WAIT]
         if not moves:
             return state, actions, False
@@ -289,10 +312,10 @@ def _carry_out(
 
 
 def _carry_out_asked(
-    log: _Log, plan: Plan, state: RolloutState
+    log: _Log, plan: Plan, state: RolloutState, elsewhere: Elsewhere
 ) -> tuple[RolloutState, tuple[NextAction, ...]]:
     """The same for a rollout that is over."""
-    actions = asked_back(plan, state, log.now)
+    actions = asked_back(plan, state, log.now, elsewhere)
     moves = [action for action in actions if action.kind is not ActionKind.WAIT]
     for action in moves:
         log.add(_KINDS[action.kind], action.host, reason=action.reason, wave=action.wave)

@@ -21,6 +21,7 @@ from suture.services.errors import ServiceError
 from suture.services.rollouts import get
 from suture.services.workspace import Workspace
 from suture.store import drills, events, plans, rollouts
+from suture.store.database import Store
 
 _README = """\
 What was planned, rehearsed, done and seen in one rollout of Suture.
@@ -62,7 +63,13 @@ class EvidenceVerdict(Document, frozen=True):
 
 def verify(workspace: Workspace) -> EvidenceVerdict:
     """Whether the whole event log, and all that it has digests of, is as it was written."""
-    with fleet.opened(workspace) as store, store.read() as connection:
+    with fleet.opened(workspace) as store:
+        return verify_store(store)
+
+
+def verify_store(store: Store) -> EvidenceVerdict:
+    """:func:`verify` for an open database."""
+    with store.read() as connection:
         return _verify(connection, list(events.stream(connection)))
 
 

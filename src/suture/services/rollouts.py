@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from suture.core.assessment import matching
@@ -15,17 +16,11 @@ from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
 from suture.core.rollout.holding import left_out
-from suture.core.rollout.progress import (
-    ActionKind,
-    HostPhase,
-    NextAction,
-    Signal,
-    asked_back,
-    next_actions,
-)
+from suture.core.rollout.progress import HostPhase, NextAction, Signal
 from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving
+from suture.engine.following import follow
 from suture.engine.ticks import Tick
 from suture.services import backups, correcting, fleet, mitigating, plans, policies, rehearsals
 from suture.services.collecting import Collected, clock, collect
@@ -43,6 +38,8 @@ from suture.store.rollouts import StoredRollout
 
 OnEvent = Callable[[Event], None]
 OnTick = Callable[[Tick], None]
+
+_PLANS_KEPT = 4
 
 
 class RolloutView(Document, frozen=True):
@@ -130,10 +127,10 @@ def get(store: Store, rollout_id: str) -> StoredRollout:
     """The rollout whose id begins with ``rollout_id``; ``latest`` is the newest."""
     with store.read() as connection:
         if rollout_id == "latest":
-            listed = rollouts.listing(connection)
-            if listed:
-                return listed[0]
-        found = rollouts.find(connection, rollout_id)
+            newest = rollouts.newest(connection)
+            found: tuple[str, ...] = (newest,) if newest else ()
+        else:
+            found = rollouts.find(connection, rollout_id)
         rollout = rollouts.get(connection, found[0]) if len(found) == 1 else None
     if rollout is None:
         what = f"{len(found)} rollouts begin with" if found else "no rollout"
@@ -153,13 +150,8 @@ def view_of(store: Store, rollout: StoredRollout) -> RolloutView:
     assert plan is not None
     follows = correcting.corrected(store, rollout, plan)
     corrected = follows.id if follows else ""
-    return RolloutView(rollout, plan, reports, _waiting(plan, rollout), corrected)
-
-
-def _waiting(plan: Plan, rollout: StoredRollout) -> tuple[NextAction, ...]:
-    look = asked_back if rollout.is_over else next_actions
-    actions = look(plan, rollout.state, clock())
-    return tuple(action for action in actions if action.kind is ActionKind.WAIT)
+    waiting = ticks.look(store, plan, rollout.id, clock()).waiting
+    return RolloutView(rollout, plan, reports, waiting, corrected)
 
 
 def listing(workspace: Workspace) -> tuple[StoredRollout, ...]:
@@ -197,25 +189,50 @@ def drive(
     on_event: OnEvent,
     on_tick: OnTick,
 ) -> RolloutView:
-    """Until the rollout is over or waits for a person; then look at the touched hosts again."""
+    """Until the rollout is over or waits for a person; then look at the touched hosts again.
+
+    Where workers are at work they do that, and it is only followed.
+    """
     policy, _ = policies.load(workspace, policy_file)
     with fleet.opened(workspace) as store:
         rollout = get(store, rollout_id)
-        runner, enrolled = runner_for(workspace, store, policy)
-        with (
-            logging_to(workspace.log),
-            driving(store, runner, at_once=policy.concurrency.total) as driver,
-        ):
-            driver.drive(rollout.id, on_event=on_event, on_tick=on_tick)
-        after = get(store, rollout.id)
-        plan = ticks.load_plan(store, after.id)
-        mitigating.record_rollout(store, plan, after.state, clock())
-        untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
-        held = left_out(plan, after.state)
-        seen = [h.host for h in after.state.hosts if h.phase not in untouched or h.host in held]
-        asyncio.run(look_again(workspace, store, policy, enrolled, seen))
-        correcting.correct(store, after, plan, policy)
-        return view_of(store, after)
+        told = _Once(on_event)
+        if follow(store, rollout.id, on_event=told, on_tick=on_tick) is None:
+            runner, _ = runner_for(workspace, store, policy)
+            at_once = policy.concurrency.total
+            with (
+                logging_to(workspace.log),
+                driving(store, runner, at_once=at_once, rollout=rollout.id) as driver,
+            ):
+                driver.drive(rollout.id, on_event=told, on_tick=on_tick)
+            conclude(workspace, store, policy, rollout.id)
+        return view_of(store, get(store, rollout.id))
+
+
+class _Once:
+    """Passes on each event once, whoever reads them from the beginning again."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self._seen = 0
+
+    def __call__(self, event: Event) -> None:
+        if event.seq > self._seen:
+            self._seen = event.seq
+            self._on_event(event)
+
+
+def conclude(workspace: Workspace, store: Store, policy: Policy, rollout_id: str) -> None:
+    """After a rollout's end, or where it waits for a person: record what its controls mitigate
+    now, look at the touched hosts again, and plan for those that a held back package left out."""
+    after = get(store, rollout_id)
+    plan = ticks.load_plan(store, after.id)
+    mitigating.record_rollout(store, plan, after.state, clock())
+    untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
+    held = left_out(plan, after.state)
+    seen = [h.host for h in after.state.hosts if h.phase not in untouched or h.host in held]
+    asyncio.run(look_again(workspace, store, policy, _enrolled(store), seen))
+    correcting.correct(store, after, plan, policy)
 
 
 async def look_again(
@@ -236,15 +253,14 @@ async def look_again(
 def runner_for(
     workspace: Workspace, store: Store, policy: Policy
 ) -> tuple[FleetRunner, dict[str, Host]]:
-    """Who does the steps of rollouts, and the enrolled hosts by name."""
-    with store.read() as connection:
-        enrolled = {host.name: host for host in hosts.listing(connection)}
-    known: dict[str, Plan] = {}
+    """Who does the steps of rollouts, and the enrolled hosts by name, as they are when a rollout's
+    plan is first needed."""
+    enrolled = _enrolled(store)
 
+    @lru_cache(maxsize=_PLANS_KEPT)
     def plan_of(rollout_id: str) -> Plan:
-        if rollout_id not in known:
-            known[rollout_id] = view_of(store, get(store, rollout_id)).plan
-        return known[rollout_id]
+        enrolled.update(_enrolled(store))
+        return ticks.load_plan(store, rollout_id)
 
     ways = connector(workspace, concurrency=policy.concurrency)
     runner = FleetRunner(
@@ -256,6 +272,11 @@ def runner_for(
         policy.backup.snapshot_hooks,
     )
     return runner, enrolled
+
+
+def _enrolled(store: Store) -> dict[str, Host]:
+    with store.read() as connection:
+        return {host.name: host for host in hosts.listing(connection)}
 
 
 async def verify(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 
 BUSY_TIMEOUT_S = 30
-SCHEMA = "0007"  # the newest of the migrations
+SCHEMA = "0008"  # the newest of the migrations
 
 
 class StoreError(Exception):
@@ -83,6 +85,35 @@ def make_engine(url: str) -> sa.Engine:
     return engine
 
 
+def insert_new(
+    connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]
+) -> sa.sql.dml.ReturningInsert[Any]:
+    """A statement that inserts a row and returns its key; nothing where the row is there."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = make(table).values(**values).on_conflict_do_nothing()
+    return statement.returning(*table.primary_key)
+
+
+def now_s() -> sa.ColumnElement[float]:
+    """The database's clock, in seconds since the epoch: all machines that share it have one."""
+    return _Now()
+
+
+class _Now(sa.sql.functions.GenericFunction[float]):
+    type = sa.Float()
+    inherit_cache = True
+
+
+@compiles(_Now, "sqlite")
+def _sqlite_now(element: _Now, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(_Now, "postgresql")
+def _postgresql_now(element: _Now, compiler: Any, **options: Any) -> str:
+    return "extract(epoch FROM clock_timestamp())::float"
+
+
 def private_file(path: Path) -> None:
     """Make sure of a file, and a directory for it, that its owner alone reads and writes."""
     try:
@@ -114,7 +145,7 @@ def _explained(engine: sa.Engine) -> Iterator[None]:
     """Driver errors in an operator's words."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.DatabaseError) as error:
+    except (sa.exc.InterfaceError, sa.exc.DatabaseError) as error:
         if isinstance(error, sa.exc.IntegrityError):
             raise
         place = engine.url.render_as_string(hide_password=True)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import asdict
 
 from suture.core import chain
 from suture.core.documents import encode
 from suture.core.evidence import Event
 from suture.store.tables import events
+
+_BATCH = "suture.events"
 
 
 def append(
@@ -24,24 +28,55 @@ def append(
     actor: str = "",
     data: Any = None,
 ) -> Event:
-    """Add an event. The connection holds the write lock, so the chain cannot fork."""
+    """Add an event; within :func:`together` it is written with the others."""
+    batch: _Batch | None = connection.info.get(_BATCH)
+    if batch is None:
+        with together(connection) as batch:
+            return batch.append(at, kind, subject, host, actor, data)
+    return batch.append(at, kind, subject, host, actor, data)
+
+
+class _Batch:
+    """Events that are not written yet, behind the last one that is."""
+
+    def __init__(self, before: Event | None) -> None:
+        self.before = before
+        self.fresh: list[Event] = []
+
+    def append(
+        self, at: datetime, kind: str, subject: str, host: str, actor: str, data: Any
+    ) -> Event:
+        self.before = chain.link(
+            self.before,
+            at=at,
+            kind=kind,
+            subject=subject,
+            host=host,
+            actor=actor,
+            data=encode({} if data is None else data).decode(),
+        )
+        self.fresh.append(self.before)
+        return self.before
+
+
+@contextmanager
+def together(connection: sa.Connection) -> Iterator[_Batch]:
+    """Events that are appended to ``connection`` within are written at the end, at once.
+
+    Until its transaction ends nobody else writes any, so the chain cannot fork. Who begins a
+    transaction with this, before any row, is never waited for by another who did so too.
+    """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727474)")
     row = connection.execute(sa.select(events).order_by(events.c.seq.desc()).limit(1)).one_or_none()
-    before = Event(**row._mapping) if row else None
-    event = chain.link(
-        before,
-        at=at,
-        kind=kind,
-        subject=subject,
-        host=host,
-        actor=actor,
-        data=encode({} if data is None else data).decode(),
-    )
-    connection.execute(
-        sa.insert(events).values({name: getattr(event, name) for name in event.__struct_fields__})
-    )
-    return event
+    batch = _Batch(Event(**row._mapping) if row else None)
+    connection.info[_BATCH] = batch
+    try:
+        yield batch
+    finally:
+        del connection.info[_BATCH]
+    if batch.fresh:
+        connection.execute(sa.insert(events), [asdict(event) for event in batch.fresh])
 
 
 def head(connection: sa.Connection) -> int:

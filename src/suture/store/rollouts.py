@@ -1,24 +1,31 @@
 """Rollouts: a state that is advanced by conditional UPDATE, and the reports of their steps.
 
 Two processes may load the same state; only the first to save its successor succeeds, the other
-loads again. That makes a tick safe to run anywhere, any number of times.
+loads again. That makes a tick safe to run anywhere, any number of times. A state is a small
+document with a revision, and a row for each host: of ten thousand, those that change are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from suture.core.documents import Document, decode, encode
 from suture.core.evidence import StepReport
-from suture.core.rollout.progress import HostPhase, RolloutState
-from suture.store.tables import reports, rollouts
+from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus
+from suture.store.database import insert_new
+from suture.store.tables import reports, rollout_hosts, rollouts
+
+_SKIPPED = HostPhase.SKIPPED
+_AT_WORK = [phase.value for phase in HostPhase if phase.is_at_work]
 
 
 class StoredRollout(Document, frozen=True):
-    """A rollout as it is stored; ``revision`` grows with every change of ``state``."""
+    """A rollout as it is stored; ``revision`` grows with every decision;
+    a host that comes to its end is none."""
 
     id: str
     plan: str
@@ -42,19 +49,36 @@ def create(
     actor: str,
     without_rehearsal: bool,
     now: datetime,
+    jumps: Mapping[str, str] | None = None,
 ) -> None:
+    """``jumps`` is host → jump host, for those that are behind one."""
     connection.execute(
         sa.insert(rollouts).values(
             id=state.rollout,
             plan=state.plan,
             status=state.status.value,
-            state=encode(state),
+            state=encode(replace(state, hosts=())),
             revision=0,
+            asked=bool(state.asked),
             without_rehearsal=without_rehearsal,
             actor=actor,
             started_at=now,
         )
     )
+    rows = [
+        {
+            "rollout": state.rollout,
+            "host": host.host,
+            "place": place,
+            "jump": (jumps or {}).get(host.host, ""),
+            "phase": host.phase.value,
+            "attempt": host.attempt,
+            "document": encode(host),
+        }
+        for place, host in enumerate(state.hosts)
+    ]
+    if rows:
+        connection.execute(sa.insert(rollout_hosts), rows)
 
 
 def advance(
@@ -64,23 +88,93 @@ def advance(
     *,
     ended_at: datetime | None = None,
 ) -> bool:
-    """Replace the state that ``rollout`` was loaded with; False when another was faster."""
+    """Replace the state that ``rollout`` was loaded with; False when another was faster: then the
+    transaction has to be given up."""
     result = connection.execute(
         sa.update(rollouts)
         .where(rollouts.c.id == rollout.id, rollouts.c.revision == rollout.revision)
         .values(
             status=state.status.value,
-            state=encode(state),
+            state=encode(replace(state, hosts=())),
             revision=rollout.revision + 1,
+            asked=bool(state.asked),
             ended_at=ended_at,
         )
     )
-    return result.rowcount == 1
+    if result.rowcount != 1:
+        return False
+    pairs = zip(rollout.state.hosts, state.hosts, strict=True)
+    changed = [(old, new) for old, new in pairs if old is not new and old != new]
+    return advance_hosts(connection, rollout.id, changed)
+
+
+def advance_hosts(
+    connection: sa.Connection, rollout: str, changed: Sequence[tuple[HostState, HostState]]
+) -> bool:
+    """Hosts from one state to another; False where one is not in the first any more.
+
+    The rollout's revision stays: whoever decides meanwhile takes a host that comes to its end
+    for one at work, and that is on the safe side.
+    """
+    if not changed:
+        return True
+    query = (
+        sa.update(rollout_hosts)
+        .where(
+            rollout_hosts.c.rollout == rollout,
+            rollout_hosts.c.host == sa.bindparam("of"),
+            rollout_hosts.c.phase == sa.bindparam("old_phase"),
+            rollout_hosts.c.attempt == sa.bindparam("old_attempt"),
+        )
+        .values(
+            phase=sa.bindparam("new_phase"),
+            attempt=sa.bindparam("new_attempt"),
+            document=sa.bindparam("new_document"),
+        )
+    )
+    rows = [
+        {
+            "of": old.host,
+            "old_phase": old.phase.value,
+            "old_attempt": old.attempt,
+            "new_phase": new.phase.value,
+            "new_attempt": new.attempt,
+            "new_document": encode(new),
+        }
+        for old, new in changed
+    ]
+    return connection.execute(query, rows).rowcount == len(changed)
 
 
 def get(connection: sa.Connection, rollout_id: str) -> StoredRollout | None:
     row = connection.execute(sa.select(rollouts).where(rollouts.c.id == rollout_id)).one_or_none()
-    return _stored(row) if row else None
+    return _stored(connection, row) if row else None
+
+
+def get_host(connection: sa.Connection, rollout_id: str, host: str) -> HostState | None:
+    query = sa.select(rollout_hosts.c.document).where(
+        rollout_hosts.c.rollout == rollout_id, rollout_hosts.c.host == host
+    )
+    document = connection.execute(query).scalar()
+    return decode(document, HostState) if document else None
+
+
+def jump_of(connection: sa.Connection, rollout_id: str, host: str) -> str:
+    """The host's jump host, empty for none."""
+    query = sa.select(rollout_hosts.c.jump).where(
+        rollout_hosts.c.rollout == rollout_id, rollout_hosts.c.host == host
+    )
+    return connection.execute(query).scalar() or ""
+
+
+def at_work_elsewhere(connection: sa.Connection, rollout_id: str) -> tuple[tuple[str, str], ...]:
+    """The hosts that other rollouts are at work on, each with its jump host, empty for none."""
+    rows = connection.execute(
+        sa.select(rollout_hosts.c.host, rollout_hosts.c.jump)
+        .where(rollout_hosts.c.rollout != rollout_id, rollout_hosts.c.phase.in_(_AT_WORK))
+        .order_by(rollout_hosts.c.host)
+    )
+    return tuple((row.host, row.jump) for row in rows)
 
 
 def find(connection: sa.Connection, prefix: str) -> tuple[str, ...]:
@@ -93,21 +187,55 @@ def find(connection: sa.Connection, prefix: str) -> tuple[str, ...]:
 
 def listing(connection: sa.Connection) -> tuple[StoredRollout, ...]:
     """All rollouts, newest first."""
-    rows = connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at.desc()))
-    return tuple(_stored(row) for row in rows)
+    rows = connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at.desc())).all()
+    return tuple(_stored(connection, row) for row in rows)
+
+
+def newest(connection: sa.Connection) -> str | None:
+    query = sa.select(rollouts.c.id).order_by(rollouts.c.started_at.desc()).limit(1)
+    return connection.execute(query).scalar()
+
+
+def to_drive(connection: sa.Connection) -> tuple[str, ...]:
+    """Ids of rollouts in which something may still happen: unfinished ones, and those of which
+    hosts are on their way back after the end. Oldest first."""
+    busy = sa.select(rollout_hosts.c.rollout).where(rollout_hosts.c.phase.in_(_AT_WORK))
+    rows = connection.execute(
+        sa.select(rollouts.c.id)
+        .where(rollouts.c.ended_at.is_(None) | rollouts.c.asked | rollouts.c.id.in_(busy))
+        .order_by(rollouts.c.started_at, rollouts.c.id)
+    )
+    return tuple(row.id for row in rows)
+
+
+def taking_part(connection: sa.Connection) -> dict[str, tuple[str, RolloutStatus]]:
+    """Hosts that have not come to their end in an unfinished rollout, those that are away among
+    them → that rollout's id and status."""
+    final = [phase.value for phase in HostPhase if phase.is_final and phase is not _SKIPPED]
+    rows = connection.execute(
+        sa.select(rollout_hosts.c.document, rollouts.c.id, rollouts.c.status)
+        .join(rollouts, rollouts.c.id == rollout_hosts.c.rollout)
+        .where(rollouts.c.ended_at.is_(None), rollout_hosts.c.phase.not_in(final))
+    )
+    found = ((decode(row.document, HostState), row) for row in rows)
+    return {
+        host.host: (row.id, RolloutStatus(row.status))
+        for host, row in found
+        if host.away or host.phase is not _SKIPPED
+    }
 
 
 def unfinished(connection: sa.Connection) -> tuple[StoredRollout, ...]:
     """Rollouts in which something may still happen."""
-    rows = connection.execute(sa.select(rollouts).where(rollouts.c.ended_at.is_(None)))
-    return tuple(_stored(row) for row in rows)
+    rows = connection.execute(sa.select(rollouts).where(rollouts.c.ended_at.is_(None))).all()
+    return tuple(_stored(connection, row) for row in rows)
 
 
 def since(connection: sa.Connection, then: datetime) -> tuple[StoredRollout, ...]:
     """Rollouts in which something may still happen, or that ended after ``then``."""
     alive = sa.or_(rollouts.c.ended_at.is_(None), rollouts.c.ended_at >= then)
-    rows = connection.execute(sa.select(rollouts).where(alive))
-    return tuple(_stored(row) for row in rows)
+    rows = connection.execute(sa.select(rollouts).where(alive)).all()
+    return tuple(_stored(connection, row) for row in rows)
 
 
 def host_phases(state: RolloutState) -> dict[str, HostPhase]:
@@ -116,24 +244,14 @@ def host_phases(state: RolloutState) -> dict[str, HostPhase]:
 
 def save_report(connection: sa.Connection, rollout: str, attempt: int, report: StepReport) -> bool:
     """Keep a step's report; False when this attempt has one already (a repeated step)."""
-    where = (
-        reports.c.rollout == rollout,
-        reports.c.host == report.host,
-        reports.c.attempt == attempt,
-        reports.c.step == report.step.value,
-    )
-    if connection.execute(sa.select(reports.c.id).where(*where)).first() is not None:
-        return False
-    connection.execute(
-        sa.insert(reports).values(
-            rollout=rollout,
-            host=report.host,
-            attempt=attempt,
-            step=report.step.value,
-            document=encode(report),
-        )
-    )
-    return True
+    values = {
+        "rollout": rollout,
+        "host": report.host,
+        "attempt": attempt,
+        "step": report.step.value,
+        "document": encode(report),
+    }
+    return connection.execute(insert_new(connection, reports, values)).first() is not None
 
 
 def step_reports(
@@ -176,11 +294,17 @@ def report_documents(
         yield (names[0], names[1], names[2], names[3]), bytes(document)
 
 
-def _stored(row: sa.Row[tuple[object, ...]]) -> StoredRollout:
+def _stored(connection: sa.Connection, row: sa.Row[tuple[object, ...]]) -> StoredRollout:
+    documents = connection.execute(
+        sa.select(rollout_hosts.c.document)
+        .where(rollout_hosts.c.rollout == row.id)
+        .order_by(rollout_hosts.c.place)
+    ).scalars()
+    hosts = decode(b"[" + b",".join(documents) + b"]", tuple[HostState, ...])
     return StoredRollout(
         id=row.id,
         plan=row.plan,
-        state=decode(row.state, RolloutState),
+        state=replace(decode(row.state, RolloutState), hosts=hosts),
         revision=row.revision,
         without_rehearsal=row.without_rehearsal,
         actor=row.actor,

@@ -241,10 +241,25 @@ rollouts = Table(
     Column("status", String(16), nullable=False),
     Column("state", LargeBinary, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("asked", Boolean, nullable=False),  # whether hosts wait to go back
     Column("without_rehearsal", Boolean, nullable=False),
     Column("actor", String(255), nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
+)
+
+# A row for each host of a rollout, so that one who finishes does not wait for another. ``phase``
+# and ``attempt`` are the document's; a change names the ones that it comes from.
+rollout_hosts = Table(
+    "rollout_hosts",
+    metadata,
+    Column("rollout", String(64), ForeignKey("rollouts.id"), primary_key=True),
+    Column("host", String(255), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("jump", String(255), nullable=False),
+    Column("phase", String(16), nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
 )
 
 # Controls that a rollout applied and verified, and from when until when.
@@ -304,7 +319,10 @@ workers = Table(
     Column("id", String(64), primary_key=True),
     Column("machine", String(255), nullable=False),
     Column("pid", Integer, nullable=False),
+    Column("since", Float, nullable=False),
     Column("heartbeat", Float, nullable=False),
+    Column("drives", String(64), nullable=False),
+    Column("jumps", Text, nullable=False),
 )
 
 fences = Table(
@@ -312,6 +330,7 @@ fences = Table(
     metadata,
     Column("host", String(255), primary_key=True),
     Column("fence", Integer, nullable=False),
+    Column("worker", String(64), nullable=False),
 )
 
 events = Table(

@@ -19,11 +19,11 @@ def is_known(revision: str) -> bool:
     return revision in {one.revision for one in _scripts().walk_revisions()}
 
 
-def upgrade(connection: sa.Connection) -> None:
+def upgrade(connection: sa.Connection, revision: str = "head") -> None:
     """Within the transaction of ``connection``."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _scripts() -> ScriptDirectory:

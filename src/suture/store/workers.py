@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from msgspec.structs import asdict
+from sqlalchemy.dialects import postgresql, sqlite
 
-from suture.core.documents import Document
-from suture.store.tables import fences, workers
+from suture.core.documents import Document, decode, encode
+from suture.core.rollout.progress import HostPhase
+from suture.store.database import now_s
+from suture.store.tables import fences, rollout_hosts, workers
 
 
 class Worker(Document, frozen=True):
-    """A process that drives rollouts; ``heartbeat`` in seconds since the epoch."""
+    """A process that drives rollouts: the one that it ``drives``, or all where that is empty.
+
+    ``since`` and ``heartbeat`` are seconds since the epoch by the database's clock. ``jumps`` are
+    the jump hosts behind which it works, and nowhere else; it works everywhere where there is
+    none.
+    """
 
     id: str
     machine: str
     pid: int
-    heartbeat: float
+    since: float = 0.0
+    heartbeat: float = 0.0
+    drives: str = ""
+    jumps: tuple[str, ...] = ()
 
 
 def enlist(connection: sa.Connection, worker: Worker) -> None:
-    connection.execute(
-        sa.insert(workers).values(
-            id=worker.id, machine=worker.machine, pid=worker.pid, heartbeat=worker.heartbeat
-        )
-    )
+    """From now on; ``since`` and ``heartbeat`` are the database's."""
+    values = asdict(worker) | {
+        "since": now_s(),
+        "heartbeat": now_s(),
+        "jumps": encode(worker.jumps).decode(),
+    }
+    connection.execute(sa.insert(workers).values(values))
 
 
-def beat(connection: sa.Connection, worker_id: str, heartbeat: float) -> bool:
+def beat(connection: sa.Connection, worker_id: str) -> bool:
     """Record a heartbeat; False when the worker was given up meanwhile and is not on the list."""
     result = connection.execute(
-        sa.update(workers).where(workers.c.id == worker_id).values(heartbeat=heartbeat)
+        sa.update(workers).where(workers.c.id == worker_id).values(heartbeat=now_s())
     )
     return result.rowcount == 1
+
+
+def clock(connection: sa.Connection) -> float:
+    """The database's clock, in seconds since the epoch."""
+    return connection.execute(sa.select(now_s())).scalar_one()
 
 
 def dismiss(connection: sa.Connection, worker_id: str) -> bool:
@@ -45,26 +64,43 @@ def is_listed(connection: sa.Connection, worker_id: str) -> bool:
 
 
 def listing(connection: sa.Connection) -> tuple[Worker, ...]:
-    rows = connection.execute(sa.select(workers).order_by(workers.c.id))
-    return tuple(Worker(**row._mapping) for row in rows)
+    rows = connection.execute(sa.select(workers).order_by(workers.c.since, workers.c.id))
+    found = (dict(row._mapping) for row in rows)
+    return tuple(Worker(**one | {"jumps": decode(one["jumps"], tuple[str, ...])}) for one in found)
 
 
-def next_fence(connection: sa.Connection, host: str) -> int:
-    """A number greater than any given for the host before. The host refuses lower ones."""
-    higher = sa.update(fences).where(fences.c.host == host).values(fence=fences.c.fence + 1)
-    if connection.execute(higher).rowcount == 0:
-        try:
-            with connection.begin_nested():
-                connection.execute(sa.insert(fences).values(host=host, fence=1))
-        except sa.exc.IntegrityError:
-            connection.execute(higher)
-    return current_fence(connection, host)
+def hands(connection: sa.Connection) -> dict[str, tuple[str, ...]]:
+    """Worker id → the hosts that it is at work on: those whose newest fence it took."""
+    at_work = [phase.value for phase in HostPhase if phase.is_at_work]
+    rows = connection.execute(
+        sa.select(fences.c.worker, fences.c.host)
+        .join(rollout_hosts, rollout_hosts.c.host == fences.c.host)
+        .where(rollout_hosts.c.phase.in_(at_work))
+        .order_by(fences.c.host)
+    )
+    found: dict[str, list[str]] = {}
+    for worker, host in rows:
+        found.setdefault(worker, []).append(host)
+    return {worker: tuple(hosts) for worker, hosts in found.items()}
+
+
+def next_fence(connection: sa.Connection, host: str, worker: str) -> int:
+    """A number greater than any given for the host before, for ``worker``. The host refuses
+    lower ones."""
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = (
+        make(fences)
+        .values(host=host, fence=1, worker=worker)
+        .on_conflict_do_update(
+            index_elements=[fences.c.host], set_={"fence": fences.c.fence + 1, "worker": worker}
+        )
+        .returning(fences.c.fence)
+    )
+    return int(connection.execute(statement).scalar_one())
 
 
 def current_fence(connection: sa.Connection, host: str) -> int:
     """The highest number given for the host, 0 where none was; it stays until the end of the
     transaction."""
-    row = connection.execute(
-        sa.select(fences.c.fence).where(fences.c.host == host).with_for_update()
-    ).one_or_none()
-    return int(row.fence) if row else 0
+    query = sa.select(fences.c.fence).where(fences.c.host == host).with_for_update()
+    return int(connection.execute(query).scalar() or 0)

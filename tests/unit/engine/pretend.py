@@ -167,7 +167,7 @@ def main() -> None:
     runner = PretendRunner(
         Path(directory), stop_at=stop_at[0] if stop_at else "", freeze_within=store._turn
     )
-    with driving(store, runner, at_once=8) as driver:
+    with driving(store, runner, at_once=8, rollout=rollout) as driver:
         driver.drive(rollout, on_event=lambda event: None, on_tick=lambda tick: None)
 
 

@@ -34,7 +34,7 @@ STEPS = PATCHING
 
 
 def _drive(store: Store, runner: PretendRunner) -> ticks.Tick:
-    with driving(store, runner, at_once=8) as driver:
+    with driving(store, runner, at_once=8, rollout="r1") as driver:
         return driver.drive("r1", on_event=lambda event: None, on_tick=lambda tick: None)
 
 
@@ -365,7 +365,7 @@ def test_a_process_that_counts_as_dead_stops_and_says_how_to_go_on(
                 workers.dismiss(connection, worker.id)
 
     with (
-        driving(store, runner, at_once=8) as driver,
+        driving(store, runner, at_once=8, rollout="r1") as driver,
         pytest.raises(LeaseLostError) as lost,
     ):
         driver.drive("r1", on_event=lambda event: None, on_tick=dismiss_once_begun)

@@ -12,7 +12,7 @@ from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.progress import HostPhase
 from suture.engine import records, ticks
-from suture.engine.records import GivenUpError, OvertakenError, StepFinished, SupersededError
+from suture.engine.records import OvertakenError, StepFinished, SupersededError
 from suture.engine.work import HostWork
 from suture.store import events, rollouts, workers
 from suture.store.database import Store
@@ -30,7 +30,7 @@ def at_work(store: Store, plan: Plan) -> Store:
     """web1 is being patched, by a worker that is listed."""
     ticks.tick(store, plan, "r1", NOW)
     with store.begin() as connection:
-        workers.enlist(connection, Worker(id="w1", machine="m", pid=1, heartbeat=0.0))
+        workers.enlist(connection, Worker(id="w1", machine="m", pid=1))
     return store
 
 
@@ -40,8 +40,8 @@ def _kinds(connection: sa.Connection) -> list[str]:
 
 def test_a_report_under_an_older_fence_is_refused(at_work: Store) -> None:
     with at_work.begin() as connection:
-        old, _ = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-        new, _ = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
+        old = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
+        new = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
         assert new > old
         with pytest.raises(SupersededError):
             records.finish_step(connection, WORK, old, REPORT, NOW)
@@ -51,26 +51,19 @@ def test_a_report_under_an_older_fence_is_refused(at_work: Store) -> None:
         assert _kinds(connection).count("step.finished") == 1
 
 
-def test_a_worker_that_counts_as_dead_gets_no_fence(at_work: Store) -> None:
+def test_a_step_that_was_reported_is_known(at_work: Store) -> None:
     with at_work.begin() as connection:
-        workers.dismiss(connection, "w1")
-        with pytest.raises(GivenUpError):
-            records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-        assert workers.current_fence(connection, "web1") == 0
-
-
-def test_a_step_that_was_reported_is_not_taken_again(at_work: Store) -> None:
-    with at_work.begin() as connection:
-        fence, known = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-        assert known is None
+        assert records.known_reports(connection, WORK) == {}
+        fence = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
         records.finish_step(connection, WORK, fence, REPORT, NOW)
-        assert records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)[1] == REPORT
-        assert records.begin_step(connection, "w1", WORK, Step.RESTART, NOW)[1] is None
+        assert records.known_reports(connection, WORK) == {Step.APPLY: REPORT}
+        again = HostWork(rollout="r1", host="web1", attempt=1, way_back=False)
+        assert records.known_reports(connection, again) == {}
 
 
 def test_the_event_vouches_for_the_whole_report(at_work: Store) -> None:
     with at_work.begin() as connection:
-        fence, _ = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
+        fence = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
         records.finish_step(connection, WORK, fence, REPORT, NOW)
         *_, event = events.stream(connection, subject="r1")
     told = decode(event.data, StepFinished)
@@ -85,15 +78,16 @@ def test_an_end_is_recorded_once_and_never_for_another_attempt(at_work: Store) -
         assert not records.finish_host(connection, other, **later)
         assert records.finish_host(connection, WORK, **later)
         assert not records.finish_host(connection, WORK, HostPhase.DONE, "", NOW)
-        state = records.get(connection, "r1").state
-        assert records.host_state(state, "web1").phase is HostPhase.FAILED
+        state = rollouts.get_host(connection, "r1", "web1")
+        assert state is not None
+        assert state.phase is HostPhase.FAILED
 
 
 def test_whoever_was_overtaken_loads_again(store: Store) -> None:
     tries = []
 
     def act(connection: sa.Connection) -> int:
-        tries.append(workers.next_fence(connection, "web1"))
+        tries.append(workers.next_fence(connection, "web1", "w1"))
         if len(tries) < 3:
             raise OvertakenError
         return tries[-1]

@@ -57,7 +57,7 @@ def place(tmp_path: Path) -> Workspace:
                 data={"sha256": digest(REHEARSAL)},
             )
             workers.enlist(connection, Worker(id="w1", machine="m", pid=1, heartbeat=0.0))
-            fence, _ = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
+            fence = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
             records.finish_step(connection, WORK, fence, REPORT, NOW)
     return place
 

@@ -19,7 +19,8 @@ from suture.store.database import open_store
 from suture.twin.processes import die_with_parent
 
 _USER = "postgres"
-_SETTINGS = ("listen_addresses=", "fsync=off", "full_page_writes=off", "max_connections=40")
+_SETTINGS = ("listen_addresses=", "max_connections=40")
+_FORGETFUL = ("fsync=off", "full_page_writes=off")
 
 
 def missing() -> str:
@@ -62,7 +63,8 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(*, durable: bool = False) -> Iterator[Server]:
+    """Faster where it need not be ``durable``."""
     programs = _programs()
     assert programs is not None
     user = _USER if os.geteuid() == 0 else None
@@ -71,7 +73,8 @@ def running() -> Iterator[Server]:
         shutil.chown(directory, user)
     data, log = directory / "data", directory / "log"
     initdb = (str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "--no-sync")
-    options = [word for setting in _SETTINGS for word in ("-c", setting)]
+    settings = _SETTINGS if durable else (*_SETTINGS, *_FORGETFUL)
+    options = [word for setting in settings for word in ("-c", setting)]
     try:
         subprocess.run(initdb, user=user, cwd=directory, check=True, capture_output=True)
         with log.open("wb") as output:

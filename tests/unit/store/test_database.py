@@ -48,7 +48,7 @@ def test_many_processes_may_open_a_new_database_at_once(new_database: str) -> No
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
     with pytest.raises(RuntimeError), store.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO fences VALUES ('web1', 7)")
+        connection.exec_driver_sql("INSERT INTO fences VALUES ('web1', 7, 'w1')")
         raise RuntimeError
     with store.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM fences").scalar() == 0

@@ -6,26 +6,26 @@ from suture.store import workers
 from suture.store.database import Store
 from suture.store.workers import Worker
 
-WORKER = Worker(id="w1", machine="control", pid=7, heartbeat=1.0)
+WORKER = Worker(id="w1", machine="control", pid=7)
 
 
 def test_a_dismissed_worker_learns_it_from_its_next_heartbeat(store: Store) -> None:
     with store.begin() as connection:
         workers.enlist(connection, WORKER)
-        assert workers.beat(connection, "w1", 2.0)
+        assert workers.beat(connection, "w1")
         assert workers.is_listed(connection, "w1")
         assert workers.dismiss(connection, "w1")
         assert not workers.is_listed(connection, "w1")
         assert not workers.dismiss(connection, "w1")
-        assert not workers.beat(connection, "w1", 3.0)
+        assert not workers.beat(connection, "w1")
         assert workers.listing(connection) == ()
 
 
 def test_the_current_fence_is_the_last_one_given(store: Store) -> None:
     with store.begin() as connection:
         assert workers.current_fence(connection, "web1") == 0
-        assert [workers.next_fence(connection, "web1") for _ in range(3)] == [1, 2, 3]
-        assert workers.next_fence(connection, "web2") == 1
+        assert [workers.next_fence(connection, "web1", "w1") for _ in range(3)] == [1, 2, 3]
+        assert workers.next_fence(connection, "web2", "w1") == 1
         assert workers.current_fence(connection, "web1") == 3
 
 
@@ -35,7 +35,7 @@ def test_fences_grow_and_no_two_are_alike(store: Store) -> None:
     def taking() -> None:
         for _ in range(10):
             with store.begin() as connection:
-                given.append(workers.next_fence(connection, "web1"))
+                given.append(workers.next_fence(connection, "web1", "w1"))
 
     threads = [threading.Thread(target=taking) for _ in range(4)]
     for thread in threads:

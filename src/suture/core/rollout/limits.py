@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from suture.core.documents import Document
 from suture.core.planning.plan import Plan
+
+
+class Elsewhere(Document, frozen=True):
+    """What other rollouts are at work on, as (host, its jump host or empty), and how many hosts may
+    be at work in the whole fleet."""
+
+    at_work: tuple[tuple[str, str], ...] = ()
+    most: int | None = None
+
+    @property
+    def left(self) -> int | None:
+        """How many hosts this rollout may be at work on, None where nothing limits it."""
+        return None if self.most is None else max(0, self.most - len(self.at_work))
 
 
 class Room:
@@ -16,8 +30,9 @@ class Room:
     takes the place in its services alone.
     """
 
-    def __init__(self, plan: Plan, parallel: int) -> None:
-        self._parallel = parallel
+    def __init__(self, plan: Plan, parallel: int, elsewhere: Elsewhere | None = None) -> None:
+        elsewhere = elsewhere or Elsewhere()
+        self._parallel = parallel if elsewhere.left is None else min(parallel, elsewhere.left)
         self._working = 0
         self._jump_of = plan.jump_of
         self._jump_limits = dict(plan.jump_limits)
@@ -26,6 +41,9 @@ class Room:
         self._out: dict[str, list[str]] = {}
         for host in plan.unknown:
             self.take(host, at_work=False)
+        for host, jump in elsewhere.at_work:
+            self.take(host, at_work=False)
+            self._behind[jump] += 1
 
     def take(self, host: str, *, at_work: bool) -> None:
         for limit in self._services_of.get(host, ()):

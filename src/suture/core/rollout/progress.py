@@ -15,7 +15,7 @@ from suture.core.rollout.approvals import standing
 from suture.core.rollout.closing import due_again, shown_too_little
 from suture.core.rollout.gates import next_look, state_of
 from suture.core.rollout.holding import bringing, contained, to_hold_back
-from suture.core.rollout.limits import Room
+from suture.core.rollout.limits import Elsewhere, Room
 from suture.core.rollout.state import ActionKind as ActionKind
 from suture.core.rollout.state import ClosedWave as ClosedWave
 from suture.core.rollout.state import GateState as GateState
@@ -42,7 +42,9 @@ def failures(state: RolloutState) -> tuple[HostState, ...]:
     return tuple(host for host in state.hosts if host.phase.is_failure)
 
 
-def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAction, ...]:
+def next_actions(
+    plan: Plan, state: RolloutState, now: datetime, elsewhere: Elsewhere | None = None
+) -> tuple[NextAction, ...]:
     """What to do now. At least one action while the rollout is not done.
 
     Ways back come first and are given while paused and after an abort as well. A wave starts when
@@ -54,12 +56,13 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     within the limits of their services. A failure for which a package is suspected holds that
     package back instead, as far as the plan allows: hosts that were to get it are left out and the
     others go on. A host starts only where one of its windows is open for as long as it needs with
-    its way back; what runs is never interrupted, and ways back wait for no window. After FINISH
-    only ways back that a person asks for are left.
+    its way back; what runs is never interrupted, and ways back wait for no window. What other
+    rollouts are at work on, ``elsewhere``, takes its places among the fleet's, the services' and
+    the jump hosts'. After FINISH only ways back that a person asks for are left.
     """
     if state.status is RolloutStatus.DONE:
-        return asked_back(plan, state, now)
-    tick = Tick(plan, state, now)
+        return asked_back(plan, state, now, elsewhere)
+    tick = Tick(plan, state, now, elsewhere)
     ways_back = (*tick.ways_back(), *tick.asked_back())
     if state.status is RolloutStatus.RUNNING:
         return (*ways_back, *tick.advance(bool(ways_back)))
@@ -71,18 +74,23 @@ def next_actions(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAc
     return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}{tick.left_patched}"),)
 
 
-def asked_back(plan: Plan, state: RolloutState, now: datetime) -> tuple[NextAction, ...]:
+def asked_back(
+    plan: Plan, state: RolloutState, now: datetime, elsewhere: Elsewhere | None = None
+) -> tuple[NextAction, ...]:
     """What is left when a rollout is over: the ways back that a person asked for."""
     if not state.asked:
         return ()
-    return Tick(plan, state, now).asked_back()
+    return Tick(plan, state, now, elsewhere).asked_back()
 
 
 class Tick:
     """One look at the rollout. The plan is indexed once; places are taken as actions are given."""
 
-    def __init__(self, plan: Plan, state: RolloutState, now: datetime) -> None:
+    def __init__(
+        self, plan: Plan, state: RolloutState, now: datetime, elsewhere: Elsewhere | None = None
+    ) -> None:
         self.plan = plan
+        self.elsewhere = elsewhere or Elsewhere()
         self.state = state
         self.now = now
         self.by_name = {host.host: host for host in state.hosts}
@@ -114,7 +122,7 @@ class Tick:
         self.held = bringing(plan, state.held_back)
         self.away = due_again(plan, state, self.held)
         self._spans: dict[tuple[object, ...], Span | None] = {}
-        self.room = Room(plan, self.wave.parallel if self.wave else 0)
+        self.room = Room(plan, self.wave.parallel if self.wave else 0, self.elsewhere)
         for host in busy:
             if host.phase.is_out:
                 self.room.take(host.host, at_work=host.phase.is_at_work)
@@ -220,6 +228,9 @@ class Tick:
             return () if way_back_given else (_wait(why or f"{len(self.at_work)} at work"),)
         if later:
             return (self._wait_for_window(self.wave, later),)
+        if refused and self.elsewhere.at_work:
+            why = "; ".join(sorted(set(refused.values()))[:3])
+            return (NextAction(ActionKind.WAIT, why, wave=self.wave.index, elsewhere=True),)
         return (self._stuck_or_done(self.wave, refused),)
 
     def stuck(self) -> dict[str, str]:
@@ -283,7 +294,16 @@ class Tick:
         waits = standing(self.plan, self.state, self.now).missing(wave)
         if waits and all(self.by_name[host].phase is HostPhase.WAITING for host in wave.hosts):
             return _wait(waits, wave.index)
-        return self._looks_before(wave)
+        return self._looks_before(wave) or self._crowd(wave)
+
+    def _crowd(self, wave: Wave) -> NextAction | None:
+        """The WAIT where other rollouts leave no place in the fleet."""
+        left = self.elsewhere.left
+        if left is None or left > len(self.at_work) or not self.elsewhere.at_work:
+            return None
+        busy = f"{len(self.elsewhere.at_work)} hosts of other rollouts are at work"
+        reason = f"{busy}, {self.elsewhere.most} may be in all"
+        return NextAction(ActionKind.WAIT, reason, wave=wave.index, elsewhere=True)
 
     def _looks_before(self, wave: Wave) -> NextAction | None:
         """The LOOK at a wave that has not begun, or the WAIT for it, None where there were all."""

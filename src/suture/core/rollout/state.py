@@ -161,7 +161,8 @@ class ActionKind(StrEnum):
 class NextAction(Document, frozen=True, gc=False):
     """``until`` is when a WAIT ends by itself, None where a person or a host must act. With a
     PAUSE, ``take_back`` are the waves whose patched hosts are taken back; ``held`` is what a
-    HOLD_BACK holds back, ``look`` the number of a LOOK at the wave."""
+    HOLD_BACK holds back, ``look`` the number of a LOOK at the wave. A WAIT ``elsewhere`` is for
+    hosts of other rollouts."""
 
     kind: ActionKind
     reason: str
@@ -171,3 +172,4 @@ class NextAction(Document, frozen=True, gc=False):
     take_back: tuple[int, ...] = ()
     held: HeldBack | None = None
     look: int | None = None
+    elsewhere: bool = False

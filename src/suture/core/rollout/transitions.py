@@ -237,14 +237,36 @@ def hosts_finished(state: RolloutState, moves: Iterable[Move], now: datetime) ->
         before = changed.get(host) or _host(hosts, host)
         if before.phase is phase:
             continue
-        if before.phase not in _ENDS.get(phase, ()):
-            raise RefusedError(f"{host} is {before.phase}; it cannot have ended as {phase}")
-        changed[host] = replace(before, phase=phase, since=now, reason=reason)
-        if before.way_back is not UNSET and phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST):
+        changed[host] = host_ended(before, phase, reason, now)
+        if drops_asked(before, phase):
             asked = ()
     if not changed:
         return state
     return replace(state, hosts=tuple((hosts | changed).values()), asked=asked)
+
+
+def host_ended(
+    before: HostState,
+    phase: HostPhase,
+    reason: str,
+    now: datetime,
+    *,
+    suspects: Sequence[str] = (),
+    away: bool = False,
+) -> HostState:
+    """:func:`host_finished` for the host alone, from another phase."""
+    if before.phase not in _ENDS.get(phase, ()):
+        raise RefusedError(f"{before.host} is {before.phase}; it cannot have ended as {phase}")
+    after = replace(before, phase=phase, since=now, reason=reason)
+    if suspects or away:
+        after = replace(after, suspects=tuple(suspects) or UNSET, away=away or UNSET)
+    return after
+
+
+def drops_asked(before: HostState, phase: HostPhase) -> bool:
+    """Whether after this end no other hosts that a person asked for are taken back."""
+    failed = phase in (HostPhase.ROLLBACK_FAILED, HostPhase.LOST)
+    return before.way_back is not UNSET and failed
 
 
 def hold_back(state: RolloutState, held: HeldBack) -> RolloutState:

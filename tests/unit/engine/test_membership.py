@@ -1,0 +1,78 @@
+"""Who is alive is told by heartbeats that change while one looks."""
+
+import os
+import subprocess
+
+from msgspec.structs import replace
+
+from suture.engine import membership
+from suture.engine.membership import DEAD_AFTER_S, HEARTBEAT_S, Watch
+from suture.store.workers import Worker
+
+FAR = Worker(id="far-1-1", machine="elsewhere", pid=1, heartbeat=1000.0)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def _look(watch: Watch, clock: Clock, seconds: float, worker: Worker) -> bool:
+    """Whether it is alive after looking at it, unchanged, for so long."""
+    alive = True
+    for _ in range(int(seconds / HEARTBEAT_S)):
+        clock.now += HEARTBEAT_S
+        alive = bool(watch.alive([worker]))
+    return alive
+
+
+def test_one_whose_heart_stands_still_is_dead_after_a_while() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    assert _look(watch, clock, DEAD_AFTER_S, FAR)
+    assert not _look(watch, clock, 2 * HEARTBEAT_S, FAR)
+
+
+def test_a_heartbeat_that_goes_backwards_is_one() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    assert _look(watch, clock, DEAD_AFTER_S, FAR)
+    assert _look(watch, clock, DEAD_AFTER_S, replace(FAR, heartbeat=1.0))
+    assert watch.is_proved(FAR)
+
+
+def test_who_was_away_itself_has_no_say_about_that_time() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    assert _look(watch, clock, DEAD_AFTER_S, FAR)
+    clock.now += 3600
+    assert watch.alive([FAR])
+    assert _look(watch, clock, DEAD_AFTER_S - HEARTBEAT_S, FAR)
+    assert not _look(watch, clock, 3 * HEARTBEAT_S, FAR)
+
+
+def test_a_process_of_this_machine_that_is_gone_is_dead_at_once() -> None:
+    here = membership.this_process()
+    watch = Watch()
+    assert watch.alive([here]) == (here,)
+    assert watch.is_proved(here)
+    gone = replace(here, id=f"x-{os.getpid()}-0")
+    assert watch.alive([gone]) == ()
+
+
+def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        there = Worker(id="", machine=membership.this_process().machine, pid=process.pid)
+        there = replace(there, id=f"x-{process.pid}-{membership._started(process.pid)}")
+        assert not membership.is_gone(there)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert membership.is_gone(there)
+
+
+def test_a_heart_that_was_never_seen_beating_proves_nothing() -> None:
+    watch = Watch()
+    assert watch.alive([FAR])
+    assert not watch.is_proved(FAR)
