@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,17 @@ def test_lines_are_json_in_a_private_file(
     assert "\x1b" not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     assert capsys.readouterr().out == ""
+
+
+def test_a_full_disk_loses_lines_and_stops_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "suture.log"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with logging_to(path):
+        log = structlog.get_logger("suture.engine")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+        try:
+            log.error("no heartbeat")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        log.error("again")
+    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["again"]
