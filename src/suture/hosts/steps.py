@@ -44,7 +44,8 @@ async def perform(
     transaction: bool,
     mutates: bool,
 ) -> StepReport:
-    """Run a step; a host out of reach makes it INCONCLUSIVE, never an exception."""
+    """Run a step; a host out of reach makes it INCONCLUSIVE, never an exception. One that does not
+    mutate has changed nothing, even where a reboot cut it off."""
     started_at, began = session.now(), time.monotonic()
     try:
         outcome = await body()
@@ -65,7 +66,7 @@ async def perform(
         started_at=started_at,
         seconds=round(time.monotonic() - began, 3),
         reason=outcome.reason,
-        changed_host=outcome.changed_host,
+        changed_host=mutates and outcome.changed_host,
         suspects=outcome.suspects,
         checks=outcome.checks,
         transaction=session.transaction_id(step) if transaction else "",
