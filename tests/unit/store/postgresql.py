@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,7 @@ from suture.store.database import open_store
 from suture.twin.processes import die_with_parent
 
 _USER = "postgres"
-_SETTINGS = ("listen_addresses=", "max_connections=40")
+_SETTINGS = ("listen_addresses=", "max_connections=100")
 _FORGETFUL = ("fsync=off", "full_page_writes=off")
 
 
@@ -35,10 +36,40 @@ def missing() -> str:
 class Server:
     """Databases on a running server, by URL; each is nobody else's."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, programs: Path, user: str | None, settings: Sequence[str]
+    ) -> None:
         self._directory = directory
+        self._programs = programs
+        self._user = user
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count()
         self._template = ""
+
+    def start(self) -> None:
+        """And wait until it answers."""
+        log = self._directory / "log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [
+                    self._programs / "postgres",
+                    *("-D", self._directory / "data", "-k", self._directory),
+                    *(word for setting in self._settings for word in ("-c", setting)),
+                ],
+                user=self._user,
+                cwd=self._directory,
+                stdout=output,
+                stderr=output,
+                preexec_fn=die_with_parent,
+            )
+        _wait(self._directory / ".s.PGSQL.5432", self._process, log)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """``SIGINT`` ends every session, ``SIGQUIT`` does so as a crash would."""
+        assert self._process
+        self._process.send_signal(number)
+        self._process.wait()
 
     def empty(self) -> str:
         return self._url(self._create("template0"))
@@ -50,13 +81,23 @@ class Server:
             open_store(self._url(self._template)).close()
         return self._url(self._create(self._template))
 
+    def copy(self, url: str) -> str:
+        """Of a database to which nobody is connected."""
+        return self._url(self._create(str(sa.make_url(url).database)))
+
+    def drop(self, url: str) -> None:
+        self._command(f"DROP DATABASE {sa.make_url(url).database} WITH (FORCE)")
+
     def _create(self, template: str) -> str:
         name = f"store{next(self._numbers)}"
+        self._command(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def _command(self, command: str) -> None:
         engine = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+            connection.exec_driver_sql(command)
         engine.dispose()
-        return name
 
     def _url(self, database: str) -> str:
         return f"postgresql+psycopg://{_USER}@/{database}?host={self._directory}"
@@ -71,27 +112,16 @@ def running(*, durable: bool = False) -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="suture-postgresql-"))
     if user:
         shutil.chown(directory, user)
-    data, log = directory / "data", directory / "log"
-    initdb = (str(programs / "initdb"), "-D", str(data), "-U", _USER, "-A", "trust", "--no-sync")
-    settings = _SETTINGS if durable else (*_SETTINGS, *_FORGETFUL)
-    options = [word for setting in settings for word in ("-c", setting)]
+    data = str(directory / "data")
+    initdb = (str(programs / "initdb"), "-D", data, "-U", _USER, "-A", "trust", "--no-sync")
+    server = Server(directory, programs, user, _SETTINGS if durable else (*_SETTINGS, *_FORGETFUL))
     try:
         subprocess.run(initdb, user=user, cwd=directory, check=True, capture_output=True)
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-k", directory, *options],
-                user=user,
-                cwd=directory,
-                stdout=output,
-                stderr=output,
-                preexec_fn=die_with_parent,
-            )
+        server.start()
         try:
-            _wait(directory / ".s.PGSQL.5432", server, log)
-            yield Server(directory)
+            yield server
         finally:
-            server.terminate()
-            server.wait()
+            server.stop()
     finally:
         shutil.rmtree(directory)
 
