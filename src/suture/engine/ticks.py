@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,13 +40,13 @@ from suture.store.rollouts import StoredRollout
 PLAN_APPROVED = "plan.approved"
 
 
-class Tick(Document, frozen=True):
+class Tick(Document, frozen=True, dict=True):
     """The state after the tick, and why what waits is waiting."""
 
     rollout: StoredRollout
     waiting: tuple[NextAction, ...] = ()
 
-    @property
+    @cached_property
     def at_work(self) -> tuple[HostState, ...]:
         return tuple(host for host in self.rollout.state.hosts if host.phase.is_at_work)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,11 @@ def make_engine(url: str) -> sa.Engine:
     return engine
 
 
-def insert_new(
-    connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]
-) -> sa.sql.dml.ReturningInsert[Any]:
+@cache
+def insert_new(dialect: str, table: sa.Table) -> sa.Executable:
     """A statement that inserts a row and returns its key; nothing where the row is there."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table).values(**values).on_conflict_do_nothing()
-    return statement.returning(*table.primary_key)
+    new = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return new.on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def now_s() -> sa.ColumnElement[float]:

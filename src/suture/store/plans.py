@@ -7,9 +7,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from suture.core.documents import Document, decode, encode
+from suture.core.documents import Document, encode
 from suture.core.evidence import Verdict
 from suture.core.planning.plan import Plan
+from suture.core.planning.reading import read_plan
 from suture.store.tables import plans, rehearsals
 
 
@@ -25,7 +26,7 @@ def save(connection: sa.Connection, plan: Plan) -> None:
 
 def get(connection: sa.Connection, plan_id: str) -> Plan | None:
     row = connection.execute(sa.select(plans.c.document).where(plans.c.id == plan_id)).one_or_none()
-    return decode(row.document, Plan) if row else None
+    return read_plan(row.document) if row else None
 
 
 def find(connection: sa.Connection, prefix: str) -> tuple[str, ...]:
@@ -39,7 +40,7 @@ def find(connection: sa.Connection, prefix: str) -> tuple[str, ...]:
 def listing(connection: sa.Connection) -> tuple[Plan, ...]:
     """All plans, newest first."""
     rows = connection.execute(sa.select(plans.c.document).order_by(plans.c.created_at.desc()))
-    return tuple(decode(row.document, Plan) for row in rows)
+    return tuple(read_plan(row.document) for row in rows)
 
 
 def corrections(connection: sa.Connection, parent: str) -> tuple[Plan, ...]:
@@ -49,7 +50,7 @@ def corrections(connection: sa.Connection, parent: str) -> tuple[Plan, ...]:
         .where(plans.c.parent == parent)
         .order_by(plans.c.created_at.desc())
     )
-    return tuple(decode(row.document, Plan) for row in rows)
+    return tuple(read_plan(row.document) for row in rows)
 
 
 def save_rehearsal(

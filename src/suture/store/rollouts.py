@@ -118,22 +118,9 @@ def advance_hosts(
     """
     if not changed:
         return True
-    query = (
-        sa.update(rollout_hosts)
-        .where(
-            rollout_hosts.c.rollout == rollout,
-            rollout_hosts.c.host == sa.bindparam("of"),
-            rollout_hosts.c.phase == sa.bindparam("old_phase"),
-            rollout_hosts.c.attempt == sa.bindparam("old_attempt"),
-        )
-        .values(
-            phase=sa.bindparam("new_phase"),
-            attempt=sa.bindparam("new_attempt"),
-            document=sa.bindparam("new_document"),
-        )
-    )
     rows = [
         {
+            "of_rollout": rollout,
             "of": old.host,
             "old_phase": old.phase.value,
             "old_attempt": old.attempt,
@@ -143,7 +130,25 @@ def advance_hosts(
         }
         for old, new in changed
     ]
-    return connection.execute(query, rows).rowcount == len(changed)
+    return connection.execute(_ADVANCE_HOST, rows).rowcount == len(changed)
+
+
+# Statements that are executed for each step of each host are made once: SQLAlchemy takes longer
+# to make one than SQLite to carry it out.
+_ADVANCE_HOST = (
+    sa.update(rollout_hosts)
+    .where(
+        rollout_hosts.c.rollout == sa.bindparam("of_rollout"),
+        rollout_hosts.c.host == sa.bindparam("of"),
+        rollout_hosts.c.phase == sa.bindparam("old_phase"),
+        rollout_hosts.c.attempt == sa.bindparam("old_attempt"),
+    )
+    .values(
+        phase=sa.bindparam("new_phase"),
+        attempt=sa.bindparam("new_attempt"),
+        document=sa.bindparam("new_document"),
+    )
+)
 
 
 def get(connection: sa.Connection, rollout_id: str) -> StoredRollout | None:
@@ -152,11 +157,14 @@ def get(connection: sa.Connection, rollout_id: str) -> StoredRollout | None:
 
 
 def get_host(connection: sa.Connection, rollout_id: str, host: str) -> HostState | None:
-    query = sa.select(rollout_hosts.c.document).where(
-        rollout_hosts.c.rollout == rollout_id, rollout_hosts.c.host == host
-    )
-    document = connection.execute(query).scalar()
+    document = connection.execute(_HOST, {"of_rollout": rollout_id, "of": host}).scalar()
     return decode(document, HostState) if document else None
+
+
+_HOST = sa.select(rollout_hosts.c.document).where(
+    rollout_hosts.c.rollout == sa.bindparam("of_rollout"),
+    rollout_hosts.c.host == sa.bindparam("of"),
+)
 
 
 def jump_of(connection: sa.Connection, rollout_id: str, host: str) -> str:
@@ -251,7 +259,8 @@ def save_report(connection: sa.Connection, rollout: str, attempt: int, report: S
         "step": report.step.value,
         "document": encode(report),
     }
-    return connection.execute(insert_new(connection, reports, values)).first() is not None
+    statement = insert_new(connection.dialect.name, reports)
+    return connection.execute(statement, values).first() is not None
 
 
 def step_reports(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sqlalchemy as sa
 from msgspec.structs import asdict
 from sqlalchemy.dialects import postgresql, sqlite
@@ -87,20 +89,25 @@ def hands(connection: sa.Connection) -> dict[str, tuple[str, ...]]:
 def next_fence(connection: sa.Connection, host: str, worker: str) -> int:
     """A number greater than any given for the host before, for ``worker``. The host refuses
     lower ones."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = (
-        make(fences)
-        .values(host=host, fence=1, worker=worker)
-        .on_conflict_do_update(
-            index_elements=[fences.c.host], set_={"fence": fences.c.fence + 1, "worker": worker}
-        )
-        .returning(fences.c.fence)
-    )
-    return int(connection.execute(statement).scalar_one())
+    values = {"host": host, "fence": 1, "worker": worker}
+    return int(connection.execute(_next_fence(connection.dialect.name), values).scalar_one())
+
+
+@cache
+def _next_fence(dialect: str) -> sa.Executable:
+    new = postgresql.insert(fences) if dialect == "postgresql" else sqlite.insert(fences)
+    return new.on_conflict_do_update(
+        index_elements=[fences.c.host],
+        set_={"fence": fences.c.fence + 1, "worker": new.excluded.worker},
+    ).returning(fences.c.fence)
 
 
 def current_fence(connection: sa.Connection, host: str) -> int:
     """The highest number given for the host, 0 where none was; it stays until the end of the
     transaction."""
-    query = sa.select(fences.c.fence).where(fences.c.host == host).with_for_update()
-    return int(connection.execute(query).scalar() or 0)
+    return int(connection.execute(_CURRENT_FENCE, {"of_host": host}).scalar() or 0)
+
+
+_CURRENT_FENCE = (
+    sa.select(fences.c.fence).where(fences.c.host == sa.bindparam("of_host")).with_for_update()
+)
