@@ -6,11 +6,10 @@ from functools import cache
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
-from sqlalchemy.dialects import postgresql, sqlite
 
 from suture.core.documents import Document, decode, encode
 from suture.core.rollout.progress import HostPhase
-from suture.store.database import now_s
+from suture.store.database import now_s, upsert
 from suture.store.tables import fences, rollout_hosts, workers
 
 
@@ -95,11 +94,12 @@ def next_fence(connection: sa.Connection, host: str, worker: str) -> int:
 
 @cache
 def _next_fence(dialect: str) -> sa.Executable:
-    new = postgresql.insert(fences) if dialect == "postgresql" else sqlite.insert(fences)
-    return new.on_conflict_do_update(
-        index_elements=[fences.c.host],
-        set_={"fence": fences.c.fence + 1, "worker": new.excluded.worker},
+    new = upsert(dialect, fences)
+    higher = {"fence": fences.c.fence + 1, "worker": new.excluded.worker}
+    statement: sa.Executable = new.on_conflict_do_update(
+        index_elements=[fences.c.host], set_=higher
     ).returning(fences.c.fence)
+    return statement
 
 
 def current_fence(connection: sa.Connection, host: str) -> int:
