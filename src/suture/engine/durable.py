@@ -39,7 +39,7 @@ from suture.core.rollout.progress import HostPhase
 from suture.engine import records
 from suture.engine.work import HostWork, StepRunner
 from suture.engine.writing import Writer
-from suture.store.database import BUSY_TIMEOUT_S, Store, private_file
+from suture.store.database import BUSY_TIMEOUT_S, Store, explained, private_file
 
 QUEUE = "hosts"
 POLLING_S = 0.25
@@ -52,8 +52,14 @@ class _Context:
     """What the workflows of this process work with."""
 
     def __init__(
-        self, store: Store, worker: str, runner: StepRunner, on_end: Callable[[], None]
+        self,
+        store: Store,
+        worker: str,
+        runner: StepRunner,
+        on_end: Callable[[], None],
+        engine: sa.Engine,
     ) -> None:
+        self.engine = engine
         self.runner = runner
         self.on_end = on_end
         self.writer = Writer(store, worker)
@@ -164,12 +170,13 @@ def running(
     else:
         config["system_database_url"] = url.render_as_string(hide_password=False)
     _forward_logs()
-    _context = _Context(store, executor, runner, on_end)
+    _context = _Context(store, executor, runner, on_end, engine or store.engine)
     try:
-        DBOS(config=config)
-        queues = [queue_name(jump) for jump in jumps or ("",)]
-        DBOS.listen_queues(queues)
-        DBOS.launch()
+        with explaining():
+            DBOS(config=config)
+            queues = [queue_name(jump) for jump in jumps or ("",)]
+            DBOS.listen_queues(queues)
+            DBOS.launch()
         for queue in queues:
             share(queue, at_once)
         yield
@@ -181,6 +188,11 @@ def running(
             engine.dispose()
 
 
+def explaining() -> contextlib.AbstractContextManager[None]:
+    """What DBOS's database refuses is a StoreError, like what the store refuses."""
+    return explained(in_context().engine)
+
+
 def queue_name(jump: str) -> str:
     """The queue of the workers behind a jump host, or, for "", of all others."""
     return f"{QUEUE}@{jump}" if jump else QUEUE
@@ -188,17 +200,18 @@ def queue_name(jump: str) -> str:
 
 def share(queue: str, at_once: int) -> None:
     """Let each process that takes from a queue be at work on so many of its hosts."""
-    DBOS.register_queue(
-        queue,
-        worker_concurrency=at_once,
-        polling_interval_sec=POLLING_S,
-        on_conflict="always_update",
-    )
+    with explaining():
+        DBOS.register_queue(
+            queue,
+            worker_concurrency=at_once,
+            polling_interval_sec=POLLING_S,
+            on_conflict="always_update",
+        )
 
 
 def enqueue(work: HostWork, queue: str = QUEUE) -> None:
     """Hand the work to whichever process takes it; the same work again changes nothing."""
-    with SetWorkflowID(work.id):
+    with explaining(), SetWorkflowID(work.id):
         DBOS.enqueue_workflow(queue, _do_work, encode(work).decode())
 
 
@@ -213,6 +226,11 @@ class Begun(Document, frozen=True):
 def orphans(alive: Collection[str], queues: Collection[str]) -> dict[str, Begun]:
     """Work, by its id, that was begun by an executor which is not among ``alive``, or that waits
     in another queue than ``queues``, the ones that somebody takes from."""
+    with explaining():
+        return {one.workflow_id: _begun(one) for one in _orphans(alive, queues) if one.input}
+
+
+def _orphans(alive: Collection[str], queues: Collection[str]) -> Sequence[WorkflowStatus]:
     pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
     left = [one.workflow_id for one in pending if one.executor_id not in alive]
     unserved = [queue.name for queue in DBOS.list_queues() if queue.name not in queues]
@@ -221,10 +239,7 @@ def orphans(alive: Collection[str], queues: Collection[str]) -> dict[str, Begun]
             status="ENQUEUED", queue_name=unserved, load_input=False, load_output=False
         )
         left += [one.workflow_id for one in waiting]
-    if not left:
-        return {}
-    found = DBOS.list_workflows(workflow_ids=left, load_output=False)
-    return {one.workflow_id: _begun(one) for one in found if one.input}
+    return DBOS.list_workflows(workflow_ids=left, load_output=False) if left else ()
 
 
 def _begun(workflow: WorkflowStatus) -> Begun:
@@ -234,14 +249,16 @@ def _begun(workflow: WorkflowStatus) -> Begun:
 
 def resume(work_id: str, queue: str = QUEUE) -> None:
     """Give work back to a queue; it goes on after its last reported step."""
-    DBOS.resume_workflow(work_id, queue_name=queue)
+    with explaining():
+        DBOS.resume_workflow(work_id, queue_name=queue)
 
 
 def ended(work_ids: Collection[str]) -> dict[str, str]:
     """Those of the works that do not go on any more, and why: an error, or DBOS's word."""
     if not work_ids:
         return {}
-    found = DBOS.list_workflows(workflow_ids=list(work_ids), status=_ENDED, load_input=False)
+    with explaining():
+        found = DBOS.list_workflows(workflow_ids=list(work_ids), status=_ENDED, load_input=False)
     return {one.workflow_id: str(one.error or one.status) for one in found}
 
 

@@ -19,7 +19,7 @@ from suture.store import plans
 
 def enqueue(work: LookWork) -> None:
     """Hand the look to whichever process takes it; the same again changes nothing."""
-    with SetWorkflowID(work.id):
+    with durable.explaining(), SetWorkflowID(work.id):
         DBOS.enqueue_workflow(durable.QUEUE, _look, encode(work).decode())
 
 

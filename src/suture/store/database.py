@@ -41,14 +41,14 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        with self._turn, _explained(self.engine), self.engine.begin() as connection:
+        with self._turn, explained(self.engine), self.engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        with _explained(self.engine), self.engine.connect() as connection:
+        with explained(self.engine), self.engine.connect() as connection:
             yield connection
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ def open_store(url: str) -> Store:
     engine = make_engine(url)
     store = Store(engine)
     try:
-        with _explained(engine), _migration_lock(engine):
+        with explained(engine), _migration_lock(engine):
             _migrate(engine)
     except BaseException:
         engine.dispose()
@@ -151,7 +151,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 
 @contextmanager
-def _explained(engine: sa.Engine) -> Iterator[None]:
+def explained(engine: sa.Engine) -> Iterator[None]:
     """Driver errors in an operator's words."""
     try:
         yield

@@ -70,11 +70,12 @@ def together(connection: sa.Connection) -> Iterator[_Batch]:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727474)")
     row = connection.execute(sa.select(events).order_by(events.c.seq.desc()).limit(1)).one_or_none()
     batch = _Batch(Event(**row._mapping) if row else None)
-    connection.info[_BATCH] = batch
+    info = connection.info  # which cannot be asked for any more once the connection is lost
+    info[_BATCH] = batch
     try:
         yield batch
     finally:
-        del connection.info[_BATCH]
+        del info[_BATCH]
     if batch.fresh:
         connection.execute(sa.insert(events), [asdict(event) for event in batch.fresh])
 
