@@ -65,6 +65,8 @@ def background(suture: Run) -> Iterator[Any]:
             env={**os.environ, **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            # A background job's children ignore SIGINT, and a person's do not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process
@@ -167,7 +169,7 @@ def test_the_way_back_is_drilled_before_and_after_a_rollout(suture: Run, server:
     for command in (("drill", "list"), ("hosts", "list"), ("hosts", "show", "server")):
         listed = suture(*command)
         assert (listed[0], "s ago" in listed[1] or "just now" in listed[1]) == (0, True)
-    assert suture("rollback", "latest")[0] == 0
+    assert suture("rollback", "latest", "--yes")[0] == 0
     assert suture("evidence", "verify")[0] == 0
 
 

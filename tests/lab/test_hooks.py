@@ -42,7 +42,7 @@ async def test_a_hook_on_the_host_runs_once_however_often_it_is_asked_for(server
         assert report.log.endswith("drain server; touch /run/injected\n")
     async with server.connect() as transport:
         found = await sh(transport, "cat /run/hooked; ls /run/injected 2>/dev/null || true")
-    assert found == "drain server; touch /run/injected"
+    assert found == "drain server; touch /run/injected\n"
 
 
 async def test_a_hook_that_fails_or_does_not_end_says_so(server: LabHost) -> None:

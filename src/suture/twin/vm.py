@@ -32,12 +32,12 @@ from suture.twin.containers import ContainerError
 from suture.twin.disk import LABEL_PACKAGES
 from suture.twin.processes import Process, find, this_process
 
-_BOOT_S = 600.0
+_BOOT_S = 900.0
 _MEMORY_MIB = 1024
 _PORT = 22022
 _NETWORK = "192.0.2"  # never anybody's own (RFC 5737)
 _NOBODY = 65534
-_CONNECT_S = 12.0
+_CONNECT_S = 12.0, 60.0  # the first time, and at most
 _TAIL = 4000
 _HOME = "/usr/lib/suture-twin"
 _UNIT = "suture-twin.service"
@@ -117,6 +117,7 @@ class VirtualTwin:
         self.accelerator = accelerator
         self._directory = directory
         self._port = port
+        self._patience_s = _CONNECT_S[0]
         self._key = asyncssh.read_private_key(directory / "key")
         self._host_key = asyncssh.read_public_key(directory / "host_key.pub")
 
@@ -127,10 +128,14 @@ class VirtualTwin:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Transport]:
-        """Over SSH as to a host; raises HostError while the machine is down."""
+        """Over SSH as to a host; raises HostError while the machine is down.
+
+        QEMU takes the connection before the machine does, and one that is emulated on a busy
+        machine may need long for its part: whoever came too early waits longer the next time.
+        """
         host = Host(self.clone.host, "127.0.0.1", self._port)
         try:
-            async with asyncio.timeout(_CONNECT_S):
+            async with asyncio.timeout(self._patience_s):
                 connection = await asyncssh.connect(
                     host.address,
                     host.port,
@@ -139,9 +144,11 @@ class VirtualTwin:
                     known_hosts=([self._host_key], [], []),
                     config=None,
                     agent_path=None,
-                    keepalive_interval=8,
+                    keepalive_interval=20,
                 )
         except (TimeoutError, asyncssh.Error, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self._patience_s = min(1.5 * self._patience_s, _CONNECT_S[1])
             raise HostError(
                 HostFailure(
                     host=host.name,
