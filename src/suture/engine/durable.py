@@ -39,7 +39,7 @@ from suture.core.rollout.progress import HostPhase
 from suture.engine import records
 from suture.engine.work import HostWork, StepRunner
 from suture.engine.writing import Writer
-from suture.store.database import BUSY_TIMEOUT_S, Store, explained, private_file
+from suture.store.database import BUSY_TIMEOUT_S, IDLE_S, Store, explained, private_file
 
 QUEUE = "hosts"
 POLLING_S = 0.25
@@ -160,6 +160,7 @@ def running(
         "log_level": "WARNING",
         "notification_listener_polling_interval_sec": 0.1,
         "scheduler_polling_interval_sec": 3600.0,
+        "sys_db_idle_transaction_timeout_sec": IDLE_S,
         "use_listen_notify": False,
         "enable_otlp": False,
     }

@@ -16,7 +16,20 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 
 BUSY_TIMEOUT_S = 30
+IDLE_S = 15.0
 SCHEMA = "0008"  # the newest of the migrations
+
+_IDLE = "suture_idle_s"
+_ENDED_IDLE = "25P03"  # idle_in_transaction_session_timeout
+
+# libpq's: seconds, and milliseconds for what was sent and is not acknowledged.
+_NETWORK = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 class StoreError(Exception):
@@ -55,9 +68,10 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
-    """Open, create or upgrade the database at ``url``; raises :class:`StoreError`."""
-    engine = make_engine(url)
+def open_store(url: str, *, idle_s: float = IDLE_S) -> Store:
+    """Open, create or upgrade the database at ``url``; raises :class:`StoreError`. For ``idle_s``
+    see :func:`release_when_idle`."""
+    engine = make_engine(url, idle_s=idle_s)
     store = Store(engine)
     try:
         with explained(engine), _migration_lock(engine):
@@ -68,8 +82,9 @@ def open_store(url: str) -> Store:
     return store
 
 
-def make_engine(url: str) -> sa.Engine:
-    """An engine with the settings that durability needs: WAL and ``synchronous=FULL``."""
+def make_engine(url: str, *, idle_s: float = IDLE_S) -> sa.Engine:
+    """An engine with the settings that durability needs, WAL and ``synchronous=FULL``, or that
+    have a dead network noticed."""
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
@@ -78,12 +93,26 @@ def make_engine(url: str) -> sa.Engine:
             "Write sqlite:////path/file.sqlite or postgresql+psycopg://user@host/name.",
         ) from None
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        return sa.create_engine(
+            parsed,
+            pool_pre_ping=True,
+            connect_args={key: _NETWORK[key] for key in _NETWORK.keys() - parsed.query.keys()},
+            execution_options={_IDLE: idle_s},
+        )
     if parsed.database:
         private_file(Path(parsed.database))
     engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def release_when_idle(connection: sa.Connection) -> None:
+    """Have PostgreSQL end this transaction, and give its locks to others, where this process says
+    nothing in it for the engine's ``idle_s``: because it was frozen, or its network is dead. What
+    it then tries is a :class:`StoreError`, and nothing of the transaction is written."""
+    if connection.dialect.name == "postgresql":
+        idle_ms = round(connection.get_execution_options().get(_IDLE, IDLE_S) * 1000)
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}")
 
 
 @cache
@@ -159,6 +188,11 @@ def explained(engine: sa.Engine) -> Iterator[None]:
         if isinstance(error, sa.exc.IntegrityError):
             raise
         place = engine.url.render_as_string(hide_password=True)
+        if getattr(error.orig, "sqlstate", None) == _ENDED_IDLE:
+            raise StoreError(
+                f"the database {place} ended a transaction in which this process stood still",
+                "Nothing of it was written. Do it again.",
+            ) from error
         raise StoreError(
             f"the database {place} refused: {error.orig}",
             "Check that it is there, not damaged, not locked, and that its disk has space.",

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 from suture.core import chain
 from suture.core.documents import encode
 from suture.core.evidence import Event
+from suture.store.database import release_when_idle
 from suture.store.tables import events
 
 _BATCH = "suture.events"
@@ -63,10 +64,12 @@ class _Batch:
 def together(connection: sa.Connection) -> Iterator[_Batch]:
     """Events that are appended to ``connection`` within are written at the end, at once.
 
-    Until its transaction ends nobody else writes any, so the chain cannot fork. Who begins a
+    Until its transaction ends nobody else writes any, so the chain cannot fork; one that stands
+    still is ended, so that nobody waits for a frozen process. Who begins a
     transaction with this, before any row, is never waited for by another who did so too.
     """
     if connection.dialect.name == "postgresql":
+        release_when_idle(connection)
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727474)")
     row = connection.execute(sa.select(events).order_by(events.c.seq.desc()).limit(1)).one_or_none()
     batch = _Batch(Event(**row._mapping) if row else None)

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from suture.core.documents import Document, decode, encode
 from suture.core.rollout.progress import HostPhase
-from suture.store.database import now_s, upsert
+from suture.store.database import now_s, release_when_idle, upsert
 from suture.store.tables import fences, rollout_hosts, workers
 
 
@@ -41,7 +41,9 @@ def enlist(connection: sa.Connection, worker: Worker) -> None:
 
 
 def beat(connection: sa.Connection, worker_id: str) -> bool:
-    """Record a heartbeat; False when the worker was given up meanwhile and is not on the list."""
+    """Record a heartbeat; False when the worker was given up meanwhile and is not on the list.
+    Who stands still in it is still given up by others, who take the same row."""
+    release_when_idle(connection)
     result = connection.execute(
         sa.update(workers).where(workers.c.id == worker_id).values(heartbeat=now_s())
     )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from suture.store.database import SCHEMA, Store, StoreError, open_store
+from suture.store.database import SCHEMA, Store, StoreError, make_engine, open_store
 from suture.store.tables import metadata
 from suture.store.upgrading import newest
 
@@ -78,3 +78,17 @@ def test_nonsense_as_url_is_explained_without_repeating_it() -> None:
 
 def test_a_database_at_the_newest_schema_is_known_without_alembic() -> None:
     assert newest() == SCHEMA
+
+
+def test_a_dead_network_is_noticed_and_the_url_has_the_last_word() -> None:
+    engine = make_engine("postgresql+psycopg://suture@db/suture?keepalives_idle=60")
+    seen: dict[str, object] = {}
+
+    @sa.event.listens_for(engine, "do_connect")
+    def see(dialect: object, record: object, args: object, parameters: dict[str, object]) -> None:
+        seen.update(parameters)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        engine.connect()
+    assert (seen["keepalives_idle"], seen["tcp_user_timeout"]) == ("60", 20_000)
