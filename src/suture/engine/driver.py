@@ -13,6 +13,7 @@ import structlog
 
 from suture.core.evidence import Event
 from suture.core.planning.plan import Plan
+from suture.core.rollout import outcomes
 from suture.core.rollout.progress import HostPhase
 from suture.engine import durable, looking, membership, records, ticks
 from suture.engine.membership import HEARTBEAT_S
@@ -259,14 +260,16 @@ class Driver:
 
     def _find_lost(self, at_work: Collection[HostWork]) -> None:
         """Work that ended without saying how, by a defect or a full disk, leaves its host in an
-        unknown state, of which the rollout has to hear."""
+        unknown state, of which the rollout has to hear. It stays drained where it was."""
         causes = durable.ended([work.id for work in at_work])
         for work in at_work:
             if work.id not in causes:
                 continue
             reason = f"its state is unknown, the work ended early: {causes[work.id]:.300}"
             with records.writing(self.store) as connection:
-                records.finish_host(connection, work, HostPhase.LOST, reason, datetime.now(UTC))
+                drained = work.is_drained(records.known_reports(connection, work).keys())
+                told = outcomes.left_drained(reason, work.rollout, work.host, drained)
+                records.finish_host(connection, work, HostPhase.LOST, told, datetime.now(UTC))
             self.wake()
 
 

@@ -100,6 +100,9 @@ class _Context:
         if undrain := work.undrain([one.step for one in reports], phase):
             report = await take(replace(work, outcome=phase.value), undrain)
             phase, reason = outcomes.after_undrain(phase, reason, report)
+        elif phase is HostPhase.LOST:
+            drained = work.is_drained([one.step for one in reports])
+            reason = outcomes.left_drained(reason, work.rollout, work.host, drained)
 
         def finish(connection: sa.Connection) -> None:
             self._finish_step(connection, work, fence, reports)

@@ -53,14 +53,27 @@ class HostWork(Document, frozen=True):
 
     def undrain(self, begun: Collection[Step], phase: HostPhase) -> Step | None:
         """The step that puts back what was drained, whatever became of it. A host that is about
-        to be taken back stays drained until then."""
-        drain, undrain = (
-            (Step.DRAIN_ROLL_BACK, Step.UNDRAIN_ROLL_BACK)
-            if self.way_back
-            else (Step.DRAIN, Step.UNDRAIN)
-        )
-        stays = phase is HostPhase.FAILED and self.returns
+        to be taken back stays drained until then, and one of unknown state until somebody knows."""
+        drain, undrain = self._drain
+        stays = phase is HostPhase.LOST or (phase is HostPhase.FAILED and self.returns)
         return undrain if drain in begun and undrain in self.hooks and not stays else None
+
+    def is_drained(self, reported: Collection[Step]) -> bool | None:
+        """Whether work that went no further than these steps left the host drained; None where
+        it is not known: the drain was to come next."""
+        drain, undrain = self._drain
+        if drain not in self.hooks or undrain in reported:
+            return False
+        if drain in reported:
+            return True
+        before = self.steps[: self.steps.index(drain)]
+        return None if all(step in reported for step in before) else False
+
+    @property
+    def _drain(self) -> tuple[Step, Step]:
+        if self.way_back:
+            return Step.DRAIN_ROLL_BACK, Step.UNDRAIN_ROLL_BACK
+        return Step.DRAIN, Step.UNDRAIN
 
     @property
     def phase(self) -> HostPhase:

@@ -33,7 +33,8 @@ class PretendRunner:
     ``apply:before``, ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that
     comes there, ``look:1`` the second look at a wave.
     ``away`` are hosts that answer at their second try only, ``raises`` and ``hangs`` those whose
-    first step does so; ``look`` raises at the first look."""
+    first step does so; ``look`` raises at the first look, the name of a step at that. After the
+    step ``cut`` a host's state is unknown."""
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class PretendRunner:
         away: tuple[str, ...] = (),
         stop_at: str = "",
         raises: str = "",
+        cut: str = "",
         hangs: str = "",
         freeze_within: AbstractContextManager[Any] | None = None,
     ) -> None:
@@ -55,6 +57,7 @@ class PretendRunner:
         self.away = away
         self.stop_at = stop_at
         self.raises = raises
+        self.cut = cut
         self.hangs = hangs
         self.freeze_within = freeze_within or nullcontext()
         self.begun: list[str] = []
@@ -66,7 +69,7 @@ class PretendRunner:
         self.begun.append(work.id)
         if work.outcome:
             self.outcomes.append(work.outcome)
-        if work.host == self.raises:
+        if self.raises in (work.host, step.value):
             raise RuntimeError("a defect of the runner")
         if work.host == self.hangs:
             await asyncio.Event().wait()
@@ -88,6 +91,8 @@ class PretendRunner:
             verdict, reason = Verdict.FAIL, "the host refused a lower fence"
         elif self.fails.get(work.host) == step.value:
             verdict, reason = Verdict.FAIL, f"{step.value} was told to fail"
+        elif self.cut == step.value:
+            verdict, reason = Verdict.INCONCLUSIVE, "the connection was cut"
         await asyncio.sleep(0)
         self._stop(step, "after")
         return StepReport(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from suture.core import chain
-from suture.core.documents import decode
+from suture.core.documents import decode, encode
 from suture.core.evidence import Step
 from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.hooks import Hook, HookPhase, Place
@@ -222,6 +222,62 @@ def test_a_host_is_put_back_when_the_controller_was_killed(
     assert steps[2:6] == DRAINED
     assert steps[-3:] == PUT_BACK
     assert len(steps) == len(set(steps))
+    store.close()
+
+
+def _reason(store: Store) -> str:
+    """Of the only host, which is lost; the event log says the same."""
+    with store.read() as connection:
+        stored = rollouts.get(connection, "r1")
+        (lost,) = (e for e in events.stream(connection, subject="r1") if e.kind == "host.lost")
+    assert stored is not None
+    (host,) = stored.state.hosts
+    assert host.phase is HostPhase.LOST
+    assert encode({"reason": host.reason}).decode() == lost.data
+    return host.reason
+
+
+@pytest.mark.parametrize("step", [Step.APPLY, Step.AFTER])
+def test_a_host_that_is_lost_stays_drained_and_says_so(tmp_path: Path, step: Step) -> None:
+    store = _hooked(tmp_path)
+    runner = PretendRunner(tmp_path, cut=step.value)
+    _drive(store, runner)
+    assert "it is still drained" in _reason(store)
+    assert "suture rollback r1 --host web1" in _reason(store)
+    assert runner.outcomes == []
+    ticks.ask_back(
+        store,
+        "r1",
+        (AskedBack("web1", WayBack(), "kim"),),
+        actor="kim",
+        now=datetime.now(UTC),
+    )
+    _drive(store, PretendRunner(tmp_path))
+    assert [one for _, one in _step_events(store)][-len(BACK) :] == BACK
+    assert _phases(store) == {"web1": HostPhase.ROLLED_BACK}
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("raises", "told"),
+    [
+        (Step.PREFLIGHT, ""),
+        (Step.DRAIN, "it may be drained"),
+        (Step.APPLY, "it is still drained"),
+        (Step.UNDRAIN, "it is still drained"),
+    ],
+)
+def test_a_defect_leaves_a_drained_host_drained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raises: Step, told: str
+) -> None:
+    monkeypatch.setattr("suture.engine.driver.HEARTBEAT_S", 0.1)
+    store = _hooked(tmp_path)
+    _drive(store, PretendRunner(tmp_path, raises=raises.value))
+    reason = _reason(store)
+    assert "a defect of the runner" in reason
+    assert told in reason
+    assert ("drained" in reason) is bool(told)
+    assert Step.UNDRAIN not in [one for _, one in _step_events(store)]
     store.close()
 
 

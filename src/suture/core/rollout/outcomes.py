@@ -48,6 +48,17 @@ def after_undrain(phase: HostPhase, reason: str, report: StepReport) -> tuple[Ho
     return phase, f"{reason}; it is not known to serve again; {report.step.value}: {report.reason}"
 
 
+def left_drained(reason: str, rollout: str, host: str, is_drained: bool | None) -> str:
+    """Why a host is LOST, and how it gets back into its service: nobody puts one there whose
+    state is unknown. ``is_drained`` is None where that is not known either."""
+    if is_drained is False:
+        return reason
+    return (
+        f"{reason}; it {'is still' if is_drained else 'may be'} drained: when it is well, run its "
+        f"undrain hook, or take it back, which undrains it: suture rollback {rollout} --host {host}"
+    )
+
+
 def after_way_back(
     reports: Sequence[StepReport], how: WayBack | None = None
 ) -> tuple[HostPhase, str]:

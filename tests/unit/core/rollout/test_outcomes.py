@@ -10,6 +10,7 @@ from suture.core.rollout.outcomes import (
     after_undrain,
     after_way_back,
     is_away,
+    left_drained,
     suspects,
 )
 from suture.core.rollout.progress import HostPhase
@@ -72,3 +73,11 @@ def test_a_host_was_away_where_it_did_not_answer_and_was_left_alone() -> None:
     assert is_away(HostPhase.SKIPPED, [gone])
     assert not is_away(HostPhase.LOST, [gone])
     assert not is_away(HostPhase.SKIPPED, [report(Step.PREFLIGHT, Verdict.FAIL)])
+
+
+def test_a_lost_host_says_that_it_is_drained_and_how_it_serves_again() -> None:
+    assert left_drained("so", "r1", "web1", is_drained=False) == "so"
+    sure = left_drained("so", "r1", "web1", is_drained=True)
+    assert sure.startswith("so; it is still drained: ")
+    assert sure.endswith("suture rollback r1 --host web1")
+    assert "it may be drained" in left_drained("so", "r1", "web1", is_drained=None)
