@@ -138,10 +138,12 @@ class ServicePolicy(Document, frozen=True, kw_only=True):
 
 
 class Concurrency(Document, frozen=True, kw_only=True):
-    """Hosts at work at once, in all rollouts and workers: in all, and behind one jump host."""
+    """Hosts at work at once, in all rollouts and workers: in all, and behind one jump host; and
+    how many of them are started within a minute, None for as many as there is room for."""
 
     total: Count = 50
     per_jump: Count = 10
+    starts_per_minute: Count | None = None
 
 
 class TwinPolicy(Document, frozen=True, kw_only=True):

@@ -157,6 +157,7 @@ catch_up:
 concurrency:
   total: 50                  # hosts at work at once, in all rollouts and workers together
   per_jump: 10               # of these behind one jump host
+  # starts_per_minute: 30    # hosts started within a minute, in all rollouts and workers together
 
 # What must hold before a host is planned or touched; a host that fails is left alone.
 preflight:

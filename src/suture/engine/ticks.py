@@ -13,13 +13,14 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import UNSET
 from msgspec.structs import asdict
 
 from suture.core.documents import Document, decode
 from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.approvals import Approval, renewed
-from suture.core.rollout.limits import Elsewhere
+from suture.core.rollout.limits import MINUTE, Elsewhere
 from suture.core.rollout.progress import (
     ActionKind,
     GateState,
@@ -131,7 +132,7 @@ def tick(
         stored = get(connection, rollout_id)
         log = _Log(connection, rollout_id, now)
         state = _take_signals(log, plan, stored.state)
-        elsewhere = Elsewhere(rollouts.at_work_elsewhere(connection, rollout_id), most)
+        elsewhere = _elsewhere(connection, plan, rollout_id, now, most)
         if stored.is_over:
             state, waiting = _carry_out_asked(log, plan, state, elsewhere)
             return Tick(advance(connection, stored, state), waiting)
@@ -147,7 +148,7 @@ def look(
     """The state as it is, and what is waited for where nothing else is due; changes nothing."""
     with store.read() as connection:
         stored = get(connection, rollout_id)
-        elsewhere = Elsewhere(rollouts.at_work_elsewhere(connection, rollout_id), most)
+        elsewhere = _elsewhere(connection, plan, rollout_id, now, most)
     decide = asked_back if stored.is_over else next_actions
     actions = decide(plan, stored.state, now, elsewhere)
     is_waiting = all(action.kind is ActionKind.WAIT for action in actions)
@@ -245,6 +246,16 @@ def load_plan(store: Store, rollout_id: str) -> Plan:
     return plan
 
 
+def _elsewhere(
+    connection: sa.Connection, plan: Plan, rollout: str, now: datetime, most: int | None
+) -> Elsewhere:
+    at_work = rollouts.at_work_elsewhere(connection, rollout)
+    if plan.starts_per_minute is UNSET:
+        return Elsewhere(at_work, most)
+    started = events.times(connection, _KINDS[ActionKind.START_HOST], after=now - MINUTE)
+    return Elsewhere(at_work, most, started)
+
+
 class _Log:
     """The events of one tick."""
 
@@ -308,6 +319,7 @@ def _carry_out(
             if action.kind is not ActionKind.LOOK:
                 log.add(_KINDS[action.kind], action.host, **_told(action))
         state = transitions.carried_out(state, moves, log.now)
+        elsewhere = elsewhere.after(moves, log.now)
         if moves[-1].kind is ActionKind.FINISH:
             return state, (), True
 

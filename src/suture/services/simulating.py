@@ -27,6 +27,7 @@ from suture.core.planning.plan import Plan
 from suture.core.planning.planner import make_plan
 from suture.core.policy import Policy
 from suture.core.rollout import transitions
+from suture.core.rollout.limits import Elsewhere
 from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
@@ -198,6 +199,7 @@ class _Rollout:
         self.state = transitions.start(plan, "simulated")
         self.now = fleet.now
         self.pauses = 0
+        self.elsewhere = Elsewhere()
         self.due = fleet.due()
         self.day = self.now.date()
         self._roles = tuple(fleet.policy.approvals.roles)
@@ -224,7 +226,7 @@ class _Rollout:
     def _act(self) -> tuple[NextAction, ...]:
         """Do what is to be done now; what is waited for."""
         while True:
-            actions = next_actions(self.plan, self.state, self.now)
+            actions = next_actions(self.plan, self.state, self.now, self.elsewhere)
             moves = [one for one in actions if one.kind is not ActionKind.WAIT]
             if not moves:
                 return actions
@@ -233,7 +235,9 @@ class _Rollout:
                 if move.host:
                     self._send(move)
             self.pauses += sum(move.kind is ActionKind.PAUSE for move in moves)
-            if moves[-1].host:
+            if self.plan.starts_per_minute:
+                self.elsewhere = self.elsewhere.after(moves, self.now)
+            elif moves[-1].host:
                 return ()
 
     def _send(self, move: NextAction) -> None:

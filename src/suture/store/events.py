@@ -88,6 +88,17 @@ def head(connection: sa.Connection) -> int:
     return connection.execute(sa.select(sa.func.max(events.c.seq))).scalar() or 0
 
 
+def times(connection: sa.Connection, kind: str, *, after: datetime) -> tuple[datetime, ...]:
+    """When the newest events of a kind were written, in order, as far as there was none before
+    ``after``; of a long log only its end is read."""
+    older = sa.select(events.c.seq).where(events.c.at <= after)
+    last = older.order_by(events.c.seq.desc()).limit(1).scalar_subquery()
+    query = sa.select(events.c.at).where(
+        events.c.kind == kind, events.c.seq > sa.func.coalesce(last, 0)
+    )
+    return tuple(connection.execute(query.order_by(events.c.seq)).scalars())
+
+
 def stream(
     connection: sa.Connection, *, subject: str | None = None, after: int = 0
 ) -> Iterator[Event]:

@@ -1,8 +1,9 @@
 """Ticks are transactions on rows; nothing here needs a worker."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from suture.core import chain
 from suture.core.planning.plan import Plan
@@ -11,7 +12,7 @@ from suture.core.rollout.transitions import RefusedError
 from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import records, ticks
 from suture.engine.work import HostWork
-from suture.store import events, rollouts, signals
+from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store
 from tests.unit.core import builders
 
@@ -61,6 +62,27 @@ def test_waves_close_and_start_in_one_tick(store: Store, plan: Plan) -> None:
     assert end.is_settled
     with store.read() as connection:
         assert chain.verify(events.stream(connection)).broken_at is None
+
+
+def test_starts_of_all_rollouts_count_for_the_rate(store: Store) -> None:
+    plans_ = [
+        replace(builders.plan([builders.wave(0, [f"{name}1", f"{name}2"])]), starts_per_minute=3)
+        for name in ("db", "mail")
+    ]
+    for plan in plans_:
+        with store.begin() as connection:
+            plans.save(connection, plan)
+        ticks.start_rollout(store, plan, plan.id, actor="kim", without_rehearsal=False, now=NOW)
+    db, mail = plans_
+    assert len(ticks.tick(store, db, db.id, NOW).at_work) == 2
+    later = NOW + timedelta(seconds=20)
+    tick = ticks.tick(store, mail, mail.id, later)
+    assert [host.host for host in tick.at_work] == ["mail1"]
+    (wait,) = tick.waiting
+    assert wait.until == NOW + timedelta(minutes=1)
+    assert "3 hosts were started within a minute, 3 may be" in wait.reason
+    tick = ticks.tick(store, mail, mail.id, NOW + timedelta(minutes=1))
+    assert [host.host for host in tick.at_work] == ["mail1", "mail2"]
 
 
 def test_signals_are_answered_at_once(store: Store, plan: Plan) -> None:

@@ -1,7 +1,7 @@
 """The event log cannot be changed without telling."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -26,6 +26,18 @@ def test_events_read_back_are_a_whole_chain(store: Store) -> None:
         read = list(events.stream(connection))
     verdict = chain.verify(read)
     assert (verdict.events, verdict.broken_at, verdict.head) == (5, None, read[-1].hash)
+
+
+def test_when_the_newest_of_a_kind_were_written(store: Store) -> None:
+    with store.begin() as connection:
+        for seconds in (0, 30, 60, 90):
+            at = NOW + timedelta(seconds=seconds)
+            for kind in ("host.patching", "step.started"):
+                events.append(connection, at=at, kind=kind, subject="r1")
+    with store.read() as connection:
+        found = events.times(connection, "host.patching", after=NOW + timedelta(seconds=30))
+        assert found == tuple(NOW + timedelta(seconds=one) for one in (60, 90))
+        assert len(events.times(connection, "host.patching", after=NOW - timedelta(days=1))) == 4
 
 
 def test_the_database_refuses_changes(store: Store) -> None:

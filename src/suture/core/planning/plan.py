@@ -234,7 +234,8 @@ class Plan(Document, frozen=True, dict=True):
     ``timetable`` every host may be worked on at any time. ``approvals`` say who has to agree to
     what, and are left out where the policy says nothing of it. ``max_held_back`` is how many source
     packages that fail a rollout may hold back and go on; without it, every failure counts.
-    ``catch_up`` says how often hosts that do not answer are tried; without it, once.
+    ``catch_up`` says how often hosts that do not answer are tried; without it, once. So many hosts
+    as ``starts_per_minute`` are started within a minute, in all rollouts of the fleet together.
     """
 
     schema: int
@@ -252,6 +253,7 @@ class Plan(Document, frozen=True, dict=True):
     approvals: ApprovalPolicy | UnsetType = UNSET
     max_held_back: int | UnsetType = UNSET
     catch_up: CatchUp | UnsetType = UNSET
+    starts_per_minute: int | UnsetType = UNSET
 
     @cached_property
     def id(self) -> str:

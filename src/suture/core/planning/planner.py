@@ -98,6 +98,7 @@ def make_plan(
         approvals=policy.approvals if policy.approvals != ApprovalPolicy() else UNSET,
         max_held_back=policy.max_held_back,
         catch_up=CatchUp(policy.catch_up.tries, seconds(policy.catch_up.every)),
+        starts_per_minute=policy.concurrency.starts_per_minute or UNSET,
     )
 
 

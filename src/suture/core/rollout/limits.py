@@ -4,22 +4,70 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan
+from suture.core.rollout.state import ActionKind, NextAction
+
+MINUTE = timedelta(minutes=1)
 
 
 class Elsewhere(Document, frozen=True):
     """What other rollouts are at work on, as (host, its jump host or empty), and how many hosts may
-    be at work in the whole fleet."""
+    be at work in the whole fleet. ``started`` is when hosts were started of late, in any rollout.
+    """
 
     at_work: tuple[tuple[str, str], ...] = ()
     most: int | None = None
+    started: tuple[datetime, ...] = ()
 
     @property
     def left(self) -> int | None:
         """How many hosts this rollout may be at work on, None where nothing limits it."""
         return None if self.most is None else max(0, self.most - len(self.at_work))
+
+    def after(self, actions: Sequence[NextAction], now: datetime) -> Elsewhere:
+        """With what these have started by now."""
+        count = sum(action.kind is ActionKind.START_HOST for action in actions)
+        return replace(self, started=(*recent(self.started, now), *[now] * count))
+
+
+def recent(started: Sequence[datetime], now: datetime) -> list[datetime]:
+    """Those of the last minute, oldest first. Clocks that differ by less than that do no harm; what
+    lies farther ahead is of a clock that was wrong, and would be waited for too long."""
+    return sorted(at for at in started if now - MINUTE < at < now + MINUTE)
+
+
+class Pace:
+    """How many hosts may still be started by ``now``, of so many in any minute in the fleet."""
+
+    def __init__(self, plan: Plan, started: Sequence[datetime], now: datetime) -> None:
+        self._most = max(1, plan.starts_per_minute) if plan.starts_per_minute else None
+        self._started = recent(started, now) if self._most else []
+        self._now = now
+
+    def start(self) -> None:
+        if self._most:
+            self._started.append(self._now)
+
+    @property
+    def opens(self) -> datetime | None:
+        """When the next host may be started, None where one may be now."""
+        if not self._most or len(self._started) < self._most:
+            return None
+        return sorted(self._started)[-self._most] + MINUTE
+
+    def refusal(self) -> str:
+        """Why no host may be started now, empty where one may."""
+        if (opens := self.opens) is None:
+            return ""
+        return (
+            f"{len(self._started)} hosts were started within a minute, {self._most} may be; "
+            f"the next at {opens:%Y-%m-%d %H:%M:%S} UTC"
+        )
 
 
 class Room:
@@ -30,8 +78,15 @@ class Room:
     takes the place in its services alone.
     """
 
-    def __init__(self, plan: Plan, parallel: int, elsewhere: Elsewhere | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        parallel: int,
+        elsewhere: Elsewhere | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         elsewhere = elsewhere or Elsewhere()
+        self._pace = pace
         self._parallel = parallel if elsewhere.left is None else min(parallel, elsewhere.left)
         self._working = 0
         self._jump_of = plan.jump_of
@@ -52,6 +107,12 @@ class Room:
             self._working += 1
             self._behind[self._jump_of.get(host, "")] += 1
 
+    def start(self, host: str) -> None:
+        """A host that serves goes to work for the first time."""
+        self.take(host, at_work=True)
+        if self._pace:
+            self._pace.start()
+
     def go_to_work(self, host: str) -> None:
         """A host that is out already is worked on: its service knows it as out."""
         self._working += 1
@@ -60,7 +121,7 @@ class Room:
     def full(self) -> str:
         """Why no host at all may be started now, empty where some may."""
         if self._working < self._parallel:
-            return ""
+            return self._pace.refusal() if self._pace else ""
         return f"{self._working} of {self._parallel} at work"
 
     def refusal(self, host: str) -> str:

@@ -15,7 +15,7 @@ from suture.core.rollout.approvals import standing
 from suture.core.rollout.closing import due_again, shown_too_little
 from suture.core.rollout.gates import next_look, state_of
 from suture.core.rollout.holding import bringing, contained, to_hold_back
-from suture.core.rollout.limits import Elsewhere, Room
+from suture.core.rollout.limits import Elsewhere, Pace, Room
 from suture.core.rollout.state import ActionKind as ActionKind
 from suture.core.rollout.state import ClosedWave as ClosedWave
 from suture.core.rollout.state import GateState as GateState
@@ -58,7 +58,8 @@ def next_actions(
     others go on. A host starts only where one of its windows is open for as long as it needs with
     its way back; what runs is never interrupted, and ways back wait for no window. What other
     rollouts are at work on, ``elsewhere``, takes its places among the fleet's, the services' and
-    the jump hosts'. After FINISH only ways back that a person asks for are left.
+    the jump hosts', and what they started of late counts for the starts of a minute. After FINISH
+    only ways back that a person asks for are left.
     """
     if state.status is RolloutStatus.DONE:
         return asked_back(plan, state, now, elsewhere)
@@ -122,7 +123,9 @@ class Tick:
         self.held = bringing(plan, state.held_back)
         self.away = due_again(plan, state, self.held)
         self._spans: dict[tuple[object, ...], Span | None] = {}
-        self.room = Room(plan, self.wave.parallel if self.wave else 0, self.elsewhere)
+        self.pace = Pace(plan, self.elsewhere.started, now)
+        parallel = self.wave.parallel if self.wave else 0
+        self.room = Room(plan, parallel, self.elsewhere, self.pace)
         for host in busy:
             if host.phase.is_out:
                 self.room.take(host.host, at_work=host.phase.is_at_work)
@@ -294,7 +297,7 @@ class Tick:
         waits = standing(self.plan, self.state, self.now).missing(wave)
         if waits and all(self.by_name[host].phase is HostPhase.WAITING for host in wave.hosts):
             return _wait(waits, wave.index)
-        return self._looks_before(wave) or self._crowd(wave)
+        return self._looks_before(wave) or self._crowd(wave) or self._pace(wave)
 
     def _crowd(self, wave: Wave) -> NextAction | None:
         """The WAIT where other rollouts leave no place in the fleet."""
@@ -304,6 +307,16 @@ class Tick:
         busy = f"{len(self.elsewhere.at_work)} hosts of other rollouts are at work"
         reason = f"{busy}, {self.elsewhere.most} may be in all"
         return NextAction(ActionKind.WAIT, reason, wave=wave.index, elsewhere=True)
+
+    def _pace(self, wave: Wave) -> NextAction | None:
+        """The WAIT where as many hosts as may be were started within a minute."""
+        opens = self.pace.opens
+        if opens is None:
+            return None
+        waiting = any(self.by_name[host].phase is HostPhase.WAITING for host in wave.hosts)
+        if not waiting and not any(due <= self.now for due in self.away.values()):
+            return None
+        return _wait(self.pace.refusal(), wave.index, opens)
 
     def _looks_before(self, wave: Wave) -> NextAction | None:
         """The LOOK at a wave that has not begun, or the WAIT for it, None where there were all."""
@@ -345,7 +358,7 @@ class Tick:
             elif ready > self.now:
                 later[host] = Span(_WAIT, ready, span.closes)
             else:
-                self.room.take(host, at_work=True)
+                self.room.start(host)
                 starts.append(
                     NextAction(ActionKind.START_HOST, wave.ring, host=host, wave=wave.index)
                 )
@@ -391,7 +404,7 @@ class Tick:
                 continue
             span = self._window(host) if self.now >= due else None
             if span is not None and span.opens <= self.now and not self.room.refusal(host):
-                self.room.take(host, at_work=True)
+                self.room.start(host)
                 reason = f"{wave.ring}, tried again"
                 starts.append(NextAction(ActionKind.START_HOST, reason, host=host, wave=wave.index))
         return tuple(starts)

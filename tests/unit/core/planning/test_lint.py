@@ -86,6 +86,7 @@ ENTRY = LedgerEntry("bash", "amd64", "5.1", "5.2", Reason.HELD)
         ("unknown-window", timed(windows=("nights", "days"))),
         ("no-window", timed(takes_s=7200.0)),
         ("jump-limit", replace(GOOD, jump_limits=(("j", 0),))),
+        ("start-rate", replace(GOOD, starts_per_minute=0)),
         ("package-set", with_host(GOOD, "a", package_set="")),
         ("patch-set", with_host(GOOD, "a", patch_set="0" * 64)),
         ("no-changes", changed()),

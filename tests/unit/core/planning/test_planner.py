@@ -68,6 +68,12 @@ def test_a_plan_says_what_happens_on_a_host() -> None:
     assert made.services == (ServiceLimit("web", ("a",), 1),)
     assert made.jump_limits == (("ops@j", Concurrency().per_jump),)
     assert made.rollback_on_failure
+    assert made.starts_per_minute is UNSET
+
+
+def test_a_rate_of_starts_is_part_of_the_plan() -> None:
+    paced = planned([host("a")], policy=Policy(concurrency=Concurrency(starts_per_minute=30)))
+    assert paced.starts_per_minute == 30
 
 
 def test_each_control_takes_its_time() -> None:

@@ -125,6 +125,10 @@ def _limits(plan: Plan) -> Iterator[Problem]:
         if most < 1:
             message = f"the limit of the jump host is {most}"
             yield error("jump-limit", jump, message, "Set concurrency.per_jump to at least 1.")
+    if plan.starts_per_minute is not UNSET and plan.starts_per_minute < 1:
+        message = f"{plan.starts_per_minute} hosts may be started in a minute"
+        remedy = "Set concurrency.starts_per_minute to at least 1, or leave it out."
+        yield error("start-rate", "concurrency", message, remedy)
 
 
 def _kept_up(limit: ServiceLimit) -> Iterator[Problem]:
