@@ -43,7 +43,7 @@ class Orders(Document, frozen=True):
     mutant: str = ""
 
 
-class _Watched:
+class Watched:
     """A runner that comes to a boundary around each step."""
 
     def __init__(self, inner: FleetRunner, boundaries: Boundaries) -> None:
@@ -62,7 +62,7 @@ class _Watched:
 
 def control(orders: Orders) -> int:
     """The exit status."""
-    _quicken()
+    quicken()
     mutants.become(orders.mutant)
     try:
         with logging_to(Path(orders.log)):
@@ -77,7 +77,7 @@ def _drive(orders: Orders) -> None:
     boundaries = Boundaries(orders.faults)
     store = open_store(orders.database)
     plan = ticks.load_plan(store, orders.rollout) if orders.rollout else None
-    runner = _Watched(_runner(orders, plan, boundaries), boundaries)
+    runner = Watched(_runner(orders, plan, boundaries), boundaries)
     with driver.driving(store, runner, at_once=orders.at_once, rollout=orders.rollout) as driving:
         if plan is not None:
             boundaries.watch_databases()
@@ -100,7 +100,8 @@ def _runner(orders: Orders, plan: Plan | None, boundaries: Boundaries) -> FleetR
     )
 
 
-def _quicken() -> None:
+def quicken() -> None:
+    """Beats that make a run short."""
     quick = (
         (driver, "BEAT_S", 0.05),
         (driver, "IDLE_BEAT_S", 0.1),
