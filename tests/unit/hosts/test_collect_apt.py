@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from suture.hosts.managers.apt import SCRIPTS
+from suture.core.inventory import Origin
+from suture.hosts.managers.apt import SCRIPTS, read_archives
+from suture.hosts.sections import Reading
 from suture.hosts.shell import program
 
 _POLICY = """app:
@@ -45,6 +47,7 @@ def _sections(tmp_path: Path, *, depends: str, phased: str = "", name: str = "ap
     _tool(
         tmp_path,
         "apt-get",
+        "case $* in *indextargets*) exit ;; esac; "
         "printf 'The following NEW packages will be installed:\\n   lib (1)\\n"
         "1 upgraded, 1 newly installed\\n'",
     )
@@ -77,3 +80,20 @@ def test_apt_is_asked_where_a_name_is_missing(tmp_path: Path, depends: str) -> N
 def test_apt_is_asked_where_a_version_is_phased_or_foreign(tmp_path: Path) -> None:
     assert "\nnew\tlib" in _sections(tmp_path, depends="app", phased=" (phased 10%)")
     assert "\nnew\tlib" in _sections(tmp_path, depends="app", name="app:i386")
+
+
+_ARCHIVES = """ 500 http://archive.example/debian stable/main amd64 Packages
+     release o=Example, Inc.,a=stable,n=trixie,l=$(LABEL),c=main
+ 500 file:/srv/debs ./ Packages
+     release o=$(ORIGIN),a=$(SUITE),n=$(CODENAME),l=$(LABEL),c=$(COMPONENT)
+"""
+
+
+def test_archives_without_a_value_are_read_as_without_one() -> None:
+    reading = Reading({"archives": tuple(_ARCHIVES.splitlines())}, [])
+    named, pinned = read_archives(reading)
+    assert pinned == ()
+    assert tuple(named.values()) == (
+        Origin("Example", "", "stable", "trixie", "main", "archive.example"),
+        Origin("", "", "", "", "", "local"),
+    )

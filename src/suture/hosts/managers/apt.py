@@ -76,7 +76,7 @@ def read_apt(reading: Reading, os_id: str) -> PackageFacts:
         for package in packages
         if package.state is not PackageState.RESIDUAL
     }
-    origins, pins = _archives(reading)
+    origins, pins = read_archives(reading)
     tables = _tables(reading, "policy", origins)
     available = read_offers(reading)
     actions = _upgrade(reading)
@@ -174,7 +174,7 @@ def _kernels(packages: Iterable[Package]) -> Iterator[str]:
             yield found["release"]
 
 
-def _archives(reading: Reading) -> tuple[dict[str, Origin], tuple[str, ...]]:
+def read_archives(reading: Reading) -> tuple[dict[str, Origin], tuple[str, ...]]:
     """Origins by the words with which version tables name them, and pinned packages' names."""
     origins: dict[str, Origin] = {}
     pins: list[str] = []
@@ -197,7 +197,9 @@ def _archives(reading: Reading) -> tuple[dict[str, Origin], tuple[str, ...]]:
 
 def _origin(key: str, release: str) -> Origin:
     fields = dict(
-        part.split("=", 1) for part in release.removeprefix("release ").split(",") if "=" in part
+        part.split("=", 1)
+        for part in release.removeprefix("release ").split(",")
+        if "=" in part and "=$(" not in part  # as apt-get indextargets says what has no value
     )
     scheme, _, rest = key.split(" ")[0].partition("://")
     site = clean(rest.split("/")[0], 100) if scheme.startswith("http") else "local"

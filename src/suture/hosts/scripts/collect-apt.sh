@@ -21,8 +21,9 @@ places=$(printf '%s\n' "$settings" | grep -cxF -e 'Dir "/";' -e 'Dir::State "var
 files=$(find -L /etc/apt /etc/machine-id /etc/os-release /var/lib/apt/extended_states /var/lib/apt/lists \
   /var/lib/dpkg/arch /var/lib/dpkg/status /var/lib/dpkg/updates \
   -printf '%p %i %s %T@ %C@\n' -newerct '2 seconds ago' -printf 'young\n')
-case $places:$settings:$files in
-*RootDir* | *young*) ;;
+case $settings in *RootDir*) places=moved ;; esac
+case $places:$files in
+*young*) ;;
 10:*) stamp=$(printf '%s\n' "$reader" "$settings" "$files" | sha256sum | cut -c 1-64) ;;
 esac
 if [ -n "$known" ] && [ "$stamp" = "$known" ]; then section unchanged; else read_packages; fi

@@ -14,7 +14,18 @@ options=$(printf '%s\n' "$settings" | sed -n 's/^APT::Architectures:: "\([a-z0-9
 [ -n "$(find /var/lib/apt/lists -name '*_Translation-*' -print -quit)" ] ||
   options="$options -o Acquire::Languages=none"
 section archives
-apt-cache $options policy || { note 'apt-cache policy failed'; stamp=; }
+# apt-cache policy goes through all packages of all archives to find the pinned ones, which without
+# preferences there cannot be. What it says besides, of each archive, is known without the packages.
+pins=yes
+case $files in
+*'/etc/apt/preferences '* | */etc/apt/preferences.d/*) ;;
+*) [ "$places" != 10 ] || pins= ;;
+esac
+if [ -n "$pins" ]; then apt-cache $options policy
+else
+  apt-get $options indextargets --format ' 500 $(DESCRIPTION)
+     release o=$(ORIGIN),a=$(SUITE),n=$(CODENAME),l=$(LABEL),c=$(COMPONENT)' 'Created-By: Packages'
+fi || { note 'apt did not list its archives'; stamp=; }
 section policy
 # For each installed package: P name candidate installed sources, with a line N for each newer
 # version; sources are numbers into the lines S.
