@@ -131,7 +131,7 @@ def _as_apt_says(name: str, arch: str, native: str) -> str:
 
 def read_package(line: str) -> tuple[Package, bool] | None:
     """A package, and whether it is held."""
-    name, arch, version, source, source_version, want, status, flag = line.split("\t")
+    name, arch, version, source, source_version, want, status, flag = line.split("\t")[:8]
     if status == "not-installed":
         return None
     state = _STATES.get(status, PackageState.UNKNOWN)

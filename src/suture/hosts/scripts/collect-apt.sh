@@ -4,7 +4,7 @@ if [ -r /var/lib/apt/extended_states ]; then
     $1 == "Auto-Installed:" && $2 == 1 { print name ":" arch }' /var/lib/apt/extended_states
 else note 'apt has no record of automatically installed packages'; fi
 section indexes
-date '+now %s'
+printf 'now %s\n' "${now%.*}"
 find /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp /var/lib/suture/indexes -maxdepth 1 -type f \
   \( -name '*Release' -o -name '*_Packages*' \) -printf 'list %Ts\n' -o \
   \( -name update-success-stamp -o -name indexes \) -printf 'refreshed %Ts\n'
@@ -24,7 +24,8 @@ files=$(find -L /etc/apt /etc/machine-id /etc/os-release /var/lib/apt/extended_s
 case $settings in *RootDir*) places=moved ;; esac
 case $places:$files in
 *young*) ;;
-10:*) stamp=$(printf '%s\n' "$reader" "$settings" "$files" | sha256sum | cut -c 1-64) ;;
+10:*) stamp=$(printf '%s\n' "$reader" "$settings" "$files" | sha256sum)
+  stamp=${stamp%% *} ;;
 esac
 if [ -n "$known" ] && [ "$stamp" = "$known" ]; then section unchanged; else read_packages; fi
 section stamp

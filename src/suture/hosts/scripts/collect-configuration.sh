@@ -4,8 +4,12 @@ if has sshd; then
     note 'the settings of sshd could not be read'
 fi
 section unauthenticated
-grep -sHE '^[[:space:]]*deb(-src)?[[:space:]]+\[[^]]*(trusted|allow-insecure)=yes' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
-grep -sHiE '^(trusted|allow-insecure):[[:space:]]*yes' /etc/apt/sources.list.d/*.sources
+case $files in *'.list '*)
+  grep -sHE '^[[:space:]]*deb(-src)?[[:space:]]+\[[^]]*(trusted|allow-insecure)=yes' /etc/apt/sources.list /etc/apt/sources.list.d/*.list ;;
+esac
+case $files in *'.sources '*)
+  grep -sHiE '^(trusted|allow-insecure):[[:space:]]*yes' /etc/apt/sources.list.d/*.sources ;;
+esac
 for file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do
   [ ! -f "$file" ] || awk -F ' *= *' '
     function flush() { if (id != "" && on && unchecked) print FILENAME ": " id " gpgcheck=0"
@@ -15,4 +19,6 @@ for file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do
     $1 == "gpgcheck" { unchecked = $2 ~ /^(0|false|no|off)/ }
     END { flush() }' "$file"
 done
-printf '%s\n' "$settings" | grep -E '^(APT::Get::AllowUnauthenticated|Acquire::AllowInsecureRepositories|Acquire::AllowWeakRepositories) "(true|yes|1)"'
+case $settings in *'AllowUnauthenticated "'[ty1]* | *'Repositories "'[ty1]*)
+  printf '%s\n' "$settings" | grep -E '^(APT::Get::AllowUnauthenticated|Acquire::AllowInsecureRepositories|Acquire::AllowWeakRepositories) "(true|yes|1)"' ;;
+esac

@@ -7,12 +7,14 @@ printf '%s\n' "$native"
 dpkg --print-foreign-architectures
 section packages
 packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\t${Provides}\n')
-printf '%s\n' "$packages" | cut -f 1-8
+printf '%s\n' "$packages"
 # What every run of apt would find out again: the architectures by a run of dpkg, and which
 # translations there are by a thousand looks for files, where there are none.
 options=$(printf '%s\n' "$settings" | sed -n 's/^APT::Architectures:: "\([a-z0-9-]*\)";$/-o APT::Architectures::=\1/p')
-[ -n "$(find /var/lib/apt/lists -name '*_Translation-*' -print -quit)" ] ||
-  options="$options -o Acquire::Languages=none"
+case $files in
+*_Translation-*) ;;
+*) options="$options -o Acquire::Languages=none" ;;
+esac
 section archives
 # apt-cache policy goes through all packages of all archives to find the pinned ones, which without
 # preferences there cannot be. What it says besides, of each archive, is known without the packages.
@@ -74,17 +76,20 @@ upgrade_matters() {
     END { exit !matters }'
 }
 section upgrade
-if upgrade_matters; then
+if [ -n "$newer" ] && upgrade_matters; then
   upgrade=$(apt-get $options --print-uris --assume-no -V dist-upgrade | awk '
     /^[^ ]/ { what = "" }
     /^The following NEW packages will be installed:/ { what = "new"; next }
     /^The following packages will be REMOVED:/ { what = "removed"; next }
     /phasing:$/ { what = "phased"; next }
     what != "" && /^ +[^ ]/ { gsub(/[()]/, ""); sub(/\*$/, "", $1); print what "\t" $1 "\t" $2 }
-    /^[0-9]+ upgraded, / { print "done\t\t" }')
-else upgrade=$(printf 'done\t\t'); fi
+    /^[0-9]+ upgraded, / { print "done" }')
+  new=$(printf '%s\n' "$upgrade" | sed -n 's/^new\t\([^\t]*\)\t\(.*\)/\1=\2/p')
+else
+  upgrade=done
+  new=
+fi
 printf '%s\n' "$upgrade"
-new=$(printf '%s\n' "$upgrade" | sed -n 's/^new\t\([^\t]*\)\t\(.*\)/\1=\2/p')
 section policy-new
 [ -z "$new" ] || printf '%s\n' "$new" | cut -d = -f 1 | xargs apt-cache $options policy | awk "$reduce_policy"
 section available

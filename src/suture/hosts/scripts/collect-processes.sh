@@ -1,5 +1,6 @@
 section stale
-stale=$(grep -sH ' (deleted)$' /proc/[0-9]*/maps | sed -nE \
+stale=$(grep -sHE '/(usr|opt|lib[^/]*|s?bin)/.* \(deleted\)$' /proc/[0-9]*/maps)
+[ -z "$stale" ] || stale=$(printf '%s\n' "$stale" | sed -nE \
   's#^/proc/([0-9]+)/maps:[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ +(/((usr|opt)/|lib[^/]*/|s?bin/).*) \(deleted\)$#\1 \2#p' | sort -u)
 [ -z "$stale" ] || printf '%s\n' "$stale"
 section owners

@@ -14,6 +14,6 @@ for file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do
     END { flush() }' "$file"
 done
 section indexes
-date '+now %s'
+printf 'now %s\n' "${now%.*}"
 find /var/cache/dnf /var/cache/yum /var/cache/libdnf5 /var/cache/zypp/raw -name repomd.xml -printf 'list %Ts\n' |
   sort | tail -n 1

@@ -1,6 +1,10 @@
 section uname
-system=$(uname -sr)
-printf '%s\n' "${system%% *}" "${system#* }"
+if read -r system </proc/sys/kernel/ostype && read -r release </proc/sys/kernel/osrelease; then :
+else
+  system=$(uname -s)
+  release=$(uname -r)
+fi
+printf '%s\n' "$system" "$release"
 id -u
 section os
 cat /etc/os-release || cat /usr/lib/os-release || note 'there is no os-release file'
@@ -8,7 +12,7 @@ cat /etc/os-release || cat /usr/lib/os-release || note 'there is no os-release f
 manager=
 if [ -s /var/lib/dpkg/status ] && has dpkg-query && has apt-get; then manager=apt
 elif has rpm && [ -n "$(rpm -q --whatprovides filesystem)" ]; then manager=rpm; fi
-if [ "${system%% *}" != Linux ] || [ -z "$manager" ]; then
+if [ "$system" != Linux ] || [ -z "$manager" ]; then
   section unsupported
   section end
   exit 0
@@ -16,7 +20,8 @@ fi
 section boot
 read -r boot </proc/sys/kernel/random/boot_id && printf '%s\n' "$boot" || note 'the boot id could not be read'
 section container
-if has systemd-detect-virt; then systemd-detect-virt -c
+if read -r container </run/systemd/container; then printf '%s\n' "$container"
+elif has systemd-detect-virt; then systemd-detect-virt -c
 elif [ -e /run/.containerenv ] || [ -e /.dockerenv ]; then echo container
 else echo none; fi
 section ntp

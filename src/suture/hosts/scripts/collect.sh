@@ -1,3 +1,4 @@
 # Reads everything about the host; nothing is written on it.
 section clock
-date +%s.%N
+now=$(date +%s.%N)
+printf '%s\n' "$now"
