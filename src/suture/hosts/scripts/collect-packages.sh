@@ -4,7 +4,10 @@ set -f
 section archs
 native=$(dpkg --print-architecture)
 printf '%s\n' "$native"
-dpkg --print-foreign-architectures
+# dpkg has no such file before the first foreign architecture is added.
+[ ! -r /var/lib/dpkg/arch ] || while read -r arch; do
+  [ "$arch" = "$native" ] || printf '%s\n' "$arch"
+done </var/lib/dpkg/arch
 section packages
 packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\t${Provides}\n')
 printf '%s\n' "$packages"
