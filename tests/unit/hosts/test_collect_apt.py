@@ -24,7 +24,29 @@ _POLICY = """app:
 """
 
 
-def _sections(tmp_path: Path, *, depends: str, phased: str = "", name: str = "app") -> str:
+_PLACES = """APT::Architectures:: "amd64";
+Dir "/";
+Dir::State "var/lib/apt";
+Dir::State::lists "lists/";
+Dir::State::status "/var/lib/dpkg/status";
+Dir::State::extended_states "extended_states";
+Dir::Etc "etc/apt";
+Dir::Etc::sourcelist "sources.list";
+Dir::Etc::sourceparts "sources.list.d";
+Dir::Etc::preferences "preferences";
+Dir::Etc::preferencesparts "preferences.d";
+"""
+
+
+def _sections(
+    tmp_path: Path,
+    *,
+    depends: str = "app",
+    phased: str = "",
+    name: str = "app",
+    settings: str = _PLACES,
+    files: str = "/etc/apt/preferences.d 1",
+) -> str:
     """What the script prints of a host where ``app`` 2.0 is on offer."""
     policy = _POLICY.format(phased=phased).replace("app:", f"{name}:", 1)
     (tmp_path / "policy").write_text(policy)
@@ -37,17 +59,18 @@ def _sections(tmp_path: Path, *, depends: str, phased: str = "", name: str = "ap
             perl-base all installed 'perlapi-5 (= 5)' gone amd64 config-files '' \
             foreign i386 installed ''""",
     )
-    _tool(tmp_path, "apt-config", """echo 'APT::Architectures:: "amd64";'""")
+    _tool(tmp_path, "apt-config", f"cat <<'END'\n{settings}END")
+    _tool(tmp_path, "find", f"[ $1 != -L ] || echo '{files}'")
     _tool(
         tmp_path,
         "apt-cache",
-        f"while [ $1 = -o ]; do shift 2; done; case $1-$# in policy-1) ;; "
+        f"while [ $1 = -o ]; do shift 2; done; case $1-$# in policy-1) echo Pinned ;; "
         f"policy-*) cat {tmp_path}/policy ;; *) cat {tmp_path}/offer ;; esac",
     )
     _tool(
         tmp_path,
         "apt-get",
-        "case $* in *indextargets*) exit ;; esac; "
+        "case $* in *indextargets*) echo Listed; exit ;; esac; "
         "printf 'The following NEW packages will be installed:\\n   lib (1)\\n"
         "1 upgraded, 1 newly installed\\n'",
     )
@@ -95,3 +118,11 @@ def test_archives_without_a_value_are_read_as_without_one() -> None:
         Origin("Example", "", "stable", "trixie", "main", "archive.example"),
         Origin("", "", "", "", "", "local"),
     )
+
+
+def test_apt_goes_through_all_packages_only_where_one_can_be_pinned(tmp_path: Path) -> None:
+    assert "# archives\nListed\n#" in _sections(tmp_path)
+    for files in ("/etc/apt/preferences 7", "/etc/apt/preferences.d/keep 8"):
+        assert "# archives\nPinned\n#" in _sections(tmp_path, files=files)
+    for settings in (_PLACES.replace("etc/apt", "etc/other"), f'{_PLACES}RootDir "/other";\n'):
+        assert "# archives\nPinned\n#" in _sections(tmp_path, settings=settings)
