@@ -3,17 +3,21 @@ read_packages() {
 set -f
 section archs
 native=$(dpkg --print-architecture)
-printf '%s\n' "$native"
+archs=$native
 # dpkg has no such file before the first foreign architecture is added.
 [ ! -r /var/lib/dpkg/arch ] || while read -r arch; do
-  [ "$arch" = "$native" ] || printf '%s\n' "$arch"
+  [ "$arch" = "$native" ] || archs="$archs $arch"
 done </var/lib/dpkg/arch
+printf '%s\n' $archs
 section packages
 packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\t${Provides}\n')
 printf '%s\n' "$packages"
 # What every run of apt would find out again: the architectures by a run of dpkg, and which
 # translations there are by a thousand looks for files, where there are none.
-options=$(printf '%s\n' "$settings" | sed -n 's/^APT::Architectures:: "\([a-z0-9-]*\)";$/-o APT::Architectures::=\1/p')
+options=
+for arch in $archs; do
+  case $settings in *"APT::Architectures:: \"$arch\";"*) options="$options -o APT::Architectures::=$arch" ;; esac
+done
 case $files in
 *_Translation-*) ;;
 *) options="$options -o Acquire::Languages=none" ;;
