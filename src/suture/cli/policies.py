@@ -38,12 +38,15 @@ def show(
 
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="Policy file.")]) -> None:
-    """Check a policy file; an error names the file, the line and the key."""
+    """Check a policy file; an error names the file, the line and the key.
+
+    The files of test suites that it names must be there.
+    """
     from suture.cli.output import console, plain
     from suture.cli.workspace import workspace
     from suture.services import policies
 
-    policy, _ = policies.load(workspace(), file)
+    policy, _ = policies.check(workspace(), file)
     rings = " → ".join(ring.name for ring in policy.rings)
     console().print(plain(f"{file}: fine. Rings: {rings}."))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
-    from suture.core.evidence import StepReport
+    from suture.core.evidence import Check, StepReport
     from suture.core.planning.plan import HeldBack, Plan
     from suture.services.rehearsals import Standing
     from suture.services.rehearsing import Outcome, Progress
     from suture.services.staging import OnReport, OnStage
     from suture.twin.real_reboot import RealBoot
+
+_MOST_TESTS = 40
 
 
 @contextmanager
@@ -128,6 +130,8 @@ def print_outcome(outcome: Outcome) -> None:
         if one.regression:
             checks = ", ".join(f"{check.name}: {check.detail}" for check in one.regression)
             out.print(plain(f"Earlier work on {one.host}: ", "bold") + plain(checks, limit=2000))
+        if one.suites:
+            _print_suites(one.host, one.suites)
         if one.real_boot:
             _print_real_boot(one.host, one.real_boot)
     print_standings(outcome.reused)
@@ -142,6 +146,19 @@ def print_outcome(outcome: Outcome) -> None:
         out.print(plain(f"Next: suture rollout start {outcome.plan}", "bold"))
     elif outcome.reason:
         out.print(plain(brief(outcome.reason, above), limit=2000))
+
+
+def _print_suites(host: str, checks: Sequence[Check]) -> None:
+    """How many tests passed in all states of the twin, and each that did not."""
+    wrong = [check for check in checks if check.verdict.value != "pass"]
+    out = console()
+    line = plain(f"Suites on {host}: ", "bold")
+    out.print(line + plain(f"{len(checks) - len(wrong)} of {len(checks)} results are a pass"))
+    for check in wrong[:_MOST_TESTS]:
+        line = plain("  ") + styled(check.verdict) + plain(f"  {check.name}: {check.detail}")
+        out.print(line)
+    if len(wrong) > _MOST_TESTS:
+        out.print(plain(f"  and {len(wrong) - _MOST_TESTS} more, in --json", "dim"))
 
 
 def _print_real_boot(host: str, found: RealBoot) -> None:

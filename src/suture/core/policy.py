@@ -24,6 +24,7 @@ from suture.core.policies.approvals import ApprovalPolicy
 from suture.core.policies.backup import BackupPolicy
 from suture.core.policies.gates import GatePolicy
 from suture.core.policies.rehearsing import DrillPolicy, RehearsalPolicy
+from suture.core.policies.suites import SuitePolicy
 from suture.core.policy_example import EXAMPLE as EXAMPLE
 from suture.core.priority.deadlines import TimeLimits
 from suture.core.priority.urgency import RankingWeights
@@ -265,6 +266,7 @@ class Policy(Document, frozen=True, kw_only=True):
     emergency: EmergencyPolicy = EmergencyPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
     checks: tuple[HostCheckPolicy, ...] = ()
+    suites: tuple[SuitePolicy, ...] = ()
     hooks: tuple[HookPolicy, ...] = ()
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
@@ -296,6 +298,7 @@ class Policy(Document, frozen=True, kw_only=True):
             raise ValueError(f"approvals: there is no ring `{unknown}`; correct the name")
         _no_name_twice("windows", (*self.windows, *self.emergency.windows))
         _no_name_twice("freezes", self.freezes)
+        _no_name_twice("suites", self.suites)
         if half := undrained(self.hooks):
             raise ValueError(f"hooks: `{half}` has one of drain and undrain; add the other")
 
@@ -304,7 +307,7 @@ class Policy(Document, frozen=True, kw_only=True):
         return self.services.get(name) or ServicePolicy()
 
 
-def _no_name_twice(key: str, named: Sequence[RingPolicy | Window | Freeze]) -> None:
+def _no_name_twice(key: str, named: Sequence[RingPolicy | Window | Freeze | SuitePolicy]) -> None:
     for name, times in Counter(one.name for one in named).items():
         if times > 1:
             raise ValueError(f"{key}: two {key} are called `{name}`; rename one")

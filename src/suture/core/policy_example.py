@@ -119,6 +119,22 @@ approvals:
 #     timeout: 10s
 checks: []
 
+# Test suites of your own, run in rehearsals on the twin. Kinds: goss and command (on the twin),
+# testinfra (on this machine, over SSH). path: a file or directory on this machine. goss: a program
+# on this machine that is copied to the twin. python: what has pytest-testinfra, else python3.
+#   - name: web
+#     on: web
+#     kind: goss
+#     path: /etc/suture/suites/web.yaml
+#     goss: /usr/local/bin/goss
+#     timeout: 5m
+#   - name: site
+#     on: web
+#     kind: testinfra
+#     path: /etc/suture/suites/site
+#     python: /opt/testinfra/bin/python
+suites: []
+
 # Also check what was listening before: the unit is active, the port open.
 propose_checks: true
 

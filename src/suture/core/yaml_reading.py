@@ -9,7 +9,7 @@ the error knows its line.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import EnumMeta
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -76,6 +76,23 @@ def read_yaml(text: str, type_: type[T], *, name: str) -> T:
     if node is None:
         return _Reader(name).construct(type_, {}, 1, "")
     return cast(T, _Reader(name).read(node, type_, ""))
+
+
+def line_of(text: str, key: Sequence[str | int]) -> int:
+    """The line of the value to which ``key`` leads in a text that was read well, or of the nearest
+    around it that is there."""
+    node = _compose(text, "")
+    for part in key:
+        if isinstance(node, yaml.MappingNode):
+            below = {str(name.value): value for name, value in node.value}.get(str(part))
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            below = node.value[part]
+        else:
+            below = None
+        if below is None:
+            break
+        node = below
+    return node.start_mark.line + 1 if node else 1
 
 
 def _compose(text: str, name: str) -> yaml.Node | None:

@@ -6,17 +6,15 @@ again after a crash in its middle, so it has to stand that: draining what is dra
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import signal
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.hooks import PHASE_OF, Hook, HookPhase, Place
+from suture.hosts.commands import run_command
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import printable, program
 from suture.hosts.steps import Outcome, conclude, perform, settle
@@ -25,7 +23,6 @@ from suture.hosts.transaction import LOG_TAIL
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _MOST_ENVIRONMENT = 65_536
 _LEAST_SECRET = 4  # characters: what is shorter is not told from other text
-_GRACE_S = 5.0
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSH_AUTH_SOCK")
 
 
@@ -74,7 +71,10 @@ async def _on_controller(hook: Hook, variables: Mapping[str, str]) -> tuple[Chec
     except ValueError as error:
         return Check(where, Verdict.FAIL, str(error)), ""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    status, output = await _run(hook.command, {**kept, **secrets, **variables}, hook.timeout_s)
+    environment = {**kept, **secrets, **variables}
+    status, output = await run_command(
+        ("/bin/sh", "-c", hook.command), environment, timeout_s=hook.timeout_s
+    )
     for value in sorted(secrets.values(), key=len, reverse=True):
         if len(value) >= _LEAST_SECRET:
             output = output.replace(value.encode(), b"***")
@@ -106,60 +106,3 @@ def read_environment(path: Path) -> dict[str, str]:
             raise ValueError(f"{path}:{number} is no NAME=value; correct it")
         found[name] = value
     return found
-
-
-async def _run(
-    command: str, environment: Mapping[str, str], timeout_s: float
-) -> tuple[int | None, bytes]:
-    """Exit status, None where the time was over, and the end of what was printed. A process that
-    is not waited for any more is stopped with all that it started."""
-    ours, theirs = os.pipe()
-    reader = asyncio.StreamReader()
-    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", 0)
-    )
-    try:
-        process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
-            "-c",
-            command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environment,
-            cwd="/",
-            start_new_session=True,
-        )
-    finally:
-        os.close(theirs)
-    tail = bytearray()
-    reading = asyncio.ensure_future(_read(reader, tail))
-    try:
-        async with asyncio.timeout(timeout_s):
-            status: int | None = await process.wait()
-    except TimeoutError:
-        status = None
-    finally:
-        # What a command leaves behind in its session may hold the pipe open for ever.
-        await asyncio.wait({reading}, timeout=0.0 if process.returncode is None else 1.0)
-        if process.returncode is None:
-            await _stop(process)
-        reading.cancel()
-        pipe.close()
-    return status, bytes(tail)
-
-
-async def _read(stream: asyncio.StreamReader, tail: bytearray) -> None:
-    while data := await stream.read(LOG_TAIL):
-        tail += data
-        del tail[: -2 * LOG_TAIL]
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE_S):
-                await process.wait()
-                return

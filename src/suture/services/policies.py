@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suture.core.policy import Policy, parse
-from suture.core.yaml_reading import MAX_BYTES
+from suture.core.policy import Policy, PolicyError, parse
+from suture.core.yaml_reading import MAX_BYTES, line_of
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.files import read_at_most
+from suture.services.suites import Suites
 from suture.services.workspace import Workspace
+
+
+def check(workspace: Workspace, path: Path | None = None) -> tuple[Policy, str]:
+    """As :func:`load`, and with a look at the files that the policy names; what is not there is a
+    :class:`suture.core.policy.PolicyError` as well."""
+    policy, source = load(workspace, path)
+    for place, problem in Suites.of_policy(policy).problems():
+        key = ("suites", place, problem.key)
+        text = (path or workspace.policy).read_text(encoding="utf-8")
+        shown = f"suites[{place}].{problem.key}"
+        raise PolicyError(source, line_of(text, key), shown, problem.message)
+    return policy, source
 
 
 def load(workspace: Workspace, path: Path | None = None) -> tuple[Policy, str]:

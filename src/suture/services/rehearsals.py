@@ -18,6 +18,7 @@ from suture.core.words import seconds
 from suture.hosts.shell import scripts_digest
 from suture.services import fleet, policies
 from suture.services.collecting import clock
+from suture.services.suites import Suites
 from suture.services.workspace import Workspace
 from suture.store import hosts
 from suture.store import plans as stored_plans
@@ -80,9 +81,16 @@ def _kinds(
     plans: Iterable[HostPlan], policy: Policy, enrolled: Mapping[str, Host]
 ) -> dict[Inputs, list[HostPlan]]:
     kinds: dict[Inputs, list[HostPlan]] = {}
+    suites = Suites.of_policy(policy)
     for host in plans:
-        address = enrolled[host.host].address if host.host in enrolled else host.host
-        inputs = inputs_of(host, policy, address=address, scripts=scripts_digest())
+        known = enrolled.get(host.host)
+        inputs = inputs_of(
+            host,
+            policy,
+            address=known.address if known else host.host,
+            scripts=scripts_digest(),
+            suites=suites.digest_on(known) if known else "",
+        )
         kinds.setdefault(inputs, []).append(host)
     return kinds
 

@@ -22,6 +22,7 @@ from suture.services.earlier_work import earlier_work
 from suture.services.errors import RefusedError
 from suture.services.rehearsals import Standing
 from suture.services.staging import TWINS_AT_ONCE, OnReport, OnStage, Staging
+from suture.services.suites import Suites
 from suture.services.workspace import Workspace
 from suture.store import events
 from suture.store import plans as stored_plans
@@ -67,8 +68,9 @@ def rehearse(
     progress: Progress,
 ) -> Outcome:
     """Rehearse, and with ``hold_back`` correct the plan and rehearse again until it passes or
-    nothing is left to hold back. Raises :class:`RefusedError` for a plan without hosts."""
-    policy, _ = policies.load(workspace, policy_file)
+    nothing is left to hold back. Raises :class:`RefusedError` for a plan without hosts, and
+    PolicyError where a suite of the policy is not there."""
+    policy, _ = policies.check(workspace, policy_file)
     with fleet.opened(workspace) as store:
         rehearsing = _Rehearsing(workspace, store, policy, actor, progress)
         return asyncio.run(rehearsing.rehearse(plans.get(store, plan_id), hold_back))
@@ -83,6 +85,7 @@ class _Rehearsing:
         self.policy = policy
         self.actor = actor
         self.progress = progress
+        self.suites = Suites.of_policy(policy)
         self.staging = Staging.of(
             workspace, store, policy, on_stage=progress.on_stage, on_report=progress.on_report
         )
@@ -156,6 +159,7 @@ class _Rehearsing:
             load=LoadSettings(wanted.load, wanted.least_share, wanted.seconds),
             regression=regression,
             real_reboot=self.policy.rehearsal.real_reboot,
+            suites=self.suites.on(enrolled),
             watching=watching,
         )
         return await rehearser.rehearse(plan.id, host)

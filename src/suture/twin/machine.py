@@ -21,7 +21,7 @@ import msgspec
 from suture.core.documents import Document, decode, encode
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
 from suture.hosts.transport.container import ContainerTransport
-from suture.twin import vm
+from suture.twin import vm, way_in
 from suture.twin.clone import Clone, Progress, Streaming, host_addresses, stream_root
 from suture.twin.containers import Container, ContainerError, containers, reap
 from suture.twin.package_files import PACKAGES
@@ -96,6 +96,17 @@ class Twin:
         transport = ContainerTransport(self.clone.host, self.leader_pid)
         try:
             yield transport
+        finally:
+            await transport.close()
+
+    @asynccontextmanager
+    async def ssh(self, directory: Path) -> AsyncIterator[Path]:
+        """The configuration for ``ssh -F`` by which this twin, as long as it does not reboot, is
+        ``twin``. Raises OSError where it has no sshd, and HostError."""
+        transport = ContainerTransport(self.clone.host, self.leader_pid)
+        try:
+            async with way_in.through(transport, transport.entrance(), directory) as config:
+                yield config
         finally:
             await transport.close()
 

@@ -17,6 +17,7 @@ from suture.core.documents import Document
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.plan import HostPlan, RebootRule
 from suture.core.policies.rehearsing import RealReboot
+from suture.core.suites import Suite
 from suture.hosts.patching import SEQUENCE, WAY_BACK, Connect, PatchSession, PatchSettings
 from suture.hosts.reboot import reboot
 from suture.hosts.steps import conclude
@@ -27,6 +28,7 @@ from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
 from suture.twin.machine import Twins
 from suture.twin.package_files import PackageFilesError, provide_packages
+from suture.twin.suites import SuiteTrial
 from suture.twin.vm import WAIT_BOOTED, hindrance
 from suture.twin.watching import Watching
 
@@ -84,9 +86,15 @@ def not_rehearsed(plan: HostPlan, wanted: RealReboot, why: str) -> RealBoot:
 class Course:
     """One patch set there and back on one machine, with a reboot each way."""
 
-    def __init__(self, session: PatchSession, note: Callable[[StepReport], None]) -> None:
+    def __init__(
+        self,
+        session: PatchSession,
+        note: Callable[[StepReport], None],
+        suites: SuiteTrial | None = None,
+    ) -> None:
         self._session = session
         self._note = note
+        self.suites = suites or SuiteTrial()
         self.reports: list[StepReport] = []
         self.kernels: list[str] = []
         self.checks: list[Check] = []
@@ -99,6 +107,8 @@ class Course:
         if verdict is Verdict.PASS and (releases := new_kernels(plan)):
             self.checks.append(_booted(self.kernels[-1], releases))
             verdict, reason = conclude(self.checks)
+        if verdict is Verdict.PASS:
+            verdict, reason = await self.suites.compare("rebooted with the patch")
         if any(report.changed_host for report in self.reports):
             back = await self._back()
             if verdict is Verdict.PASS:
@@ -138,7 +148,10 @@ class Course:
         for report in found:
             if report.verdict is not Verdict.PASS:
                 return report.verdict, f"{report.step.value}: {report.reason}"
-        return conclude(self.checks)
+        verdict, reason = conclude(self.checks)
+        if verdict is Verdict.PASS:
+            return await self.suites.compare("rebooted after the way back")
+        return verdict, reason
 
     async def _booted(self) -> None:
         await self._session.query(WAIT_BOOTED, timeout_s=self._session.settings.reboot_s)
@@ -168,6 +181,7 @@ async def boot_for_real(
     session_of: Callable[[Connect], PatchSession],
     plan: HostPlan,
     wanted: RealReboot,
+    suites: tuple[Suite, ...],
     watching: Watching,
 ) -> RealBoot:
     """The patch set on a virtual machine of ``clone``. Expected failures are verdicts."""
@@ -180,7 +194,8 @@ async def boot_for_real(
         async with twins.boot_machine(clone, packages) as twin:
             accelerator = twin.accelerator
             session = session_of(twin.connect)
-            course = Course(session, watching.on_report)
+            trial = SuiteTrial(suites, twin, watching.on_stage)
+            course = Course(session, watching.on_report, trial)
             try:
                 verdict, reason = await _on_machine(session, course)
             finally:
@@ -199,7 +214,7 @@ async def boot_for_real(
         seconds=round(time.monotonic() - began, 1),
         accelerator=accelerator,
         kernels=tuple(course.kernels) if course else (),
-        checks=tuple(course.checks) if course else (),
+        checks=(*course.checks, *course.suites.checks) if course else (),
         reports=tuple(course.reports) if course else (),
         console=console,
     )
@@ -210,4 +225,6 @@ async def _on_machine(session: PatchSession, course: Course) -> tuple[Verdict, s
         await provide_packages(way)
     checks = sound_checks(session.plan.checks, await ask_baseline(session))
     session.plan = msgspec.structs.replace(session.plan, checks=checks)
+    if why := await course.suites.before():
+        return Verdict.INCONCLUSIVE, why
     return await course.run()

@@ -19,6 +19,7 @@ from suture.core.performance import Performance
 from suture.core.planning.inputs import Inputs
 from suture.core.planning.plan import HostPlan
 from suture.core.policies.rehearsing import RealReboot
+from suture.core.suites import Suite
 from suture.hosts.patching import SEQUENCE, WAY_BACK, Connect, PatchSession, PatchSettings
 from suture.hosts.steps import conclude
 from suture.hosts.transport import HostError
@@ -36,6 +37,7 @@ from suture.twin.real_reboot import (
     wants_machine,
 )
 from suture.twin.regression import Regression, Snapshot, judge_patched, judge_returned, reopened
+from suture.twin.suites import SuiteTrial
 from suture.twin.suspects import harm, narrow
 from suture.twin.trial import Trial, make_trial
 from suture.twin.watching import Watching
@@ -56,6 +58,7 @@ class Rehearsal(Document, frozen=True):
     ``inputs`` are what it rests on, None in what an older version recorded. ``regression`` has
     what became of that which earlier rollouts had achieved. ``real_boot`` is what a virtual machine
     made of a patch that needs a reboot, None where none is expected or all else failed already.
+    ``suites`` are the tests of the organisation's own suites in each state of the twin.
     """
 
     plan: str
@@ -73,6 +76,7 @@ class Rehearsal(Document, frozen=True):
     inputs: Inputs | None = None
     regression: tuple[Check, ...] = ()
     real_boot: RealBoot | None = None
+    suites: tuple[Check, ...] = ()
 
 
 @dataclass
@@ -87,6 +91,7 @@ class _Run:
     performance: Performance | None = None
     regression: tuple[Check, ...] = ()
     reopened: tuple[str, ...] = ()
+    suites: SuiteTrial = field(default_factory=SuiteTrial)
 
     @property
     def suspects(self) -> tuple[str, ...]:
@@ -116,6 +121,7 @@ class Rehearser:
     load: LoadSettings | None = None
     regression: Regression | None = None
     real_reboot: RealReboot = RealReboot.NEVER
+    suites: tuple[Suite, ...] = ()
     bisect_tries: int = _BISECT_TRIES
     before: str = ""
     watching: Watching = field(default_factory=Watching)
@@ -136,6 +142,7 @@ class Rehearser:
                 lambda connect: self._session(connect, plan_id, plan, MACHINE_SETTINGS),
                 plan,
                 self.real_reboot,
+                self.suites,
                 self.watching,
             )
             run.worsen(real_boot.verdict, f"on a virtual machine: {real_boot.reason}")
@@ -175,6 +182,7 @@ class Rehearser:
             console=run.console,
             performance=run.performance,
             regression=run.regression,
+            suites=run.suites.checks,
         )
 
     async def _run(self, plan_id: str, plan: HostPlan, *, whole: bool) -> _Run:
@@ -213,6 +221,10 @@ class Rehearser:
                     f"nothing: {run.baseline[0].name}: {run.baseline[0].detail}; leave less out "
                     "(twin.exclude), or write checks that need no data"
                 )
+                return
+            run.suites = SuiteTrial(self.suites, twin, self.watching.on_stage)
+            if why := await run.suites.before():
+                run.reason = why
                 return
             # A twin has none of the host's data.
             session.plan = msgspec.structs.replace(plan, checks=sound, backup=msgspec.UNSET)
@@ -254,6 +266,8 @@ class Rehearser:
                 break
         if start and run.verdict is Verdict.PASS:
             await self._compare(session, run, start)
+        if run.verdict is Verdict.PASS:
+            run.worsen(*await run.suites.compare("with the patch"))
         if trial and run.verdict is Verdict.PASS:
             await trial.take(patched=True)
         if not (whole and changed):
@@ -266,6 +280,7 @@ class Rehearser:
             checks = judge_returned(start, end)
             run.regression += checks
             run.worsen(*_concluded(checks))
+        run.worsen(*await run.suites.compare("after the way back"))
 
     async def _look(self, session: PatchSession) -> Snapshot | None:
         """What earlier rollouts achieved, as it is on the twin now; None where there is nothing."""
@@ -342,6 +357,6 @@ def _judge_part(whole: _Run, part: _Run) -> Verdict:
     asked, now = (tuple(check.verdict for check in run.baseline) for run in (whole, part))
     if whole.performance is not None:
         return part.performance.verdict if part.performance else Verdict.INCONCLUSIVE
-    harms = [harm(run.reports, run.regression) for run in (whole, part)]
+    harms = [harm(run.reports, (*run.regression, *run.suites.checks)) for run in (whole, part)]
     other_harm = part.verdict is Verdict.FAIL and harms[0].isdisjoint(harms[1])
     return Verdict.INCONCLUSIVE if asked != now or other_harm else part.verdict

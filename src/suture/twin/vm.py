@@ -26,7 +26,7 @@ from suture.core.inventory import Host
 from suture.hosts.shell import printable
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
 from suture.hosts.transport.ssh import SshTransport
-from suture.twin import disk
+from suture.twin import disk, way_in
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
 from suture.twin.disk import LABEL_PACKAGES
@@ -162,6 +162,12 @@ class VirtualTwin:
             yield transport
         finally:
             await transport.close()
+
+    @asynccontextmanager
+    async def ssh(self, directory: Path) -> AsyncIterator[Path]:
+        """The configuration for ``ssh -F`` by which the machine is ``twin``."""
+        ways = ("HostName 127.0.0.1", f"Port {self._port}")
+        yield way_in.write_config(directory, self._key, self._host_key, *ways)
 
 
 def hindrance(clone: Clone, arch: str) -> str:

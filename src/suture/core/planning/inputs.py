@@ -24,7 +24,8 @@ class Inputs(Document, frozen=True):
 
     ``class_id`` stands for the services besides all else that makes hosts alike. In ``checks`` a
     host's own name and address are left out, as twins of hosts alike are asked the same questions.
-    ``excluded`` is what was left out of the clone, ``scripts`` the digest of what runs on hosts.
+    ``excluded`` is what was left out of the clone, ``scripts`` the digest of what runs on hosts,
+    ``suites`` that of the suites' content, empty without any.
     """
 
     release: str
@@ -38,6 +39,7 @@ class Inputs(Document, frozen=True):
     excluded: str
     load: str
     scripts: str
+    suites: str = ""
 
 
 _IN_WORDS = {
@@ -52,12 +54,16 @@ _IN_WORDS = {
     "excluded": "what is left out of the twin (twin.exclude)",
     "load": "the load (performance)",
     "scripts": "Suture's own scripts",
+    "suites": "the test suites",
 }
 _PARTS_OF_CLASS = ("release", "arch", "packages", "patch_set", "controls")
 
 
-def inputs_of(host: HostPlan, policy: Policy, *, address: str, scripts: str) -> Inputs:
-    """``address`` is the host's own, ``scripts`` the digest of what Suture runs on hosts."""
+def inputs_of(
+    host: HostPlan, policy: Policy, *, address: str, scripts: str, suites: str = ""
+) -> Inputs:
+    """``address`` is the host's own, ``scripts`` the digest of what Suture runs on hosts,
+    ``suites`` that of the content of the host's suites."""
     own = re.compile(
         "|".join(rf"(?<![\w.:-]){re.escape(word)}(?![\w.-])" for word in (address, host.host))
     )
@@ -73,6 +79,7 @@ def inputs_of(host: HostPlan, policy: Policy, *, address: str, scripts: str) -> 
         excluded=_short(sorted(policy.twin.exclude)),
         load=_short(policy.performance),
         scripts=scripts[:16],
+        suites=suites[:16],
     )
 
 

@@ -32,11 +32,16 @@ class ContainerTransport(LocalTransport):
             raise self._lost("its shell was killed")
         return result
 
+    def entrance(self) -> tuple[str, ...]:
+        """The command before a command that is to run inside; raises HostError."""
+        users = ("-U",) if self._has_own_users() else ()
+        return (
+            *("nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w"),
+            *(*users, "--"),
+        )
+
     async def _start(self, argv: list[str]) -> ProcessPipes:
-        enter = ["nsenter", "-t", str(self._leader), "-m", "-u", "-i", "-n", "-p", "-r", "-w"]
-        if self._has_own_users():
-            enter.append("-U")
-        pipes = await super()._start([*enter, "--", *argv])
+        pipes = await super()._start([*self.entrance(), *argv])
         watch = asyncio.create_task(_keep_awake(pipes.process))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
