@@ -36,41 +36,39 @@ class SuiteError(ServiceError):
 class Suites:
     """Each suite of a policy, or why it cannot be read."""
 
-    _read: tuple[tuple[SuitePolicy, Suite | SuiteError], ...]
+    _read: tuple[tuple[SuitePolicy, Suite | SuiteError, str], ...]
 
     @classmethod
     def of_policy(cls, policy: Policy) -> Suites:
-        return cls(tuple((one, _attempt(one)) for one in policy.suites))
+        return cls(tuple(_attempt(one) for one in policy.suites))
 
     def on(self, host: Host) -> tuple[Suite, ...]:
         """Those of the host that can be read."""
         return tuple(
             suite
-            for policy, suite in self._read
+            for policy, suite, _ in self._read
             if isinstance(suite, Suite) and matches(host, policy.on)
         )
 
     def digest_on(self, host: Host) -> str:
         """Of the content of the host's suites, empty where it has none."""
-        found = [
-            suite.digest if isinstance(suite, Suite) else f"unreadable {policy.name}"
-            for policy, suite in self._read
-            if matches(host, policy.on)
-        ]
+        found = [known for policy, _, known in self._read if matches(host, policy.on)]
         return digest(sorted(found)) if found else ""
 
     def problems(self) -> Iterator[tuple[int, SuiteError]]:
         """What cannot be read, by its place in the policy."""
-        for place, (_, suite) in enumerate(self._read):
+        for place, (_, suite, _) in enumerate(self._read):
             if isinstance(suite, SuiteError):
                 yield place, suite
 
 
-def _attempt(policy: SuitePolicy) -> Suite | SuiteError:
+def _attempt(policy: SuitePolicy) -> tuple[SuitePolicy, Suite | SuiteError, str]:
+    """With a digest, which no suite that can be read has where this one cannot."""
     try:
-        return read(policy)
+        suite = read(policy)
     except SuiteError as error:
-        return error
+        return policy, error, f"unreadable {policy.name}"
+    return policy, suite, suite.digest
 
 
 def read(policy: SuitePolicy) -> Suite:

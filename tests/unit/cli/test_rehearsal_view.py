@@ -31,6 +31,21 @@ def test_many_suspects_leave_the_other_columns_whole(capsys: pytest.CaptureFixtu
     assert printed.count("it broke on a twin") == 1
 
 
+def test_tests_that_did_not_pass_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    suites = (
+        Check("web: test_port, before the patch", Verdict.PASS),
+        Check("web: test_port, with the patch", Verdict.FAIL, "nothing \x1b[2Jlistens"),
+        *(Check(f"web: test_{number}", Verdict.INCONCLUSIVE, "skipped") for number in range(60)),
+    )
+    failed = Rehearsal("0123456789ab", "c", "web1", Verdict.FAIL, "", NOW, 1.0, suites=suites)
+    print_outcome(Outcome("0123456789ab", Verdict.FAIL, "", (failed,), (), ()))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Suites on web1: 1 of 62 results are a pass" in printed
+    assert "fail web: test_port, with the patch: nothing" in printed
+    assert "\x1b[2J" not in printed
+    assert "and 21 more" in printed
+
+
 def test_a_real_reboot_and_earlier_work_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     kernels = ("6.1.0-50-amd64 #1 SMP", "6.1.0-51-amd64 #1 SMP", "6.1.0-50-amd64 #1 SMP")
     passed = Rehearsal(

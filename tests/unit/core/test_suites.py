@@ -1,4 +1,4 @@
-"""What tests of one's own say about a patch: those that passed before it have to pass ever after."""
+"""What tests say about a patch: those that passed before it have to pass ever after."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from suture.core.documents import digest, encode
 from suture.core.evidence import Verdict
 from suture.core.planning.plan import HostPlan, Plan, RebootRule
 from suture.core.policies.rehearsing import RehearsalPolicy
+from suture.core.policies.suites import SuiteKind, SuitePolicy
 from suture.core.policy import PerformancePolicy, Policy
 from suture.services import fleet, plans, rehearsals, rollouts
 from suture.services.errors import RefusedError
@@ -101,6 +102,19 @@ def test_what_changed_is_named_and_an_older_pass_of_the_same_counts_again(
     assert _standing(place, plan, loaded).stale == "the load (performance) changed"
     _rehearse(place, plan, Verdict.FAIL, loaded)
     assert _standing(place, plan).passed
+
+
+def test_another_content_of_a_suite_makes_a_pass_stale(place: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "web.yaml"
+    file.write_text("port: {}")
+    suite = SuitePolicy(name="web", on="web*", kind=SuiteKind.GOSS, path=str(file))
+    plan, policy = _plan(place, builders.host_plan("web1")), Policy(suites=(suite,))
+    _rehearse(place, plan)
+    assert _standing(place, plan, policy).stale == "the test suites changed"
+    _rehearse(place, plan, policy=policy)
+    assert _standing(place, plan, policy).passed
+    file.write_text("port: {tcp:80: {listening: true}}")
+    assert _standing(place, plan, policy).stale == "the test suites changed"
 
 
 def test_a_host_that_changed_its_class_is_told_why(place: Workspace) -> None:

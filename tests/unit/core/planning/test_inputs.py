@@ -20,10 +20,11 @@ def _inputs(
     policy: Policy = POLICY,
     address: str = "192.0.2.1",
     scripts: str = "s",
+    suites: str = "",
     **fields: Any,
 ) -> Inputs:
     plan = builders.host_plan(name, **fields)
-    return inputs_of(plan, policy, address=address, scripts=scripts)
+    return inputs_of(plan, policy, address=address, scripts=scripts, suites=suites)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ def _inputs(
         (_inputs(policy=Policy(twin=TwinPolicy(exclude=("/srv",)))), "twin.exclude"),
         (_inputs(policy=Policy(performance=PerformancePolicy(seconds=60))), "the load"),
         (_inputs(scripts="other"), "scripts"),
+        (_inputs(suites="other"), "the test suites"),
     ],
 )
 def test_each_input_is_named_alone_when_it_changes(now: Inputs, what: str) -> None:
