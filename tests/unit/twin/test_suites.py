@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import asyncssh
 import pytest
@@ -15,50 +11,17 @@ import pytest
 from suture.core.evidence import Check, Verdict
 from suture.core.policies.suites import SuiteKind
 from suture.core.suites import Suite, SuiteFile, SuiteRun
-from suture.hosts.transport import Result, Transport
 from suture.twin.suites import SuiteTrial, run_suite
 from suture.twin.way_in import write_config
+from tests.unit.twin.directory_twin import DirectoryTwin
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "suites"
 PASS, FAIL = Verdict.PASS, Verdict.FAIL
 
 
-@dataclass
-class _Twin:
-    """Runs scripts of the twin with its state below ``root``."""
-
-    root: Path
-    name: str = "web1"
-    puts: list[str] = field(default_factory=list)
-    has_sshd: bool = True
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Transport]:
-        yield cast(Transport, self)
-
-    @asynccontextmanager
-    async def ssh(self, directory: Path) -> AsyncIterator[Path]:
-        if not self.has_sshd:
-            raise OSError("there is no way in for SSH: the twin has no sshd")
-        yield directory / "ssh_config"
-
-    async def run(self, script: str, *, stdin: bytes = b"", timeout_s: float = 120.0) -> Result:
-        script = script.replace("/var/lib/suture", str(self.root))
-        found = subprocess.run(  # noqa: ASYNC221 (as short as a test may be)
-            ["sh", "-c", script], input=stdin, capture_output=True, timeout=timeout_s, check=False
-        )
-        return Result(found.returncode, found.stdout, found.stderr)
-
-    async def put(self, data: bytes, path: str, *, mode: int = 0o600) -> None:
-        self.puts.append(path)
-        place = Path(path.replace("/var/lib/suture", str(self.root)))
-        place.write_bytes(data)
-        place.chmod(mode)
-
-
 @pytest.fixture
-def twin(tmp_path: Path) -> _Twin:
-    return _Twin(tmp_path / "suture")
+def twin(tmp_path: Path) -> DirectoryTwin:
+    return DirectoryTwin(tmp_path / "suture")
 
 
 def _suite(kind: SuiteKind, entry: str, content: str = "", **fields: Any) -> Suite:
@@ -79,12 +42,12 @@ def _command(content: str, **fields: Any) -> Suite:
         ("sleep 60", Check("", FAIL, "no end within 1 s")),
     ],
 )
-async def test_a_command_is_one_check(twin: _Twin, content: str, check: Check) -> None:
+async def test_a_command_is_one_check(twin: DirectoryTwin, content: str, check: Check) -> None:
     assert await run_suite(_command(content, timeout_s=1.0), twin) == SuiteRun("web", (check,))
     assert list(twin.root.iterdir()) == []
 
 
-async def test_what_a_suite_leaves_running_is_stopped(twin: _Twin, tmp_path: Path) -> None:
+async def test_what_a_suite_leaves_running_is_stopped(twin: DirectoryTwin, tmp_path: Path) -> None:
     left = tmp_path / "pid"
     await run_suite(_command(f"sleep 300 >/dev/null 2>&1 &\necho $! >{left}"), twin)
     state = Path(f"/proc/{int(left.read_text())}/stat")
@@ -96,7 +59,7 @@ def _goss(said: str) -> bytes:
     return f'#!/bin/sh\n[ "$*" = "{asked}" ] || exit 9\n{said}\n'.encode()
 
 
-async def test_goss_is_copied_once_and_each_of_its_results_is_a_check(twin: _Twin) -> None:
+async def test_goss_is_copied_once_and_each_of_its_results_is_a_check(twin: DirectoryTwin) -> None:
     said = f"cat {RECORDED / 'goss.json'}; echo warning >&2; exit 1"
     suite = _suite(SuiteKind.GOSS, "web.yaml", goss=_goss(said))
     runs = [await run_suite(suite, twin) for _ in range(2)]
@@ -115,14 +78,14 @@ async def test_goss_is_copied_once_and_each_of_its_results_is_a_check(twin: _Twi
     ],
 )
 async def test_goss_that_reports_nothing_is_no_failure(
-    twin: _Twin, said: str, trouble: str
+    twin: DirectoryTwin, said: str, trouble: str
 ) -> None:
     run = await run_suite(_suite(SuiteKind.GOSS, "web.yaml", goss=_goss(said), timeout_s=1.0), twin)
     assert run.checks == ()
     assert trouble in run.trouble
 
 
-async def test_a_twin_without_goss_is_said(twin: _Twin) -> None:
+async def test_a_twin_without_goss_is_said(twin: DirectoryTwin) -> None:
     run = await run_suite(_suite(SuiteKind.GOSS, "web.yaml"), twin)
     assert "there is no goss on the twin" in run.trouble
 
@@ -137,7 +100,7 @@ def _python(tmp_path: Path, does: str) -> str:
 
 
 async def test_testinfra_reports_and_sees_no_environment_of_ours(
-    twin: _Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    twin: DirectoryTwin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SUTURE_SECRET", "secret")
     does = f"""[ -z "${{SUTURE_SECRET:-}}" ] && [ -f test_web.py ] && [ -f pytest.ini ] || exit 4
@@ -158,7 +121,7 @@ cp {RECORDED / "testinfra.xml"} "$to"; exit 1"""
     ],
 )
 async def test_testinfra_without_a_report_is_no_failure(
-    twin: _Twin, tmp_path: Path, does: str, trouble: str
+    twin: DirectoryTwin, tmp_path: Path, does: str, trouble: str
 ) -> None:
     python = _python(tmp_path, does)
     run = await run_suite(
@@ -171,14 +134,16 @@ async def test_testinfra_without_a_report_is_no_failure(
     ("has_sshd", "trouble"), [(False, "the twin has no sshd"), (True, "No such file")]
 )
 async def test_a_testinfra_that_cannot_start_is_trouble(
-    twin: _Twin, has_sshd: bool, trouble: str
+    twin: DirectoryTwin, has_sshd: bool, trouble: str
 ) -> None:
     twin.has_sshd = has_sshd
     suite = _suite(SuiteKind.TESTINFRA, "test_web.py", python="/nowhere/python")
     assert trouble in (await run_suite(suite, twin)).trouble
 
 
-async def test_a_trial_blames_the_patch_for_what_passed_before(twin: _Twin, tmp_path: Path) -> None:
+async def test_a_trial_blames_the_patch_for_what_passed_before(
+    twin: DirectoryTwin, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     trial = SuiteTrial((_command(f"[ ! -e {broken} ]"),), twin)
     assert await trial.before() == ""
