@@ -24,11 +24,13 @@ _WAY_BACK = (
     Step.VERIFY_ROLL_BACK,
     Step.UNDRAIN_ROLL_BACK,
 )
+_REBOOTS = (Step.REBOOT, Step.REBOOT_ROLL_BACK)
 
 
 class Durations(Document, frozen=True):
     """The 95th percentile of earlier runs, in seconds, None where there were too few: the way
-    there without its reboot (``hosts`` by host, ``there_s`` of all), a reboot, the way back."""
+    there without its reboot (``hosts`` by host, ``there_s`` of all), a reboot, the way back without
+    its own. A host that reboots there is expected to do so on its way back."""
 
     hosts: Mapping[str, float] = field(default_factory=dict)
     there_s: float | None = None
@@ -57,11 +59,11 @@ def learn(runs: Iterable[Sequence[StepReport]]) -> Durations:
     for reports in runs:
         took = {report.step: report.seconds for report in reports}
         if Step.VERIFY in took:
-            seconds = sum(s for step, s in took.items() if step not in (*_WAY_BACK, Step.REBOOT))
+            seconds = sum(s for step, s in took.items() if step not in (*_WAY_BACK, *_REBOOTS))
             there.setdefault(reports[0].host, []).append(seconds)
         if Step.VERIFY_ROLL_BACK in took:
             back.append(sum(took.get(step, 0.0) for step in _WAY_BACK))
-        reboots += [r.seconds for r in reports if r.step is Step.REBOOT and r.changed_host]
+        reboots += [r.seconds for r in reports if r.step in _REBOOTS and r.changed_host]
     by_host = {host: _p95(seconds) for host, seconds in there.items()}
     return Durations(
         hosts={host: p95 for host, p95 in by_host.items() if p95 is not None},

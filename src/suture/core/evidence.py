@@ -42,6 +42,7 @@ class Step(StrEnum):
     UNDRAIN = "undrain"
     DRAIN_ROLL_BACK = "drain-roll-back"
     ROLL_BACK = "roll-back"
+    REBOOT_ROLL_BACK = "reboot-roll-back"
     VERIFY_ROLL_BACK = "verify-roll-back"
     UNDRAIN_ROLL_BACK = "undrain-roll-back"
 

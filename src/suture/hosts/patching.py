@@ -13,6 +13,7 @@ from suture.hosts.acquire import acquire
 from suture.hosts.apply import apply
 from suture.hosts.preflight import assumed_state, preflight
 from suture.hosts.reboot import reboot
+from suture.hosts.reboot_back import reboot_roll_back
 from suture.hosts.returning import bundle
 from suture.hosts.rollback import roll_back
 from suture.hosts.services import restart
@@ -34,9 +35,10 @@ SEQUENCE: tuple[tuple[Step, StepFunction], ...] = (
 
 WAY_BACK: tuple[tuple[Step, StepFunction], ...] = (
     (Step.ROLL_BACK, roll_back),
+    (Step.REBOOT_ROLL_BACK, reboot_roll_back),
     (Step.VERIFY_ROLL_BACK, verify_roll_back),
 )
-"""The steps of taking a patch back; the second is asked however the first ended."""
+"""The steps of taking a patch back; the last is asked however the others ended."""
 
 __all__ = [
     "SEQUENCE",
@@ -51,6 +53,7 @@ __all__ = [
     "bundle",
     "preflight",
     "reboot",
+    "reboot_roll_back",
     "restart",
     "roll_back",
     "verify",

@@ -7,7 +7,7 @@ import re
 import time
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning.plan import REBOOT_BUDGET_S, RebootRule
+from suture.core.planning.plan import REBOOT_BUDGET_S, HostPlan, RebootRule
 from suture.hosts.controls import control_functions
 from suture.hosts.results import parse_results
 from suture.hosts.session import PatchSession
@@ -28,26 +28,34 @@ async def reboot(session: PatchSession) -> StepReport:
     """Reboot where the plan's rule says so, and wait until the host is back under a new boot id."""
 
     async def body() -> Outcome:
-        why = await _why(session)
-        if session.plan.reboot is RebootRule.NEVER or not why:
-            detail = f"pending, and the policy forbids it: {why}" if why else "not needed"
-            return Outcome(Verdict.PASS, checks=(Check("reboot", Verdict.PASS, detail),))
-        receipt = await session.transact(Step.REBOOT, program("common", "reboot"))
-        _, failed = settle(receipt)
-        if failed and not receipt.rebooted:
-            return failed
-        return await wait_for_new_boot(session, receipt.boot_then, why)
+        return await reboot_by_rule(session, Step.REBOOT, await _why(session))
 
     return await perform(session, Step.REBOOT, body, transaction=True, mutates=True)
+
+
+async def reboot_by_rule(session: PatchSession, step: Step, why: str) -> Outcome:
+    """Reboot as the step's transaction, unless the plan forbids it or ``why`` is empty."""
+    if session.plan.reboot is RebootRule.NEVER or not why:
+        detail = f"pending, and the policy forbids it: {why}" if why else "not needed"
+        return Outcome(Verdict.PASS, checks=(Check("reboot", Verdict.PASS, detail),))
+    receipt = await session.transact(step, program("common", "reboot"))
+    _, failed = settle(receipt)
+    if failed and not receipt.rebooted:
+        return failed
+    return await wait_for_new_boot(session, receipt.boot_then, why)
+
+
+def kernels(plan: HostPlan) -> tuple[str, ...]:
+    """The kernel packages that the plan brings."""
+    return tuple(c.package for c in plan.changes if _KERNEL.match(c.package))
 
 
 async def _why(session: PatchSession) -> str:
     """The reason for a reboot in words, empty where there is none."""
     if session.plan.reboot is RebootRule.ALWAYS:
         return "the policy asks for it after every patch"
-    kernels = [c.package for c in session.plan.changes if _KERNEL.match(c.package)]
-    if kernels:
-        return f"a new kernel: {kernels[0]}"
+    if brought := kernels(session.plan):
+        return f"a new kernel: {brought[0]}"
     script = program("common", "query", "stale", "restart") + control_functions(session)
     script += (_ASK if session.plan.changes else "") + "each_control pending\n"
     result = await session.query(script)

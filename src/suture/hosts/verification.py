@@ -9,6 +9,7 @@ from suture.core.planning.plan import HostPlan
 from suture.core.selection.ledger import Change
 from suture.hosts.controls import control_functions
 from suture.hosts.health import health_functions, judge_health
+from suture.hosts.reboot_back import kernel_checks
 from suture.hosts.results import Results
 from suture.hosts.rollback import way_back_functions
 from suture.hosts.services import RUNNING_CODE, left_running, left_running_the_patch
@@ -81,8 +82,8 @@ def judge_verification(plan: HostPlan, results: Results) -> Outcome:
 def judge_rollback(plan: HostPlan, results: Results, *, keeps_changed: bool = False) -> Outcome:
     """What the host's answers after a way back mean.
 
-    Packages, configuration, marks and services decide. Memory is said beside them: what cannot be
-    restarted may run the patched code until a reboot, and no other way back would change that.
+    Packages, configuration, marks, services and the kernel decide. Other memory is said beside
+    them: what cannot be restarted may run the patched code until a reboot that the policy forbids.
     """
     differing = sorted({key for _, key, _, _ in results.of("package", 4)})
     decisions = list(results.of("config", 2))
@@ -107,6 +108,7 @@ def judge_rollback(plan: HostPlan, results: Results, *, keeps_changed: bool = Fa
             "do not run any more",
         ),
         *judge_health(plan.checks, results),
+        *kernel_checks(plan, results),
         left_running_the_patch(results),
     )
     verdict, reason = _conclude(checks)

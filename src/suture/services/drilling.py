@@ -41,7 +41,7 @@ from suture.twin.package_files import PackageFilesError
 from suture.twin.rehearsal import Rehearser
 from suture.twin.watching import Watching
 
-_WAY_BACK = (Step.ROLL_BACK, Step.VERIFY_ROLL_BACK)
+_WAY_BACK = (Step.ROLL_BACK, Step.REBOOT_ROLL_BACK, Step.VERIFY_ROLL_BACK)
 
 
 class Drill(Document, frozen=True):
@@ -120,7 +120,7 @@ def drill(
 def judge(reports: Sequence[StepReport]) -> tuple[Verdict, str]:
     """The verdict on the way back; a way there that changed nothing leaves it unproved."""
     back = [report for report in reports if report.step in _WAY_BACK]
-    if len(back) < len(_WAY_BACK):
+    if Step.VERIFY_ROLL_BACK not in [report.step for report in back]:
         last = f": {reports[-1].step.value}: {reports[-1].reason}" if reports else ""
         return Verdict.INCONCLUSIVE, f"the twin was not changed, so nothing was taken back{last}"
     for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):

@@ -22,7 +22,6 @@ from suture.hosts.patching import SEQUENCE, WAY_BACK, Connect, PatchSession, Pat
 from suture.hosts.reboot import reboot
 from suture.hosts.steps import conclude
 from suture.hosts.transport import HostError
-from suture.hosts.verification import verify_roll_back
 from suture.twin.baseline import ask_baseline, sound_checks
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
@@ -130,13 +129,13 @@ class Course:
         return Verdict.PASS, ""
 
     async def _back(self) -> tuple[Verdict, str]:
-        session = self._session
-        found: list[StepReport] = [await function(session) for _, function in WAY_BACK]
-        session.attempt += 1
-        session.plan = msgspec.structs.replace(session.plan, reboot=RebootRule.ALWAYS)
-        found.append(await reboot(session))
-        await self._booted()
-        found.append(await verify_roll_back(session))
+        found: list[StepReport] = []
+        for step, function in WAY_BACK:
+            found.append(await function(self._session))
+            if step is Step.REBOOT_ROLL_BACK:
+                if not found[-1].changed_host:
+                    found.append(await self._reboot_all_the_same())
+                await self._booted()
         for report in found:
             self._add(report)
         await self._ask_kernel()
@@ -152,6 +151,15 @@ class Course:
         if verdict is Verdict.PASS:
             return await self.suites.compare("rebooted after the way back")
         return verdict, reason
+
+    async def _reboot_all_the_same(self) -> StepReport:
+        """That the host boots without the patch is to be seen, needed or not."""
+        session, plan = self._session, self._session.plan
+        session.plan = msgspec.structs.replace(plan, reboot=RebootRule.ALWAYS)
+        session.attempt += 1
+        report = await reboot(session)
+        session.plan = plan
+        return report
 
     async def _booted(self) -> None:
         await self._session.query(WAIT_BOOTED, timeout_s=self._session.settings.reboot_s)

@@ -49,7 +49,8 @@ save_state() {
         failed_units >"$new/failed-units" &&
         config_roots >"$new/config-roots" &&
         data_formats >"$new/data-formats" &&
-        printf 'made %s\nrollout %s\nrelease %s\n' "$(date +%s)" "$ROLLOUT" "$(release)" >"$new/about" ||
+        printf 'made %s\nrollout %s\nrelease %s\nkernel %s\n' \
+            "$(date +%s)" "$ROLLOUT" "$(release)" "$(uname -rv)" >"$new/about" ||
         fail "the host's state could not be recorded"
     run_health "$HEALTH_WAIT_S" >"$new/health"
 }

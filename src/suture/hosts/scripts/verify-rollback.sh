@@ -32,17 +32,8 @@ settle_units "$patience"
 failed_units | comm -13 "$bundle/failed-units" - | failed_by_us | while read -r unit; do printf 'failed-unit\t%s\t\n' "$unit"; done >&3
 active_units | comm -23 "$bundle/active-units" - | units_to_run | while read -r unit; do printf 'inactive\t%s\n' "$unit"; done >&3
 each_control compare
-
-# Seconds since 1970; the kernel counts them in hundredths from the boot.
-started_at() {
-    ticks=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20)
-    echo $(($(sed -n 's/^btime //p' /proc/stat) + ${ticks:-0} / 100))
-}
-
-# stale PID UNIT PATH before|since: since the patch, what it still runs may be the patch's.
-patched_at=$(stat -c %Y "$bundle/complete")
-stale_processes | while read -r pid unit path; do
-    if [ "$(started_at "$pid")" -lt "$patched_at" ]; then when=before; else when=since; fi
+tell_kernels
+tell_stale | while read -r pid unit path when; do
     printf 'stale\t%s\t%s\t%s\t%s\n' "$pid" "$unit" "$path" "$when" >&3
 done
 printf 'end\n' >&3

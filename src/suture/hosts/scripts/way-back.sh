@@ -170,3 +170,23 @@ failed_by_us() {
     own_units | cat - "$bundle/active-current" 2>/dev/null | sort -u >"$TX_DIR/ours"
     comm -12 - "$TX_DIR/ours"
 }
+
+# kernel BEFORE NOW: the first is empty where the bundle does not say.
+tell_kernels() {
+    printf 'kernel\t%s\t%s\n' "$(sed -n 's/^kernel //p' "$bundle/about" 2>/dev/null)" "$(uname -rv)" >&3
+}
+
+# Seconds since 1970; the kernel counts them in hundredths from the boot.
+started_at() {
+    ticks=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20)
+    echo $(($(sed -n 's/^btime //p' /proc/stat) + ${ticks:-0} / 100))
+}
+
+# "pid unit path before|since": since the patch, what it still runs may be the patch's.
+tell_stale() {
+    patched_at=$(stat -c %Y "$bundle/complete")
+    stale_processes | while read -r pid unit path; do
+        if [ "$(started_at "$pid")" -lt "$patched_at" ]; then when=before; else when=since; fi
+        printf '%s %s %s %s\n' "$pid" "$unit" "$path" "$when"
+    done
+}
