@@ -81,6 +81,7 @@ class PretendHost:
         self.flaws = flaws
         self.version = BEFORE
         self.half_installed = False
+        self.in_memory = BEFORE  # of what is never restarted
         self.boot = str(uuid.uuid4())
         self.fence = 0
         self.bundles: set[str] = set()
@@ -115,6 +116,8 @@ class PretendHost:
             return self._verify(values)
         if script.endswith(source("verify-rollback")):
             return self._verify_rollback(values)
+        if script.endswith(source("reboot-back")):
+            return self._reboot_back(values)
         if script.startswith("cat /proc/sys/kernel/random/boot_id"):
             return Result(0, f"{self.boot}\n".encode(), b"")
         return Result(0, b"end\n", b"")
@@ -314,10 +317,22 @@ class PretendHost:
         if values["RETURN_ID"] not in self.bundles:
             return Result(1, b"reason\tthere is no return bundle to compare with\n", b"")
         lines = []
+        if self.in_memory != before:
+            lines.append("stale\t1\tinit.scope\t/usr/lib/nginx\tsince")
         if (self.version, self.half_installed) != (before, False):
             lines.append(f"package\t+\t{name}:{arch}\t{self.version}\t{self._status}")
         else:
             self._record.add(self.name, "well", step="verify-roll-back")
+        return Result(0, "\n".join([*lines, "end"]).encode(), b"")
+
+    def _reboot_back(self, values: Mapping[str, str]) -> Result:
+        _, _, before, _ = _change(values)
+        back = self.transactions.get(values["BACK_ID"])
+        lines = []
+        if values["REBOOT_ID"] in self.transactions:
+            lines.append("required\tit was begun already")
+        if back and back.exit == 0 and self.in_memory != before:
+            lines.append("required\tinit.scope still runs what was taken back")
         return Result(0, "\n".join([*lines, "end"]).encode(), b"")
 
     @property
@@ -341,6 +356,7 @@ class PretendHost:
             )
             one.over.set()
         await asyncio.sleep(_DOWN_S)
+        self.in_memory = self.version
         self._record.add(self.name, "boot", detail=self.boot)
         self._up.set()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan
 from suture.core.rollout.progress import HostPhase, RolloutState
+from suture.hosts.services import RUNNING_CODE
 from tests.faults.host import BEFORE, PretendHost
 from tests.faults.records import Entry, Record
 
@@ -79,12 +80,14 @@ def truthful(record: Record, state: RolloutState, hosts: dict[str, PretendHost])
     for told in state.hosts:
         host = hosts[told.host]
         is_before = (host.version, host.half_installed) == (BEFORE, False)
+        # What no reboot has ended is said beside the rest.
+        is_told = host.in_memory == BEFORE or RUNNING_CODE in told.reason
         is_after = host.version != BEFORE and not host.half_installed
         holds = {
             HostPhase.WAITING: told.host not in touched,
             HostPhase.SKIPPED: told.host not in changed,
             HostPhase.DONE: is_after,
-            HostPhase.ROLLED_BACK: told.host in changed and is_before,
+            HostPhase.ROLLED_BACK: told.host in changed and is_before and is_told,
             HostPhase.FAILED: told.host in changed,
             HostPhase.ROLLBACK_FAILED: told.host in changed,
         }

@@ -92,7 +92,7 @@ class _Context:
             if report.verdict is not Verdict.PASS and not work.way_back:
                 break
         if work.way_back:
-            phase, reason = outcomes.after_way_back(reports, work.how or None)
+            phase, reason = outcomes.after_way_back(reports, work.how or None, work.stood or None)
         else:
             phase, reason = outcomes.after_patching(reports)
         named = () if work.way_back else outcomes.suspects(reports)
@@ -103,10 +103,20 @@ class _Context:
         elif phase is HostPhase.LOST:
             drained = work.is_drained([one.step for one in reports])
             reason = outcomes.left_drained(reason, work.rollout, work.host, drained)
+        refused = phase is work.stood and bool(outcomes.refusal(reports))
 
         def finish(connection: sa.Connection) -> None:
             self._finish_step(connection, work, fence, reports)
-            records.finish_host(connection, work, phase, reason, _now(), suspects=named, away=away)
+            records.finish_host(
+                connection,
+                work,
+                phase,
+                reason,
+                _now(),
+                suspects=named,
+                away=away,
+                refused=refused,
+            )
 
         await self.writer.transact(finish)
         return phase

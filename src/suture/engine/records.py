@@ -126,17 +126,21 @@ def finish_host(
     *,
     suspects: Sequence[str] = (),
     away: bool = False,
+    refused: bool = False,
 ) -> bool:
-    """Record how a host's work ended; False where it is not at that work any more."""
+    """Record how a host's work ended; False where it is not at that work any more. ``refused`` is
+    a way back that changed nothing: others that wait for theirs go on."""
     before = rollouts.get_host(connection, work.rollout, work.host)
     if before is None or not work.is_current(before):
         return False
-    if transitions.drops_asked(before, phase):
+    if transitions.drops_asked(before, phase) and not refused:
         rollout = get(connection, work.rollout)
         state = transitions.host_finished(rollout.state, work.host, phase, reason, now)
         advance(connection, rollout, state)
     else:
-        after = transitions.host_ended(before, phase, reason, now, suspects=suspects, away=away)
+        after = transitions.host_ended(
+            before, phase, reason, now, suspects=suspects, away=away, refused=refused
+        )
         if not rollouts.advance_hosts(connection, work.rollout, [(before, after)]):
             raise OvertakenError(work.rollout)
     events.append(

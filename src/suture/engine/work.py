@@ -29,7 +29,8 @@ _BACK_WITH_HOOKS = (Step.DRAIN_ROLL_BACK, *WAY_BACK)
 class HostWork(Document, frozen=True):
     """One host's part of a rollout, there or back; ``how`` where a person asked for it. ``hooks``
     are the steps that it has besides the usual ones. Where it ``returns``, a host that fails is
-    taken back without being asked for; ``outcome`` is how it ended, for what follows that."""
+    taken back without being asked for; ``outcome`` is how it ended, for what follows that. Where
+    it ``stood`` is the phase to go back to from a way back that changed nothing."""
 
     rollout: str
     host: str
@@ -39,6 +40,7 @@ class HostWork(Document, frozen=True):
     hooks: tuple[Step, ...] = ()
     returns: bool = True
     outcome: str = ""
+    stood: HostPhase | UnsetType = UNSET
 
     @property
     def id(self) -> str:
@@ -55,7 +57,8 @@ class HostWork(Document, frozen=True):
         """The step that puts back what was drained, whatever became of it. A host that is about
         to be taken back stays drained until then, and one of unknown state until somebody knows."""
         drain, undrain = self._drain
-        stays = phase is HostPhase.LOST or (phase is HostPhase.FAILED and self.returns)
+        returns = self.returns and not self.way_back
+        stays = phase is HostPhase.LOST or (phase is HostPhase.FAILED and returns)
         return undrain if drain in begun and undrain in self.hooks and not stays else None
 
     def is_drained(self, reported: Collection[Step]) -> bool | None:
@@ -84,7 +87,8 @@ class HostWork(Document, frozen=True):
     def of(cls, rollout: str, host: HostState, plan: Plan | None = None) -> HostWork:
         """What a host is at, by its state; without its plan, to be known again only."""
         way_back = host.phase is HostPhase.ROLLING_BACK
-        work = cls(rollout, host.host, host.attempt, way_back, host.way_back)
+        stood = host.stood.phase if host.stood else UNSET
+        work = cls(rollout, host.host, host.attempt, way_back, host.way_back, stood=stood)
         if plan is None or not plan.host(host.host).hooks:
             return work
         action = plan.on_failure(plan.waves[plan.wave_of[host.host]])

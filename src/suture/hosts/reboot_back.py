@@ -24,18 +24,16 @@ async def reboot_roll_back(session: PatchSession) -> StepReport:
     wait for the new boot id. Where packages were not put back, a reboot would bring nothing."""
 
     async def body() -> Outcome:
-        script = way_back_functions(session) + program(
-            "query",
-            "reboot-back",
+        asked = program(
             BACK_ID=session.transaction_id(Step.ROLL_BACK),
             REBOOT_ID=session.transaction_id(Step.REBOOT_ROLL_BACK),
         )
+        script = asked + way_back_functions(session) + program("query", "reboot-back")
         results, failed = read_query(await session.query(script, timeout_s=300))
         if failed:
             return failed
-        return await reboot_by_rule(
-            session, Step.REBOOT_ROLL_BACK, what_needs_it(session.plan, results)
-        )
+        why = what_needs_it(session.plan, results)
+        return await reboot_by_rule(session, Step.REBOOT_ROLL_BACK, why)
 
     return await perform(session, Step.REBOOT_ROLL_BACK, body, transaction=True, mutates=True)
 

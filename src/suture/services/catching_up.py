@@ -84,6 +84,12 @@ def catch_up(
 
 
 def _away(rollout: StoredRollout, names: Sequence[str]) -> tuple[str, ...]:
+    if rollout.state.status is RolloutStatus.ABORTED:
+        raise RefusedError(
+            f"rollout {rollout.id} was aborted, so its plan is installed on no more hosts, those "
+            "that were away among them",
+            "Plan anew for them: suture plan create --host NAME",
+        )
     if rollout.state.status is not RolloutStatus.DONE:
         raise RefusedError(
             f"rollout {rollout.id} is {rollout.state.status}; hosts are caught up when it is done",

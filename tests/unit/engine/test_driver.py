@@ -180,7 +180,13 @@ def _stored(tmp_path: Path, plan: Plan) -> Store:
 
 DRAINED = [Step.BUNDLE, Step.BEFORE, Step.DRAIN, Step.APPLY]
 PUT_BACK = [Step.VERIFY, Step.AFTER, Step.UNDRAIN]
-BACK = [Step.DRAIN_ROLL_BACK, Step.ROLL_BACK, Step.VERIFY_ROLL_BACK, Step.UNDRAIN_ROLL_BACK]
+BACK = [
+    Step.DRAIN_ROLL_BACK,
+    Step.ROLL_BACK,
+    Step.REBOOT_ROLL_BACK,
+    Step.VERIFY_ROLL_BACK,
+    Step.UNDRAIN_ROLL_BACK,
+]
 
 
 @pytest.mark.parametrize(

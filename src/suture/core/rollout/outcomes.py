@@ -59,11 +59,27 @@ def left_drained(reason: str, rollout: str, host: str, is_drained: bool | None) 
     )
 
 
+def refusal(reports: Sequence[StepReport]) -> str:
+    """Why a way back was not begun, empty where it was, or where the host is as before anyway."""
+    verdicts = {one.step: one.verdict for one in reports}
+    back = next((one for one in reports if one.step is Step.ROLL_BACK), None)
+    if back is None or back.verdict is not Verdict.FAIL or back.changed_host:
+        return ""
+    return "" if verdicts.get(Step.VERIFY_ROLL_BACK) is Verdict.PASS else back.reason
+
+
 def after_way_back(
-    reports: Sequence[StepReport], how: WayBack | None = None
+    reports: Sequence[StepReport], how: WayBack | None = None, stood: HostPhase | None = None
 ) -> tuple[HostPhase, str]:
     """The phase after the way back: proved by its check, whatever the way there reported. The
-    way back waits for no hook, so a host that could not be drained is taken back all the same."""
+    way back waits for no hook, so a host that could not be drained is taken back all the same.
+
+    One that a person asked for and that changed nothing leaves the host as it ``stood``.
+    """
+    if why := refusal(reports):
+        still = "still patched: " if stood is HostPhase.DONE else ""
+        reason = f"{still}the way back was refused and changed nothing; roll-back: {why}"
+        return stood or HostPhase.ROLLBACK_FAILED, reason
     reports = [one for one in reports if one.step is not Step.DRAIN_ROLL_BACK]
     check = next((one for one in reports if one.step is Step.VERIFY_ROLL_BACK), None)
     if check is not None and check.verdict is Verdict.PASS:

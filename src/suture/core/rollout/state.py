@@ -67,10 +67,18 @@ class RolloutStatus(StrEnum):
     DONE = "done"
 
 
+class Stood(Document, frozen=True):
+    """How a host stood when a person asked for its way back; see :class:`HostState`."""
+
+    phase: HostPhase
+    way_back: WayBack | UnsetType = UNSET
+
+
 class HostState(Document, frozen=True, gc=False):
     """``attempt`` counts from 0 and is part of the fence; ``reason`` explains the phase.
     ``way_back`` is there where a person asked for it. ``suspects`` are the source packages that its
     steps held responsible for a failure. One that was ``away`` was skipped for not answering.
+    ``stood`` is where it goes on from when the way back that was asked for last changes nothing.
     """
 
     host: str
@@ -81,6 +89,7 @@ class HostState(Document, frozen=True, gc=False):
     way_back: WayBack | UnsetType = UNSET
     suspects: tuple[str, ...] | UnsetType = UNSET
     away: bool | UnsetType = UNSET
+    stood: Stood | UnsetType = UNSET
 
 
 class ClosedWave(Document, frozen=True):

@@ -27,6 +27,7 @@ from suture.core.rollout.progress import (
     Signal,
     Tick,
 )
+from suture.core.rollout.state import Stood
 from suture.core.rollout.ways_back import AskedBack
 
 
@@ -193,7 +194,7 @@ def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> 
             raise RefusedError(f"the rollout is {state.status}; {host} is not started")
         if before.phase is HostPhase.SKIPPED and not before.away:
             raise RefusedError(f"{host} was left alone for another reason than being away")
-        again = before.phase in (*_AFTER_A_WAY_BACK, HostPhase.SKIPPED)
+        again = before.phase in (*_AFTER_A_WAY_BACK, HostPhase.SKIPPED) or before.stood
         attempt = before.attempt + (1 if again else 0)
         how = asked.get(host, UNSET)
         changed[host] = replace(
@@ -204,6 +205,7 @@ def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> 
             reason=reason,
             way_back=how,
             away=UNSET,
+            stood=Stood(before.phase, before.way_back) if how else UNSET,
         )
     if not changed:
         return state
@@ -253,8 +255,13 @@ def host_ended(
     *,
     suspects: Sequence[str] = (),
     away: bool = False,
+    refused: bool = False,
 ) -> HostState:
-    """:func:`host_finished` for the host alone, from another phase."""
+    """:func:`host_finished` for the host alone, from another phase. A way back that was
+    ``refused`` leaves it as it stood, to be asked again."""
+    if refused and before.phase is HostPhase.ROLLING_BACK and before.stood:
+        stood = before.stood
+        return replace(before, phase=phase, way_back=stood.way_back, since=now, reason=reason)
     if before.phase not in _ENDS.get(phase, ()):
         raise RefusedError(f"{before.host} is {before.phase}; it cannot have ended as {phase}")
     after = replace(before, phase=phase, since=now, reason=reason)
