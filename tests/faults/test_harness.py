@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from suture.core.planning.plan import RebootRule
 from suture.core.rollout import transitions
 from suture.core.rollout.progress import HostPhase, Signal
+from suture.hosts.services import RUNNING_CODE
 from suture.services import evidence
 from suture.store.database import open_store
 from tests.faults import invariants
@@ -171,6 +172,19 @@ def test_no_phase_is_true_of_a_host_that_is_half_installed_but_those_that_say_so
     state = replace(state, hosts=(replace(state.hosts[0], phase=phase), *state.hosts[1:]))
     is_noticed = bool(list(invariants.truthful(record, state, hosts)))
     assert is_noticed == (phase not in (HostPhase.FAILED, HostPhase.ROLLBACK_FAILED))
+
+
+def test_a_host_that_is_back_and_not_in_memory_says_so() -> None:
+    record = Record()
+    hosts = {name: PretendHost(name, record, Flaws()) for name in _HOSTS}
+    hosts["web1"].in_memory = "1.22.1-10"
+    record.add("web1", "began")
+    _changed(record, "web1")
+    state = transitions.start(_story().plan, "r1")
+    is_back = replace(state.hosts[0], phase=HostPhase.ROLLED_BACK)
+    for reason, is_noticed in (("verified", True), (f"verified; {RUNNING_CODE}: nginx", False)):
+        told = replace(state, hosts=(replace(is_back, reason=reason), *state.hosts[1:]))
+        assert bool(list(invariants.truthful(record, told, hosts))) is is_noticed
 
 
 def test_a_log_that_was_changed_is_noticed(

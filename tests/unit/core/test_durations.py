@@ -51,6 +51,13 @@ def test_reboots_and_ways_back_are_learned_apart() -> None:
     assert learned.of(host_plan("a", estimated_s=1.0, reboot_expected=True)) == (111.0, 132.0)
 
 
+def test_the_reboot_of_a_way_back_is_a_reboot() -> None:
+    runs = [run("a", roll_back=30.0, reboot_roll_back=80.0, verify_roll_back=2.0)] * 5
+    learned = learn(runs)
+    assert (learned.reboot_s, learned.back_s) == (80.0, 32.0)
+    assert learned.of(host_plan("a", estimated_s=1.0, reboot_expected=True))[1] == 112.0
+
+
 def test_runs_that_did_not_come_to_their_end_and_few_of_them_teach_nothing() -> None:
     assert learn([run("a", apply=1.0)] * 9) == Durations()
     assert learn([run("a", apply=1.0, verify=1.0)] * 4) == Durations()

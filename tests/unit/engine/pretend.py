@@ -32,6 +32,7 @@ class PretendRunner:
     """``fails`` maps host to the step that fails there and blames ``suspects``; ``stop_at`` is
     ``apply:before``, ``apply:amid``, ``apply:after`` or ``apply:freeze`` of the first host that
     comes there, ``look:1`` the second look at a wave.
+    ``refuses`` are hosts that refuse their way back and stay as they are.
     ``away`` are hosts that answer at their second try only, ``raises`` and ``hangs`` those whose
     first step does so; ``look`` raises at the first look, the name of a step at that. After the
     step ``cut`` a host's state is unknown."""
@@ -44,6 +45,7 @@ class PretendRunner:
         suspects: tuple[str, ...] = (),
         alerts: tuple[str, ...] = (),
         away: tuple[str, ...] = (),
+        refuses: tuple[str, ...] = (),
         stop_at: str = "",
         raises: str = "",
         cut: str = "",
@@ -55,6 +57,7 @@ class PretendRunner:
         self.suspects = suspects
         self.alerts = alerts
         self.away = away
+        self.refuses = refuses
         self.stop_at = stop_at
         self.raises = raises
         self.cut = cut
@@ -93,6 +96,9 @@ class PretendRunner:
             verdict, reason = Verdict.FAIL, f"{step.value} was told to fail"
         elif self.cut == step.value:
             verdict, reason = Verdict.INCONCLUSIVE, "the connection was cut"
+        refused = work.host in self.refuses and work.way_back
+        if refused and step in (Step.ROLL_BACK, Step.VERIFY_ROLL_BACK):
+            verdict, reason = Verdict.FAIL, "nginx is now 3"
         await asyncio.sleep(0)
         self._stop(step, "after")
         return StepReport(
@@ -102,7 +108,7 @@ class PretendRunner:
             started_at=datetime.now(UTC),
             seconds=0.0,
             reason=reason,
-            changed_host=step in _CHANGING,
+            changed_host=step in _CHANGING and not refused,
             suspects=self.suspects if verdict is Verdict.FAIL else (),
         )
 

@@ -215,6 +215,28 @@ def test_an_undrain_follows_every_drain(
     store.close()
 
 
+def test_a_way_back_that_is_refused_leaves_the_host_patched_and_may_be_asked_again(
+    tmp_path: Path,
+) -> None:
+    store = _hooked(tmp_path)
+    _drive(store, PretendRunner(tmp_path))
+    wish = (AskedBack("web1", WayBack(), "kim: slow"),)
+    ticks.ask_back(store, "r1", wish, actor="kim", now=datetime.now(UTC))
+    refusing = PretendRunner(tmp_path, refuses=("web1",))
+    state = _drive(store, refusing).rollout.state
+    assert (state.status, state.hosts[0].phase) == (RolloutStatus.DONE, HostPhase.DONE)
+    assert state.hosts[0].reason == (
+        "still patched: the way back was refused and changed nothing; roll-back: nginx is now 3"
+    )
+    assert [step for _, step in _step_events(store)][-5:] == BACK
+    assert refusing.outcomes == [HostPhase.DONE]
+    ticks.ask_back(store, "r1", wish, actor="kim", now=datetime.now(UTC))
+    _drive(store, PretendRunner(tmp_path))
+    assert _phases(store) == {"web1": HostPhase.ROLLED_BACK}
+    assert _log_is_whole(store)
+    store.close()
+
+
 @pytest.mark.parametrize("when", ["before", "amid", "after"])
 @pytest.mark.parametrize("step", [Step.DRAIN, Step.APPLY, Step.AFTER, Step.UNDRAIN])
 def test_a_host_is_put_back_when_the_controller_was_killed(

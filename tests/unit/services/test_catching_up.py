@@ -121,3 +121,17 @@ def test_what_was_not_away_or_is_not_over_is_refused(
     answers["web2"] = _inventory("web2")
     with pytest.raises(RefusedError, match="web2 has a part in rollout r2"):
         catching_up.catch_up(workspace, "r1", ["web2"], actor="kim")
+
+
+def test_what_was_aborted_is_installed_on_no_more_hosts(
+    workspace: Workspace, plan: Plan, answers: dict[str, Inventory]
+) -> None:
+    answers["web2"] = _inventory("web2")
+    with fleet.opened(workspace) as store, store.begin() as connection:
+        stored = rollouts.get(connection, "r1")
+        assert stored is not None
+        aborted = replace(stored.state, status=RolloutStatus.ABORTED)
+        rollouts.advance(connection, stored, aborted)
+    with pytest.raises(RefusedError, match="r1 was aborted, so its plan") as refused:
+        catching_up.catch_up(workspace, "r1", actor="kim")
+    assert "suture plan create" in refused.value.remedy

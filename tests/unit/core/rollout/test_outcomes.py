@@ -14,6 +14,7 @@ from suture.core.rollout.outcomes import (
     suspects,
 )
 from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.ways_back import WayBack
 from tests.unit.core.builders import NOW
 
 
@@ -41,6 +42,19 @@ def test_a_way_back_is_judged_by_its_own_check_whatever_became_of_the_drain() ->
     assert after_way_back(well)[0] is HostPhase.ROLLED_BACK
     unknown = [drain, report(Step.ROLL_BACK), report(Step.VERIFY_ROLL_BACK, Verdict.INCONCLUSIVE)]
     assert after_way_back(unknown)[0] is HostPhase.LOST
+
+
+def test_a_way_back_that_changed_nothing_leaves_the_host_as_it_stood() -> None:
+    refused = [report(Step.ROLL_BACK, Verdict.FAIL), report(Step.VERIFY_ROLL_BACK, Verdict.FAIL)]
+    assert after_way_back(refused, WayBack(), HostPhase.DONE) == (
+        HostPhase.DONE,
+        "still patched: the way back was refused and changed nothing; roll-back: why",
+    )
+    assert after_way_back(refused)[0] is HostPhase.ROLLBACK_FAILED, "nobody asked for it"
+    amid = [report(Step.ROLL_BACK, Verdict.FAIL, changed_host=True), refused[1]]
+    assert after_way_back(amid, WayBack(), HostPhase.DONE)[0] is HostPhase.ROLLBACK_FAILED
+    well = [refused[0], report(Step.VERIFY_ROLL_BACK)]
+    assert after_way_back(well, WayBack(), HostPhase.LOST)[0] is HostPhase.ROLLED_BACK
 
 
 @pytest.mark.parametrize(

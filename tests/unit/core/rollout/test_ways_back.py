@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from suture.core.documents import decode, encode
@@ -13,6 +13,7 @@ from suture.core.rollout.outcomes import after_way_back
 from suture.core.rollout.progress import (
     ActionKind,
     HostPhase,
+    HostState,
     NextAction,
     RolloutState,
     RolloutStatus,
@@ -23,6 +24,7 @@ from suture.core.rollout.transitions import (
     ask_back,
     carried_out,
     finish,
+    host_ended,
     host_finished,
     host_started,
     start,
@@ -105,6 +107,36 @@ def test_a_way_back_that_fails_leaves_those_that_wait_alone() -> None:
     assert [(h.phase, h.attempt) for h in again.hosts if h.host == "b"] == [
         (HostPhase.ROLLING_BACK, 1)
     ]
+
+
+def _of(state: RolloutState, name: str) -> HostState:
+    return next(one for one in state.hosts if one.host == name)
+
+
+def _sent(state: RolloutState, how: WayBack) -> RolloutState:
+    """Host a, asked for and on its way."""
+    state = asked(state, "a", how=how)
+    return carried_out(state, next_actions(WHOLE, state, NOW), NOW)
+
+
+@pytest.mark.parametrize("how", [UNSET, WayBack(("nginx",))], ids=["patched", "back in part"])
+def test_a_host_whose_way_back_was_refused_stands_as_before_and_may_be_asked_again(
+    how: WayBack | UnsetType,
+) -> None:
+    state = back(_sent(patched(WHOLE), how), "a") if how else patched(WHOLE)
+    before = _of(state, "a")
+    state = _sent(state, WayBack())
+    refused = host_ended(_of(state, "a"), before.phase, "refused", NOW, refused=True)
+    assert (refused.phase, refused.way_back) == (before.phase, how)
+    hosts = tuple(refused if one.host == "a" else one for one in state.hosts)
+    again = _of(_sent(replace(state, hosts=hosts), WayBack()), "a")
+    assert (again.phase, again.attempt) == (HostPhase.ROLLING_BACK, refused.attempt + 1)
+
+
+def test_only_a_way_back_can_be_refused() -> None:
+    patching = host_started(start(WHOLE, "r"), "a", HostPhase.PATCHING, "", NOW)
+    with pytest.raises(RefusedError):
+        host_ended(_of(patching, "a"), HostPhase.WAITING, "refused", NOW, refused=True)
 
 
 def test_only_what_was_patched_goes_back_and_only_once() -> None:
