@@ -219,7 +219,7 @@ async def test_a_good_set_passes_and_is_taken_back_exactly(stage: Stage) -> None
     rehearsal = await stage.rehearse(plan)
     assert rehearsal.verdict is Verdict.PASS, rehearsal.reason
     steps = [report.step for report in rehearsal.reports]
-    assert steps[-2:] == [Step.ROLL_BACK, Step.VERIFY_ROLL_BACK]
+    assert steps[-3:] == [Step.ROLL_BACK, Step.REBOOT_ROLL_BACK, Step.VERIFY_ROLL_BACK]
     assert {check.verdict for check in rehearsal.baseline} == {Verdict.PASS}
 
 
