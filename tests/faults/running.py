@@ -115,7 +115,7 @@ class Run:
         self._log = directory / "log"
         self._mutant = mutant
         self._lives: list[_Life] = []
-        self._record = Record()
+        self.record = Record()
         self._born = 0
         self._heard = len(zygote.said)
         self._answers = 0
@@ -131,7 +131,7 @@ class Run:
             self.workspace, self.story.plan.id, actor="kim", without_rehearsal=True
         )
         with fleet.running(self._socket, self.story.flaws, self.story.network) as pretend:
-            self._record = pretend.record
+            self.record = pretend.record
             self.operators = Operators(self.workspace, self._rollout, pretend)
             others = [
                 threading.Thread(target=self._noting, args=(act,), daemon=True)
@@ -153,7 +153,7 @@ class Run:
     def explain(self) -> str:
         """All that is known, for whoever has to find out."""
         story = msgspec.json.format(msgspec.json.encode(self.story), indent=1).decode()
-        entries = "\n".join(str(entry) for entry in self._record.entries)
+        entries = "\n".join(str(entry) for entry in self.record.entries)
         log = self._log.read_text(errors="replace") if self._log.exists() else ""
         said = self._zygote.said[self._heard :]
         return "\n".join([*self.trouble, story, entries, log, *said])

@@ -68,6 +68,26 @@ def test_peace_breaks_nothing(sqlite: Database, controllers: Zygote, tmp_path: P
     assert _trouble(_story(), sqlite, controllers, tmp_path) == ""
 
 
+@pytest.mark.parametrize("nth", [9, 10, 11, 12])
+def test_a_controller_that_dies_around_the_reboot_of_a_way_back_leaves_nothing_in_memory(
+    nth: int, sqlite: Database, controllers: Zygote, tmp_path: Path
+) -> None:
+    plan = builders.plan([builders.wave(0, ["web1"], soak_s=0.0)], rollback_on_failure=True)
+    plan = builders.with_host(plan, "web1", checks=(), reboot=RebootRule.ALWAYS)
+    told = Story(
+        seed=-1,
+        plan=plan,
+        flaws={"web1": Flaws(fails="verify")},
+        controllers=1,
+        processes=((ProcessFault("kill", "act-after", nth, 0.0),),),
+    )
+    run = Run(told, sqlite, controllers, tmp_path)
+    run.tell()
+    assert run.trouble == []
+    told_by_host = [entry.kind for entry in run.record.of("version", "boot", "well")]
+    assert told_by_host == ["version", "boot", "version", "boot", "well"]
+
+
 @pytest.mark.parametrize(
     ("mutant", "says"),
     [
