@@ -128,6 +128,8 @@ class PretendHost:
         assert hashlib.sha256(stdin).hexdigest() == values["SCRIPT_SHA256"]
         script = stdin.decode()
         step = next((_STEPS[n] for n in _STEPS if script.endswith(source(n))), "other")
+        if step == "acquire" and _header(script).get("LONGEST_S", "0") != "0":
+            step = "fetch"
         told: dict[str, Any] = {
             "transaction": number,
             "step": step,

@@ -15,12 +15,14 @@ from tests.faults.records import Entry, Record
 
 class Acknowledged(Document, frozen=True):
     """From ``after`` to ``until`` (entries of the hosts' record) nothing new may start: a pause or
-    an abort was answered with a state in which ``at_work`` were."""
+    an abort was answered with a state in which ``at_work`` were; to ``fetching`` packages were
+    being brought."""
 
     after: int
     until: int
     at_work: tuple[str, ...]
     word: str
+    fetching: tuple[str, ...] = ()
 
 
 def once(record: Record) -> Iterator[str]:
@@ -64,18 +66,20 @@ def within_limits(record: Record, plan: Plan) -> Iterator[str]:
 
 def quiet(record: Record, acknowledged: Sequence[Acknowledged]) -> Iterator[str]:
     """Nothing is started after a pause or an abort was acknowledged."""
-    first: dict[str, Entry] = {}
+    first: dict[tuple[str, bool], Entry] = {}
     for entry in record.of("began"):
-        first.setdefault(entry.host, entry)
+        first.setdefault((entry.host, entry.step == "fetch"), entry)
     for word in acknowledged:
-        for host, entry in first.items():
-            if word.after < entry.seq <= word.until and host not in word.at_work:
-                yield f"{host}: started after {word.word} was acknowledged"
+        for (host, is_fetch), entry in first.items():
+            begun = word.fetching if is_fetch else word.at_work
+            if word.after < entry.seq <= word.until and host not in begun:
+                what = "fetched for" if is_fetch else "started"
+                yield f"{host}: {what} after {word.word} was acknowledged"
 
 
 def truthful(record: Record, state: RolloutState, hosts: dict[str, PretendHost]) -> Iterator[str]:
     """None is lost: the store says of every host what that host is."""
-    touched = {entry.host for entry in record.of("began")}
+    touched = {entry.host for entry in record.of("began") if entry.step != "fetch"}
     changed = {entry.host for entry in record.of("changing")}
     for told in state.hosts:
         host = hosts[told.host]

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
-from suture.core.rollout.progress import RolloutState, RolloutStatus, Signal
+from suture.core.rollout.progress import HostPhase, RolloutState, RolloutStatus, Signal
 from suture.services import evidence, plans, rollouts
 from suture.services.errors import RefusedError
 from suture.services.workspace import Workspace
@@ -67,13 +68,14 @@ class Operators:
     def _hold(self, word: Signal, state: RolloutState) -> None:
         if state.status in (RolloutStatus.PAUSED, RolloutStatus.ABORTED):
             at_work = tuple(host.host for host in state.hosts if host.phase.is_at_work)
+            fetching = tuple(h.host for h in state.hosts if h.phase is HostPhase.FETCHING)
             after = self._record.head
-            self._open.append(Acknowledged(after, after, at_work, word.value))
+            self._open.append(Acknowledged(after, after, at_work, word.value, fetching))
 
     def _close(self) -> None:
         for one in self._open:
             until = self._record.head
-            self.acknowledged.append(Acknowledged(one.after, until, one.at_work, one.word))
+            self.acknowledged.append(replace(one, until=until))
         self._open.clear()
 
     def leave(self) -> None:
@@ -213,7 +215,8 @@ class Run:
             seen = rollouts.view(self.workspace, self._rollout).rollout
         except StoreError:
             return False
-        if any(host.phase.is_at_work for host in seen.state.hosts):
+        busy = (host.phase for host in seen.state.hosts)
+        if any(phase.is_at_work or phase is HostPhase.FETCHING for phase in busy):
             return False
         if seen.is_over:
             return True

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import random
 
+from msgspec.structs import replace
+
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan, RebootRule, Wave
 from suture.core.rollout.progress import Signal
@@ -53,6 +55,8 @@ class Story(Document, frozen=True):
 def story(seed: int) -> Story:
     chance = random.Random(seed)
     plan = _plan(chance)
+    if seed % 2:
+        plan = replace(plan, predownload_s=60.0)
     hosts = [host.host for host in plan.hosts]
     # Each seed in turn has one of the themes for certain, and the others by chance.
     themes = {_THEMES[seed % len(_THEMES)]} | {one for one in _THEMES if chance.random() < 0.25}

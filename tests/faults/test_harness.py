@@ -177,6 +177,10 @@ def test_a_start_after_the_word_is_noticed() -> None:
     quiet = invariants.quiet(record, [Acknowledged(1, 2, (), "pause")])
     assert list(quiet) == ["web2: started after pause was acknowledged"]
     assert not list(invariants.quiet(record, [Acknowledged(1, 2, ("web2",), "pause")]))
+    record.add("web3", "began", step="fetch")
+    quiet = invariants.quiet(record, [Acknowledged(2, 3, (), "abort")])
+    assert list(quiet) == ["web3: fetched for after abort was acknowledged"]
+    assert not list(invariants.quiet(record, [Acknowledged(2, 3, (), "abort", ("web3",))]))
 
 
 @pytest.mark.parametrize("phase", HostPhase)

@@ -32,6 +32,7 @@ STYLES = {
     "rollback-failed": "bold red",
     "failed": "red",
     "patching": "cyan",
+    "fetching": "cyan",
     "skipped": "yellow",
     "lost": "bold yellow",
     "running": "cyan",

@@ -74,6 +74,9 @@ def _print_waves(out: Console, plan: Plan) -> None:
             plain(pauses + _THEN.get(action, "")),
         )
     out.print(made)
+    if plan.predownload_s:
+        text = f"Hosts get their packages up to {duration(plan.predownload_s)} before their start."
+        out.print(plain(text))
     _print_gates(out, plan)
     _print_hooks(out, plan)
     for limit in plan.services:

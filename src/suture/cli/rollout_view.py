@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from suture.core.evidence import Event, StepReport
+    from suture.core.rollout.state import RolloutState
     from suture.engine.ticks import Tick
     from suture.services.catching_up import CaughtUp
     from suture.services.rollouts import Proof, RolloutView
@@ -113,7 +115,9 @@ def _live_table(tick: Tick, steps: dict[str, str]) -> Iterator[Any]:
         )
     if busy:
         yield made
-    yield plain(f"{done} of {len(state.hosts)} hosts at their end · ", "dim") + styled(state.status)
+    ahead = f"packages ahead: {fetched} · " if (fetched := _fetched_ahead(state)) else ""
+    ends = f"{done} of {len(state.hosts)} hosts at their end · {ahead}"
+    yield plain(ends, "dim") + styled(state.status)
     for action in tick.waiting[:3]:
         left = f" ({duration((action.until - now).total_seconds())} left)" if action.until else ""
         yield plain(f"waiting: {action.reason}{left}", "dim")
@@ -151,11 +155,24 @@ def print_rollout(out: Console, view: RolloutView) -> None:
             plain(brief(host.reason, below, "see below"), limit=1500),
         )
     out.print(made)
+    if fetched := _fetched_ahead(state):
+        out.print(plain(f"Packages ahead of the start: {fetched}"))
     print_approvals(out, view)
     _print_gates(out, view)
     for report in unwell:
         _print_report(out, report)
     _print_next(out, view)
+
+
+def _fetched_ahead(state: RolloutState) -> str:
+    """How many hosts get their packages, or got them, before their start; empty for none."""
+    known = Counter(host.fetched for host in state.hosts)
+    counts = {
+        "fetching": sum(host.phase.value == "fetching" for host in state.hosts),
+        "fetched": known[True],
+        "not fetched": known[False],
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _print_gates(out: Console, view: RolloutView) -> None:

@@ -83,5 +83,5 @@ def needs_bundles(
         ends = (one.at + timedelta(seconds=soaks.get(one.index, 0.0)) for one in state.closed)
         if all(end <= now for end in ends):
             return ()
-    untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
+    untouched = (HostPhase.WAITING, HostPhase.FETCHING, HostPhase.SKIPPED)
     return tuple(host.host for host in state.hosts if host.phase not in untouched)

@@ -27,8 +27,10 @@ class Better(StrEnum):
 
 class Step(StrEnum):
     """The steps of patching a host, in order; those of the way back stand apart. BEFORE, DRAIN,
-    AFTER and UNDRAIN are hooks, which most hosts do not have."""
+    AFTER and UNDRAIN are hooks, which most hosts do not have. FETCH goes ahead of all others, and
+    is reported by its verdict alone."""
 
+    FETCH = "fetch"
     ACQUIRE = "acquire"
     PREFLIGHT = "preflight"
     BUNDLE = "bundle"

@@ -51,6 +51,8 @@ PolicyError = DocumentError
 
 LoadSeconds = Annotated[int, Meta(ge=10, le=600, description="seconds, 10 to 600")]
 
+_MOST_AHEAD_S = 7 * 86_400
+
 # Without these a twin has no packages to patch.
 _TWIN_NEEDS = ("/", "/etc", "/etc/apt", "/usr", "/var", "/var/lib", "/var/lib/apt", "/var/lib/dpkg")
 
@@ -276,6 +278,7 @@ class Policy(Document, frozen=True, kw_only=True):
     max_held_back: Tally = 1
     catch_up: CatchUpPolicy = CatchUpPolicy()
     concurrency: Concurrency = Concurrency()
+    predownload: Duration | None = None
     preflight: PreflightPolicy = PreflightPolicy()
     configuration: ConfigurationPolicy = ConfigurationPolicy()
     backup: BackupPolicy = BackupPolicy()
@@ -299,6 +302,8 @@ class Policy(Document, frozen=True, kw_only=True):
         _no_name_twice("windows", (*self.windows, *self.emergency.windows))
         _no_name_twice("freezes", self.freezes)
         _no_name_twice("suites", self.suites)
+        if self.predownload and not 60 <= seconds(self.predownload) <= _MOST_AHEAD_S:
+            raise ValueError("predownload has to be from 1m to 7d; leave it out to switch it off")
         if half := undrained(self.hooks):
             raise ValueError(f"hooks: `{half}` has one of drain and undrain; add the other")
 

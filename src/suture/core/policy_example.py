@@ -175,6 +175,10 @@ concurrency:
   per_jump: 10               # of these behind one jump host
   # starts_per_minute: 30    # hosts started within a minute, in all rollouts and workers together
 
+# Packages may be brought to a host so long before it can start; nothing is installed and nothing
+# counts as out for it. Half of the places of `concurrency` at most are used. Off without it.
+# predownload: 6h
+
 # What must hold before a host is planned or touched; a host that fails is left alone.
 preflight:
   min_free_mb:               # MiB to be left free, besides what the patches need

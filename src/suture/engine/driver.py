@@ -15,9 +15,9 @@ from suture.core.evidence import Event
 from suture.core.planning.plan import Plan
 from suture.core.rollout import outcomes
 from suture.core.rollout.progress import HostPhase
-from suture.engine import durable, looking, membership, records, ticks
+from suture.engine import durable, fetching, looking, membership, records, ticks
 from suture.engine.membership import HEARTBEAT_S
-from suture.engine.work import HostWork, LookWork, StepRunner
+from suture.engine.work import FetchWork, HostWork, LookWork, StepRunner
 from suture.store import events, rollouts, workers
 from suture.store.database import Store, StoreError
 from suture.store.workers import Worker
@@ -196,14 +196,20 @@ class Driver:
         for work in at_work:
             if work.id not in driven.enqueued:
                 durable.enqueue(work, self._queue(driven.plan.jump_of.get(work.host, "")))
+        fetches = [FetchWork(driven.rollout, host.host) for host in tick.fetching]
+        for fetch in fetches:
+            if fetch.id not in driven.enqueued:
+                fetching.enqueue(fetch, self._queue(driven.plan.jump_of.get(fetch.host, "")))
         looks = [LookWork(driven.rollout, gate.wave, gate.done) for gate in tick.looking]
         for look in looks:
             if look.id not in driven.enqueued:
                 looking.enqueue(look)
-        driven.enqueued = {work.id for work in at_work} | {look.id for look in looks}
+        driven.enqueued = {work.id for work in at_work}
+        driven.enqueued |= {fetch.id for fetch in fetches} | {look.id for look in looks}
         if time.monotonic() >= driven.next_search:
             driven.next_search = time.monotonic() + HEARTBEAT_S
             self._find_lost(at_work)
+            self._find_lost_fetches(fetches)
         return tick
 
     def _report(self, rollout: str, seen: int, on_event: Callable[[Event], None]) -> int:
@@ -270,6 +276,17 @@ class Driver:
                 drained = work.is_drained(records.known_reports(connection, work).keys())
                 told = outcomes.left_drained(reason, work.rollout, work.host, drained)
                 records.finish_host(connection, work, HostPhase.LOST, told, datetime.now(UTC))
+            self.wake()
+
+    def _find_lost_fetches(self, fetches: Collection[FetchWork]) -> None:
+        """The host of one that ended without saying how goes on without."""
+        causes = durable.ended([work.id for work in fetches])
+        for work in fetches:
+            if work.id not in causes:
+                continue
+            problem = f"the work ended early: {causes[work.id]:.300}"
+            with records.writing(self.store) as connection:
+                records.finish_fetch(connection, work, problem, datetime.now(UTC))
             self.wake()
 
 

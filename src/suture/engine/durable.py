@@ -63,7 +63,7 @@ class _Context:
         self.runner = runner
         self.on_end = on_end
         self.writer = Writer(store, worker)
-        self._worker = worker
+        self.worker = worker
 
     async def do(self, work: HostWork) -> HostPhase:
         """One host's work from where it stands to its end; the phase that it ended in.
@@ -126,7 +126,7 @@ class _Context:
     ) -> int:
         def begin(connection: sa.Connection) -> int:
             self._finish_step(connection, work, fence, reports)
-            return records.begin_step(connection, self._worker, work, step, _now())
+            return records.begin_step(connection, self.worker, work, step, _now())
 
         return await self.writer.transact(begin)
 

@@ -20,8 +20,8 @@ from suture.core.evidence import Step, StepReport
 from suture.core.planning.plan import Plan
 from suture.core.rollout import canary, transitions
 from suture.core.rollout.gates import Look
-from suture.core.rollout.progress import HostPhase, RolloutState
-from suture.engine.work import HostWork, LookWork
+from suture.core.rollout.progress import HostPhase, RolloutState, RolloutStatus
+from suture.engine.work import FetchWork, HostWork, LookWork
 from suture.store import events, looks, rollouts, workers
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
@@ -152,6 +152,52 @@ def finish_host(
         data={"reason": reason},
     )
     return True
+
+
+def begin_fetch(
+    connection: sa.Connection, worker: str, work: FetchWork, now: datetime
+) -> int | None:
+    """The fence for bringing packages to a host, None where that is not asked for any more. Where
+    the rollout was stopped meanwhile, it ends here."""
+    before = rollouts.get_host(connection, work.rollout, work.host)
+    if before is None or before.phase is not HostPhase.FETCHING:
+        return None
+    status = rollouts.status_of(connection, work.rollout)
+    if status is not RolloutStatus.RUNNING:
+        finish_fetch(connection, work, f"the rollout is {status}", now)
+        return None
+    return workers.next_fence(connection, work.host, worker)
+
+
+def finish_fetch(
+    connection: sa.Connection,
+    work: FetchWork,
+    problem: str,
+    now: datetime,
+    *,
+    fence: int | None = None,
+) -> None:
+    """The host waits for its start again, with its packages or, for a ``problem``, without.
+
+    Only for the holder of the newest fence, or without one where nobody is at it any more.
+    """
+    before = rollouts.get_host(connection, work.rollout, work.host)
+    if before is None or before.phase is not HostPhase.FETCHING:
+        return
+    if fence is not None and workers.current_fence(connection, work.host) != fence:
+        return
+    reason = f"its packages are not there yet: {problem}" if problem else "its packages are there"
+    after = transitions.host_ended(before, HostPhase.WAITING, reason, now, fetched=not problem)
+    if not rollouts.advance_hosts(connection, work.rollout, [(before, after)]):
+        raise OvertakenError(work.rollout)
+    events.append(
+        connection,
+        at=now,
+        kind="host.not-fetched" if problem else "host.fetched",
+        subject=work.rollout,
+        host=work.host,
+        data={"reason": reason},
+    )
 
 
 def finish_look(

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from msgspec import UNSET
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from suture.core.documents import Document, decode
 from suture.core.planning.plan import Plan
@@ -24,6 +24,7 @@ from suture.core.rollout.limits import MINUTE, Elsewhere
 from suture.core.rollout.progress import (
     ActionKind,
     GateState,
+    HostPhase,
     HostState,
     NextAction,
     RolloutState,
@@ -52,13 +53,18 @@ class Tick(Document, frozen=True, dict=True):
         return tuple(host for host in self.rollout.state.hosts if host.phase.is_at_work)
 
     @property
+    def fetching(self) -> tuple[HostState, ...]:
+        """The hosts to which packages are brought ahead of time."""
+        return tuple(host for host in self.rollout.state.hosts if host.phase is HostPhase.FETCHING)
+
+    @property
     def looking(self) -> tuple[GateState, ...]:
         """The waves that are being looked at."""
         return tuple(gate for gate in self.rollout.state.gates if gate.is_looking)
 
     @property
     def is_at_work(self) -> bool:
-        return bool(self.at_work or self.looking)
+        return bool(self.at_work or self.fetching or self.looking)
 
     @property
     def needs_person(self) -> bool:
@@ -249,11 +255,11 @@ def load_plan(store: Store, rollout_id: str) -> Plan:
 def _elsewhere(
     connection: sa.Connection, plan: Plan, rollout: str, now: datetime, most: int | None
 ) -> Elsewhere:
-    at_work = rollouts.at_work_elsewhere(connection, rollout)
+    elsewhere = rollouts.elsewhere(connection, rollout, most)
     if plan.starts_per_minute is UNSET:
-        return Elsewhere(at_work, most)
+        return elsewhere
     started = events.times(connection, _KINDS[ActionKind.START_HOST], after=now - MINUTE)
-    return Elsewhere(at_work, most, started)
+    return replace(elsewhere, started=started)
 
 
 class _Log:
@@ -347,6 +353,7 @@ def _told(action: NextAction) -> dict[str, Any]:
 
 _KINDS = {
     ActionKind.START_HOST: "host.patching",
+    ActionKind.FETCH_HOST: "host.fetching",
     ActionKind.ROLL_BACK_HOST: "host.rolling-back",
     ActionKind.HOLD_BACK: "package.held-back",
     ActionKind.LEAVE_OUT: "host.skipped",

@@ -111,6 +111,26 @@ class LookWork(Document, frozen=True):
         return f"{self.rollout}:gate:{self.wave}:{self.number}"
 
 
+class FetchWork(Document, frozen=True):
+    """Bringing its packages to one host ahead of its start."""
+
+    rollout: str
+    host: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.rollout}:{self.host}:fetch"
+
+
+@runtime_checkable
+class Fetcher(Protocol):
+    """A runner of steps that can bring packages to hosts ahead of time as well."""
+
+    async def fetch(self, work: FetchWork, fence: int) -> StepReport:
+        """Expected failures are in the report."""
+        ...
+
+
 @runtime_checkable
 class Looker(Protocol):
     """A runner of steps that can look at waves as well."""

@@ -73,6 +73,7 @@ class PatchSession:
     Trying a failed step again takes the next ``attempt``: within one, every step is done once.
     ``way_back`` is there where a person asked for it; without, it belongs to a patch that failed.
     ``protected`` are the rollouts whose return bundles must stay, whatever the retention says.
+    Where the rollout ``fetches_ahead``, what it began so has to end before the first step.
     """
 
     plan: HostPlan
@@ -85,6 +86,7 @@ class PatchSession:
     settings: PatchSettings = field(default_factory=PatchSettings)
     way_back: WayBack | None = None
     protected: tuple[str, ...] = ()
+    fetches_ahead: bool = False
     _transport: Transport | None = None
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -126,10 +128,23 @@ class PatchSession:
             tail = (tail + receipt.log)[-LOG_TAIL:]
         return msgspec.structs.replace(receipt, log=tail[-LOG_TAIL:])
 
+    async def ended(self, tx_id: str, *, within_s: float) -> None:
+        """Wait for the end of a transaction that may be at work, no longer than ``within_s``."""
+        deadline = time.monotonic() + within_s
+        offset = 0
+        while time.monotonic() < deadline:
+            receipt = await self._follow(tx_id, offset)
+            if receipt.state is not TransactionState.RUNNING:
+                return
+            offset = receipt.offset
+
     async def _look(self, tx: Transaction, before: Receipt) -> Receipt:
         if before.state in (TransactionState.PREPARED, TransactionState.ABSENT):
             return await self._persistently(lambda way: start(way, tx, wait_s=5))
-        return await self._persistently(lambda way: follow(way, tx.id, offset=before.offset))
+        return await self._follow(tx.id, before.offset)
+
+    async def _follow(self, tx_id: str, offset: int) -> Receipt:
+        return await self._persistently(lambda way: follow(way, tx_id, offset=offset))
 
     def _show(self, text: str) -> None:
         if self.on_output and text:

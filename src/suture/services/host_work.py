@@ -17,7 +17,8 @@ from suture.core.policy import Policy, matches
 from suture.core.rollout.gates import Look
 from suture.core.rollout.ways_back import WayBack, narrowed
 from suture.core.words import seconds, size_bytes
-from suture.engine.work import HostWork, LookWork
+from suture.engine.work import FetchWork, HostWork, LookWork
+from suture.hosts.acquire import fetch
 from suture.hosts.hooks import run_hooks
 from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
 from suture.hosts.transport import FailureKind, HostError, HostFailure, Transport
@@ -135,6 +136,12 @@ class FleetRunner:
         plan = self._plan_of(work.rollout)
         return await looking.look(self._ways, self._hosts, plan, work.wave, work.number)
 
+    async def fetch(self, work: FetchWork, fence: int) -> StepReport:
+        """Bring its packages to a host ahead of its start."""
+        async with self.session(work.rollout, work.host) as session:
+            session.fence = fence
+            return await fetch(session)
+
     async def release(self, work: HostWork) -> None:
         session = self._sessions.pop(work.id, None)
         if session is not None:
@@ -162,7 +169,8 @@ class FleetRunner:
                 )
             return self._ways.connect(enrolled)
 
-        plan = self._plan_of(rollout).host(host)
+        whole = self._plan_of(rollout)
+        plan = whole.host(host)
         return PatchSession(
             plan=narrowed(plan, how.sources) if how else plan,
             plan_id=rollout,
@@ -172,4 +180,5 @@ class FleetRunner:
             settings=self._settings,
             way_back=how,
             protected=self._protected_on(host),
+            fetches_ahead=bool(whole.predownload_s),
         )

@@ -178,7 +178,7 @@ async def _look(
         busy = f"it has a part in rollout {elsewhere[name]}; let that one end, or abort it"
         return Preview(name, refusals=(Refused(Refusal.BUSY, busy),))
     phase = rollouts.host_phases(found.rollout.state)[name]
-    if phase.is_at_work or phase in (HostPhase.WAITING, HostPhase.SKIPPED):
+    if phase.is_at_work or phase.is_to_come or phase is HostPhase.SKIPPED:
         return Preview(name, refusals=(Refused(Refusal.BUSY, f"it is {phase.value}"),))
     session = runner.session(found.rollout.id, name, how=how)
     session.settings = replace(session.settings, reconnect_s=ASKING_S)

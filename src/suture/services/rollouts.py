@@ -228,7 +228,7 @@ def conclude(workspace: Workspace, store: Store, policy: Policy, rollout_id: str
     after = get(store, rollout_id)
     plan = ticks.load_plan(store, after.id)
     mitigating.record_rollout(store, plan, after.state, clock())
-    untouched = (HostPhase.WAITING, HostPhase.SKIPPED)
+    untouched = (HostPhase.WAITING, HostPhase.FETCHING, HostPhase.SKIPPED)
     held = left_out(plan, after.state)
     seen = [h.host for h in after.state.hosts if h.phase not in untouched or h.host in held]
     asyncio.run(look_again(workspace, store, policy, _enrolled(store), seen))

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from msgspec import field
+from msgspec import UNSET, field
 from msgspec.structs import replace
 
 from suture.core.assessment.findings import Finding
@@ -195,7 +195,7 @@ class _Rollout:
 
     def __init__(self, fleet: Simulation, plan: Plan) -> None:
         self.fleet = fleet
-        self.plan = plan
+        self.plan = replace(plan, predownload_s=UNSET)  # takes no time of a window
         self.state = transitions.start(plan, "simulated")
         self.now = fleet.now
         self.pauses = 0
@@ -281,7 +281,7 @@ class _Rollout:
                 windows[", ".join(slot.windows) if slot and slot.windows else "any time"] += 1
 
     def _end_day(self) -> None:
-        waiting = sum(host.phase is HostPhase.WAITING for host in self.state.hosts)
+        waiting = sum(host.phase.is_to_come for host in self.state.hosts)
         overdue = sum(due < self.day for due in self.due.values())
         self.fleet.at_end[self.day] = (waiting, overdue)
         self.day += timedelta(days=1)

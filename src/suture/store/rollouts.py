@@ -15,11 +15,13 @@ from msgspec.structs import replace
 
 from suture.core.documents import Document, decode, encode
 from suture.core.evidence import StepReport
+from suture.core.rollout.limits import Elsewhere
 from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus
 from suture.store.database import insert_new
 from suture.store.tables import reports, rollout_hosts, rollouts
 
 _SKIPPED = HostPhase.SKIPPED
+_FETCHING = HostPhase.FETCHING.value
 _AT_WORK = [phase.value for phase in HostPhase if phase.is_at_work]
 
 
@@ -156,6 +158,11 @@ def get(connection: sa.Connection, rollout_id: str) -> StoredRollout | None:
     return _stored(connection, row) if row else None
 
 
+def status_of(connection: sa.Connection, rollout_id: str) -> RolloutStatus:
+    query = sa.select(rollouts.c.status).where(rollouts.c.id == rollout_id)
+    return RolloutStatus(connection.execute(query).scalar_one())
+
+
 def get_host(connection: sa.Connection, rollout_id: str, host: str) -> HostState | None:
     document = connection.execute(_HOST, {"of_rollout": rollout_id, "of": host}).scalar()
     return decode(document, HostState) if document else None
@@ -175,14 +182,19 @@ def jump_of(connection: sa.Connection, rollout_id: str, host: str) -> str:
     return connection.execute(query).scalar() or ""
 
 
-def at_work_elsewhere(connection: sa.Connection, rollout_id: str) -> tuple[tuple[str, str], ...]:
-    """The hosts that other rollouts are at work on, each with its jump host, empty for none."""
+def elsewhere(connection: sa.Connection, rollout_id: str, most: int | None = None) -> Elsewhere:
+    """What other rollouts are at work on; ``most`` hosts may be at work in all together."""
+    phase = rollout_hosts.c.phase
     rows = connection.execute(
-        sa.select(rollout_hosts.c.host, rollout_hosts.c.jump)
-        .where(rollout_hosts.c.rollout != rollout_id, rollout_hosts.c.phase.in_(_AT_WORK))
+        sa.select(rollout_hosts.c.host, rollout_hosts.c.jump, phase)
+        .where(rollout_hosts.c.rollout != rollout_id, phase.in_([*_AT_WORK, _FETCHING]))
         .order_by(rollout_hosts.c.host)
+    ).all()
+    return Elsewhere(
+        at_work=tuple((row.host, row.jump) for row in rows if row.phase != _FETCHING),
+        most=most,
+        fetching=tuple((row.host, row.jump) for row in rows if row.phase == _FETCHING),
     )
-    return tuple((row.host, row.jump) for row in rows)
 
 
 def find(connection: sa.Connection, prefix: str) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ def _console() -> tuple[Console, io.StringIO]:
             "one fails",
         ),
         (builders.plan([builders.wave(0, ["a"], soak_s=0.0)]), "no soak"),
+        (
+            builders.plan([builders.wave(0, ["a"])], predownload_s=3600.0),
+            "packages up to 60 min before",
+        ),
     ],
 )
 def test_a_wave_says_when_it_pauses_and_what_follows(plan: Plan, words: str) -> None:

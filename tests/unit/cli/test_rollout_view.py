@@ -123,6 +123,17 @@ def test_at_the_end_a_reason_is_said_once() -> None:
     assert said.count("verify: see below") == 2
 
 
+def test_what_was_fetched_ahead_is_counted() -> None:
+    plan = builders.plan([builders.wave(0, ["a", "b", "c"])], predownload_s=3600.0)
+    view = _view(plan)
+    assert "ahead of the start" not in _printed(view)
+    a, b, c = view.rollout.state.hosts
+    a, b = replace(a, phase=HostPhase.FETCHING), replace(b, fetched=True)
+    state = replace(view.rollout.state, hosts=(a, b, replace(c, fetched=False)))
+    printed = _printed(replace(view, rollout=replace(view.rollout, state=state)))
+    assert "Packages ahead of the start: 1 fetching, 1 fetched, 1 not fetched" in printed
+
+
 def test_gates_are_shown_as_far_as_they_are() -> None:
     gate = Gate(30.0, alerts=Alerts("http://127.0.0.1:9093"))
     plan = builders.plan([builders.wave(0, ["a"], gate=gate), builders.wave(1, ["b"])])

@@ -123,6 +123,8 @@ preflight: {min_free_mb: {/opt: 5}}
             "p:1: gates.alerts.alertmanager: expected an address that begins with http://",
         ),
         ("gates: {every: 0s}", "p:1: gates: every has to be at least 1s"),
+        ("predownload: 30s", "predownload has to be from 1m to 7d; leave it out"),
+        ("predownload: 8d", "predownload has to be from 1m to 7d; leave it out"),
         (
             "rings:\n  - name: a\n    shar: 3",
             "p:3: rings[0]: unknown key `shar`; did you mean `share`",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import settings
@@ -38,6 +38,7 @@ from suture.core.rollout.transitions import (
     carried_out,
     close_wave,
     finish,
+    host_ended,
     host_finished,
     host_started,
     look_done,
@@ -48,6 +49,7 @@ from tests.unit.core.builders import NOW, change, plan, wave, with_host
 
 STARTS = {
     ActionKind.START_HOST: HostPhase.PATCHING,
+    ActionKind.FETCH_HOST: HostPhase.FETCHING,
     ActionKind.ROLL_BACK_HOST: HostPhase.ROLLING_BACK,
 }
 TAKEN_BACK = (HostPhase.FAILED, HostPhase.ROLLING_BACK, HostPhase.ROLLED_BACK)
@@ -97,6 +99,7 @@ def plans(draw: st.DrawFn) -> Plan:
         rollback_on_failure=draw(st.booleans()),
         max_held_back=draw(st.sampled_from([UNSET, 0, 1, 2])),
         catch_up=draw(st.sampled_from([UNSET, CatchUp(2, 30.0), CatchUp(3, 120.0)])),
+        predownload_s=draw(st.sampled_from([UNSET, 60.0, 7200.0])),
     )
     for name in names[::2]:
         whole = with_host(whole, name, changes=(change("nginx"), change("openssl")))
@@ -143,6 +146,7 @@ class Rollout(RuleBasedStateMachine):
         self.starts: Counter[str] = Counter()
         self.failed: set[str] = set()
         self.away: set[str] = set()
+        self.fetches: Counter[str] = Counter()
 
     def phases(self) -> dict[str, HostPhase]:
         return {host.host: host.phase for host in self.state.hosts}
@@ -164,6 +168,9 @@ class Rollout(RuleBasedStateMachine):
                     self.starts[action.host] += 1
                     self.may_follow(before)
                     self.is_apart_from_the_last(action.host)
+                elif phase is HostPhase.FETCHING:
+                    self.may_fetch(before, action.host)
+                    self.fetches[action.host] += 1
                 else:
                     self.may_take_back(before, action.host)
                 self.state = host_started(self.state, action.host, phase, "", self.now)
@@ -176,6 +183,30 @@ class Rollout(RuleBasedStateMachine):
                 self.state = pause(self.state, action.reason, action.take_back)
             elif action.kind is ActionKind.FINISH:
                 self.state = finish(self.state)
+
+    def fetching(self) -> list[str]:
+        return [name for name, phase in self.phases().items() if phase is HostPhase.FETCHING]
+
+    def may_fetch(self, state: RolloutState, host: str) -> None:
+        """Only while it runs, for a host that no one has begun, once, and not too far ahead."""
+        assert state.status is RolloutStatus.RUNNING
+        assert self.phases()[host] is HostPhase.WAITING
+        assert not self.fetches[host]
+        ahead = self.plan.predownload_s
+        assert ahead
+        slot = self.plan.slot(host)
+        until = self.now + timedelta(seconds=ahead)
+        if slot is not None and slot.windows:
+            minutes = range(int((until - self.now).total_seconds()) // 60 + 1)
+            times = [self.now + timedelta(minutes=one) for one in minutes]
+            assert any(self.is_open(slot, at) for at in times)
+
+    def is_open(self, slot: Slot, at: datetime) -> bool:
+        today = NOW + timedelta(days=(at - NOW).days)
+        return any(
+            today + timedelta(minutes=begin) <= at < today + timedelta(minutes=close)
+            for begin, close in (MINUTES[name] for name in slot.windows)
+        )
 
     def may_start_now(self, state: RolloutState, *, again: bool) -> None:
         """Soaks are over and failures within their limits, whatever the machine thinks."""
@@ -223,7 +254,9 @@ class Rollout(RuleBasedStateMachine):
         wave_ = self.plan.waves[self.plan.wave_of[host]]
         if wave_.wait_s:
             changed = [
-                one.since for one in self.state.hosts if one.host in wave_.hosts and one.since
+                one.since
+                for one in self.state.hosts
+                if one.host in wave_.hosts and one.since and not one.phase.is_to_come
             ]
             assert all(self.now >= at + timedelta(seconds=wave_.wait_s) for at in changed)
 
@@ -264,6 +297,20 @@ class Rollout(RuleBasedStateMachine):
         failed = phase is HostPhase.FAILED
         away = phase is HostPhase.SKIPPED and data.draw(st.booleans())
         self.end(host, phase, data.draw(SUSPECTS) if failed else (), away)
+
+    @precondition(lambda self: self.fetching())
+    @rule(data=st.data(), well=st.booleans())
+    def a_fetch_ends(self, data: st.DataObject, well: bool) -> None:
+        self.fetch_ends(data.draw(st.sampled_from(self.fetching())), well)
+
+    def fetch_ends(self, host: str, well: bool) -> None:
+        hosts = tuple(
+            host_ended(one, HostPhase.WAITING, "", self.now, fetched=well)
+            if one.host == host
+            else one
+            for one in self.state.hosts
+        )
+        self.state = replace(self.state, hosts=hosts)
 
     def looking(self) -> list[GateState]:
         return [gate for gate in self.state.gates if gate.is_looking]
@@ -318,6 +365,13 @@ class Rollout(RuleBasedStateMachine):
         for jump, limit in self.plan.jump_limits:
             assert sum(self.plan.host(name).jump == jump for name in working) <= limit
         assert len(working) <= most
+        fetching = self.fetching()
+        assert len(fetching) <= most
+        for jump, limit in self.plan.jump_limits:
+            behind = [name for name in fetching if self.plan.host(name).jump == jump]
+            assert len(behind) <= max(1, limit // 2)
+            busy = [name for name in working if self.plan.host(name).jump == jump]
+            assert len(behind) + len(busy) <= limit
         gone = {entry.host for entry in self.plan.left_out if entry.unknown}
         for limit_ in self.plan.services:
             out = [m for m in limit_.members if m in gone or phases[m].is_out]
@@ -334,7 +388,7 @@ class Rollout(RuleBasedStateMachine):
                 approved = {given.wave for given in self.state.approvals}
                 assert not after.approval or after.index in approved
             if before.index in closed:
-                assert all(phases[name] is not HostPhase.WAITING for name in before.hosts)
+                assert not any(phases[name].is_to_come for name in before.hosts)
 
     @invariant()
     def no_host_is_started_twice(self) -> None:
@@ -363,6 +417,8 @@ class Rollout(RuleBasedStateMachine):
             for number, host in enumerate(self.at_work()):
                 ends = ENDS[self.phases()[host]]
                 self.end(host, ends[(turn + number // 3) % len(ends)])
+            for number, host in enumerate(self.fetching()):
+                self.fetch_ends(host, bool(number % 2))
             for gate in self.looking():
                 self.look_ends(gate, (None, Verdict.FAIL, Verdict.INCONCLUSIVE)[turn % 3])
             for signal in (Signal.RESUME, Signal.APPROVE):
@@ -382,7 +438,7 @@ class Rollout(RuleBasedStateMachine):
             else:
                 assert phases[host].is_failure or phases[host] is HostPhase.DONE
         if self.state.status is RolloutStatus.DONE:
-            assert HostPhase.WAITING not in phases.values()
+            assert not any(phase.is_to_come for phase in phases.values())
 
 
 TestRollout = Rollout.TestCase

@@ -22,7 +22,7 @@ from typing import Any
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.rollout.gates import Look
 from suture.engine.driver import driving
-from suture.engine.work import HostWork, LookWork
+from suture.engine.work import FetchWork, HostWork, LookWork
 from suture.store.database import open_store
 
 _CHANGING = (Step.APPLY, Step.RESTART, Step.REBOOT, Step.VERIFY, Step.ROLL_BACK)
@@ -34,8 +34,8 @@ class PretendRunner:
     comes there, ``look:1`` the second look at a wave.
     ``refuses`` are hosts that refuse their way back and stay as they are.
     ``away`` are hosts that answer at their second try only, ``raises`` and ``hangs`` those whose
-    first step does so; ``look`` raises at the first look, the name of a step at that. After the
-    step ``cut`` a host's state is unknown."""
+    first step does so; ``look`` and ``fetch`` raise at the first of these, the name of a step at
+    that. After the step ``cut`` a host's state is unknown."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class PretendRunner:
         self.released: list[str] = []
         self.outcomes: list[str] = []
         self.looks: list[str] = []
+        self.fetched: list[str] = []
 
     async def run(self, work: HostWork, step: Step, fence: int) -> StepReport:
         self.begun.append(work.id)
@@ -120,10 +121,26 @@ class PretendRunner:
             os.kill(os.getpid(), signal.SIGKILL)
         return Look(work.wave, work.number, datetime.now(UTC), alerts=self.alerts)
 
+    async def fetch(self, work: FetchWork, fence: int) -> StepReport:
+        self.fetched.append(work.host)
+        if self.raises == "fetch":
+            raise RuntimeError("a defect of the runner")
+        self._stop(Step.FETCH, "before")
+        accepted = self.carry_out(work, Step.FETCH, fence)
+        failed = not accepted or self.fails.get(work.host) == Step.FETCH.value
+        return StepReport(
+            host=work.host,
+            step=Step.FETCH,
+            verdict=Verdict.FAIL if failed else Verdict.PASS,
+            started_at=datetime.now(UTC),
+            seconds=0.0,
+            reason="the archive is away" if failed else "",
+        )
+
     async def release(self, work: HostWork) -> None:
         self.released.append(work.id)
 
-    def carry_out(self, work: HostWork, step: Step, fence: int) -> bool:
+    def carry_out(self, work: HostWork | FetchWork, step: Step, fence: int) -> bool:
         """The host's side: under its lock, fences compared, each transaction done once."""
         path = self.directory / f"{work.host}.json"
         with path.open("a+") as file:

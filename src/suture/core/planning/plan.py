@@ -236,6 +236,8 @@ class Plan(Document, frozen=True, dict=True):
     packages that fail a rollout may hold back and go on; without it, every failure counts.
     ``catch_up`` says how often hosts that do not answer are tried; without it, once. So many hosts
     as ``starts_per_minute`` are started within a minute, in all rollouts of the fleet together.
+    ``predownload_s`` is how many seconds ahead of its start a host may get its packages; without
+    it, not before.
     """
 
     schema: int
@@ -254,6 +256,7 @@ class Plan(Document, frozen=True, dict=True):
     max_held_back: int | UnsetType = UNSET
     catch_up: CatchUp | UnsetType = UNSET
     starts_per_minute: int | UnsetType = UNSET
+    predownload_s: float | UnsetType = UNSET
 
     @cached_property
     def id(self) -> str:

@@ -99,6 +99,7 @@ def make_plan(
         max_held_back=policy.max_held_back,
         catch_up=CatchUp(policy.catch_up.tries, seconds(policy.catch_up.every)),
         starts_per_minute=policy.concurrency.starts_per_minute or UNSET,
+        predownload_s=seconds(policy.predownload) if policy.predownload else UNSET,
     )
 
 

@@ -75,7 +75,7 @@ def _judged(
     looks: Sequence[Look],
 ) -> tuple[Judgement, ...]:
     well = {host.host for host in state.hosts if host.phase is HostPhase.DONE}
-    untouched = {host.host for host in state.hosts if host.phase is HostPhase.WAITING}
+    untouched = {host.host for host in state.hosts if host.phase.is_to_come}
     patched, controls = sides(plan, wave)
     before = _by_host(look for look in looks if look.number < gate.looks_before)
     after = _by_host(look for look in looks if look.number >= gate.looks_before)

@@ -53,7 +53,7 @@ def shown_too_little(
         is_nothing = HostPhase.DONE not in phases.values() and not tolerated.issuperset(wave.hosts)
         if not is_nothing or not any(host in held for host in wave.hosts):
             return ""
-        if not any(host.phase is HostPhase.WAITING for host in state.hosts):
+        if not any(host.phase.is_to_come for host in state.hosts):
             return ""
         problem = "none of its hosts is verified after a package was held back"
     causes = "; ".join(f"{host}: {by_name[host].reason}" for host in skipped[:3])

@@ -18,16 +18,25 @@ MINUTE = timedelta(minutes=1)
 class Elsewhere(Document, frozen=True):
     """What other rollouts are at work on, as (host, its jump host or empty), and how many hosts may
     be at work in the whole fleet. ``started`` is when hosts were started of late, in any rollout.
-    """
+    To ``fetching`` hosts packages are brought: they take a place in the fleet and behind their jump
+    host, and none in their services."""
 
     at_work: tuple[tuple[str, str], ...] = ()
     most: int | None = None
     started: tuple[datetime, ...] = ()
+    fetching: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether places will become free by themselves."""
+        return bool(self.at_work or self.fetching)
 
     @property
     def left(self) -> int | None:
         """How many hosts this rollout may be at work on, None where nothing limits it."""
-        return None if self.most is None else max(0, self.most - len(self.at_work))
+        if self.most is None:
+            return None
+        return max(0, self.most - len(self.at_work) - len(self.fetching))
 
     def after(self, actions: Sequence[NextAction], now: datetime) -> Elsewhere:
         """With what these have started by now."""
@@ -75,7 +84,8 @@ class Room:
 
     A host that is *at work* takes a place among the ``parallel`` ones, one behind its jump host,
     and one in each of its services. A host that is only *out* (not well, or of unknown state)
-    takes the place in its services alone.
+    takes the place in its services alone. One of ``fetching``, to which packages are brought, takes
+    a place in the fleet and one behind its jump host.
     """
 
     def __init__(
@@ -84,10 +94,13 @@ class Room:
         parallel: int,
         elsewhere: Elsewhere | None = None,
         pace: Pace | None = None,
+        fetching: Sequence[str] = (),
     ) -> None:
         elsewhere = elsewhere or Elsewhere()
         self._pace = pace
-        self._parallel = parallel if elsewhere.left is None else min(parallel, elsewhere.left)
+        self._left = elsewhere.left
+        self._most = elsewhere.most
+        self._parallel = parallel
         self._working = 0
         self._jump_of = plan.jump_of
         self._jump_limits = dict(plan.jump_limits)
@@ -99,6 +112,19 @@ class Room:
         for host, jump in elsewhere.at_work:
             self.take(host, at_work=False)
             self._behind[jump] += 1
+        self._fetching = len(elsewhere.fetching)
+        self._fetching_behind = Counter(jump for _, jump in elsewhere.fetching)
+        self._behind.update(self._fetching_behind)
+        for host in fetching:
+            self.fetch(host)
+
+    def fetch(self, host: str) -> None:
+        jump = self._jump_of.get(host, "")
+        self._fetching += 1
+        self._fetching_behind[jump] += 1
+        self._behind[jump] += 1
+        if self._left is not None:
+            self._left = max(0, self._left - 1)
 
     def take(self, host: str, *, at_work: bool) -> None:
         for limit in self._services_of.get(host, ()):
@@ -120,13 +146,31 @@ class Room:
 
     def full(self) -> str:
         """Why no host at all may be started now, empty where some may."""
-        if self._working < self._parallel:
+        parallel = self._parallel if self._left is None else min(self._parallel, self._left)
+        if self._working < parallel:
             return self._pace.refusal() if self._pace else ""
-        return f"{self._working} of {self._parallel} at work"
+        return f"{self._working} of {parallel} at work"
 
     def refusal(self, host: str) -> str:
         """Why ``host`` may not be started now, empty where it may."""
         return self.full() or self._service_refusal(host) or self.jump_refusal(host)
+
+    def fetch_refusal(self, host: str, parallel: int) -> str:
+        """Why nothing may be brought to ``host`` now, as one of ``parallel``, empty where it may.
+
+        Of the fleet's places and of those behind its jump host, half at the most are for this, so
+        that the others stay free for starts and for ways back.
+        """
+        if self._left is not None and self._working >= self._left:
+            return "no place is left in the fleet"
+        most = parallel if self._most is None else min(parallel, max(1, self._most // 2))
+        if self._fetching >= most:
+            return f"{self._fetching} of {most} are fetching"
+        jump = self._jump_of.get(host, "")
+        behind = self._fetching_behind[jump]
+        if jump in self._jump_limits and behind >= max(1, self._jump_limits[jump] // 2):
+            return f"jump host {jump}: {behind} are fetching"
+        return self.jump_refusal(host)
 
     def way_back_refusal(self, host: str, parallel: int, *, is_out: bool) -> str:
         """Why ``host`` may not go back now as one of ``parallel``, empty where it may. One that

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from suture.core.evidence import Verdict
 from suture.core.planning.plan import OnFailure, Plan, Wave
 from suture.core.planning.windows import Span, next_fit
+from suture.core.rollout import fetching
 from suture.core.rollout.approvals import standing
 from suture.core.rollout.closing import due_again, shown_too_little
 from suture.core.rollout.gates import next_look, state_of
@@ -56,7 +57,9 @@ def next_actions(
     within the limits of their services. A failure for which a package is suspected holds that
     package back instead, as far as the plan allows: hosts that were to get it are left out and the
     others go on. A host starts only where one of its windows is open for as long as it needs with
-    its way back; what runs is never interrupted, and ways back wait for no window. What other
+    its way back; what runs is never interrupted, and ways back wait for no window. Where there is
+    nothing to do but to wait, hosts get their packages ahead of time, if the plan says so; they
+    start when that has ended, whichever way. What other
     rollouts are at work on, ``elsewhere``, takes its places among the fleet's, the services' and
     the jump hosts', and what they started of late counts for the starts of a minute. After FINISH
     only ways back that a person asks for are left.
@@ -66,11 +69,14 @@ def next_actions(
     tick = Tick(plan, state, now, elsewhere)
     ways_back = (*tick.ways_back(), *tick.asked_back())
     if state.status is RolloutStatus.RUNNING:
-        return (*ways_back, *tick.advance(bool(ways_back)))
+        forward = tick.advance(bool(ways_back))
+        if ways_back or any(action.kind is not ActionKind.WAIT for action in forward):
+            return (*ways_back, *forward)
+        return (*tick.fetches(), *forward)
     if state.status is RolloutStatus.PAUSED:
         return (*ways_back, *tick.holds(), _wait(f"paused: {state.reason}{tick.left_patched}"))
     going = any(action.kind is ActionKind.ROLL_BACK_HOST for action in ways_back)
-    if tick.at_work or tick.to_take_back or going:
+    if tick.at_work or tick.fetching or tick.to_take_back or going:
         return (*ways_back, _wait("aborted; waiting for the hosts at work"))
     return (NextAction(ActionKind.FINISH, f"aborted: {state.reason}{tick.left_patched}"),)
 
@@ -101,6 +107,7 @@ class Tick:
         quiet = (HostPhase.WAITING, HostPhase.DONE, HostPhase.SKIPPED)
         busy = [host for host in state.hosts if host.phase not in quiet]
         self.at_work = [host.host for host in busy if host.phase.is_at_work]
+        self.fetching = [host.host for host in busy if host.phase is HostPhase.FETCHING]
         self.to_take_back = [
             host.host
             for host in busy
@@ -125,7 +132,7 @@ class Tick:
         self._spans: dict[tuple[object, ...], Span | None] = {}
         self.pace = Pace(plan, self.elsewhere.started, now)
         parallel = self.wave.parallel if self.wave else 0
-        self.room = Room(plan, parallel, self.elsewhere, self.pace)
+        self.room = Room(plan, parallel, self.elsewhere, self.pace, self.fetching)
         for host in busy:
             if host.phase.is_out:
                 self.room.take(host.host, at_work=host.phase.is_at_work)
@@ -231,14 +238,18 @@ class Tick:
             return () if way_back_given else (_wait(why or f"{len(self.at_work)} at work"),)
         if later:
             return (self._wait_for_window(self.wave, later),)
-        if refused and self.elsewhere.at_work:
+        if self.fetching and (refused or not set(self.wave.hosts).isdisjoint(self.fetching)):
+            return (_wait(f"{len(self.fetching)} still fetch their packages", self.wave.index),)
+        if refused and self.elsewhere.is_busy:
             why = "; ".join(sorted(set(refused.values()))[:3])
             return (NextAction(ActionKind.WAIT, why, wave=self.wave.index, elsewhere=True),)
         return (self._stuck_or_done(self.wave, refused),)
 
     def stuck(self) -> dict[str, str]:
         """The hosts that wait for room which nothing at work will make, and why."""
-        if self.wave is None or self.at_work or self.to_take_back or self._gate(self.wave):
+        if self.wave is None or self.at_work or self.fetching or self.to_take_back:
+            return {}
+        if self._gate(self.wave):
             return {}
         starts, refused, later = self._starts(self.wave)
         return {} if starts or later else refused
@@ -295,16 +306,17 @@ class Tick:
             if looks is not None:
                 return looks
         waits = standing(self.plan, self.state, self.now).missing(wave)
-        if waits and all(self.by_name[host].phase is HostPhase.WAITING for host in wave.hosts):
+        if waits and all(self.by_name[host].phase.is_to_come for host in wave.hosts):
             return _wait(waits, wave.index)
         return self._looks_before(wave) or self._crowd(wave) or self._pace(wave)
 
     def _crowd(self, wave: Wave) -> NextAction | None:
         """The WAIT where other rollouts leave no place in the fleet."""
         left = self.elsewhere.left
-        if left is None or left > len(self.at_work) or not self.elsewhere.at_work:
+        if left is None or left > len(self.at_work) or not self.elsewhere.is_busy:
             return None
-        busy = f"{len(self.elsewhere.at_work)} hosts of other rollouts are at work"
+        count = len(self.elsewhere.at_work) + len(self.elsewhere.fetching)
+        busy = f"{count} hosts of other rollouts are at work"
         reason = f"{busy}, {self.elsewhere.most} may be in all"
         return NextAction(ActionKind.WAIT, reason, wave=wave.index, elsewhere=True)
 
@@ -320,9 +332,7 @@ class Tick:
 
     def _looks_before(self, wave: Wave) -> NextAction | None:
         """The LOOK at a wave that has not begun, or the WAIT for it, None where there were all."""
-        if not wave.gate or any(
-            self.by_name[host].phase is not HostPhase.WAITING for host in wave.hosts
-        ):
+        if not wave.gate or any(not self.by_name[host].phase.is_to_come for host in wave.hosts):
             return None
         return next_look(wave, state_of(self.state, wave), wave.gate.looks_before, self.now)
 
@@ -364,11 +374,22 @@ class Tick:
                 )
         return tuple(starts), refused, later
 
+    def fetches(self) -> tuple[NextAction, ...]:
+        """The hosts to which their packages are brought now, ahead of their start."""
+        actions = []
+        for wave, host in fetching.due(self.plan, self.state, self.by_name, self.now, self._window):
+            if host not in self.held and not self.room.fetch_refusal(host, wave.parallel):
+                self.room.fetch(host)
+                ahead = f"ahead of {wave.ring}"
+                actions.append(NextAction(ActionKind.FETCH_HOST, ahead, host=host, wave=wave.index))
+        return tuple(actions)
+
     def _one_by_one(self, wave: Wave) -> datetime:
         """From when on a host of the wave may start: so long after the last began or ended."""
         if not wave.wait_s:
             return self.now
-        changed = (self.by_name[host].since for host in wave.hosts)
+        begun = (self.by_name[host] for host in wave.hosts)
+        changed = (host.since for host in begun if not host.phase.is_to_come)
         last = max((since for since in changed if since is not None), default=None)
         return last + timedelta(seconds=wave.wait_s) if last else self.now
 

@@ -16,6 +16,7 @@ from suture.core.rollout.ways_back import AskedBack, WayBack
 
 class HostPhase(StrEnum):
     WAITING = "waiting"  # not started
+    FETCHING = "fetching"  # not started; its packages are brought to it ahead of time
     PATCHING = "patching"  # enqueued or at work
     DONE = "done"  # patched and verified
     SKIPPED = "skipped"  # left alone, nothing was changed
@@ -24,6 +25,11 @@ class HostPhase(StrEnum):
     ROLLED_BACK = "rolled-back"
     ROLLBACK_FAILED = "rollback-failed"
     LOST = "lost"  # its state could not be established
+
+    @property
+    def is_to_come(self) -> bool:
+        """Nothing was begun on it that could change what it does."""
+        return self in (HostPhase.WAITING, HostPhase.FETCHING)
 
     @property
     def is_at_work(self) -> bool:
@@ -79,6 +85,8 @@ class HostState(Document, frozen=True, gc=False):
     ``way_back`` is there where a person asked for it. ``suspects`` are the source packages that its
     steps held responsible for a failure. One that was ``away`` was skipped for not answering.
     ``stood`` is where it goes on from when the way back that was asked for last changes nothing.
+    ``fetched`` is there once its packages were to be brought to it ahead of time: whether they
+    were.
     """
 
     host: str
@@ -90,6 +98,7 @@ class HostState(Document, frozen=True, gc=False):
     suspects: tuple[str, ...] | UnsetType = UNSET
     away: bool | UnsetType = UNSET
     stood: Stood | UnsetType = UNSET
+    fetched: bool | UnsetType = UNSET
 
 
 class ClosedWave(Document, frozen=True):
@@ -157,6 +166,7 @@ class Signal(StrEnum):
 
 class ActionKind(StrEnum):
     START_HOST = "start-host"
+    FETCH_HOST = "fetch-host"
     ROLL_BACK_HOST = "roll-back-host"
     HOLD_BACK = "hold-back"
     LEAVE_OUT = "leave-out"

@@ -40,11 +40,13 @@ Move = tuple[str, HostPhase, str]
 
 _WORK = {
     ActionKind.START_HOST: HostPhase.PATCHING,
+    ActionKind.FETCH_HOST: HostPhase.FETCHING,
     ActionKind.ROLL_BACK_HOST: HostPhase.ROLLING_BACK,
 }
 
 # From which phases a host may be reported in another. A host that was lost may be found again.
 _STARTS = {
+    HostPhase.FETCHING: (HostPhase.WAITING,),
     HostPhase.PATCHING: (HostPhase.WAITING, HostPhase.SKIPPED),  # one that was away
     HostPhase.ROLLING_BACK: (
         HostPhase.FAILED,
@@ -56,6 +58,7 @@ _STARTS = {
 }
 _AFTER_A_WAY_BACK = (HostPhase.ROLLBACK_FAILED, HostPhase.LOST, HostPhase.ROLLED_BACK)
 _ENDS = {
+    HostPhase.WAITING: (HostPhase.FETCHING,),
     HostPhase.DONE: (HostPhase.PATCHING, HostPhase.LOST),
     HostPhase.SKIPPED: (HostPhase.PATCHING, HostPhase.LOST),
     HostPhase.FAILED: (HostPhase.PATCHING, HostPhase.LOST, HostPhase.DONE),
@@ -150,7 +153,7 @@ def carried_out(state: RolloutState, actions: Sequence[NextAction], now: datetim
 def host_started(
     state: RolloutState, host: str, phase: HostPhase, reason: str, now: datetime
 ) -> RolloutState:
-    """The host goes to work: ``phase`` is PATCHING or ROLLING_BACK.
+    """The host goes to work: ``phase`` is PATCHING, ROLLING_BACK or FETCHING.
 
     Recorded before the work is enqueued, so that a crash between the two cannot start it twice.
     A second way back for the same host is a new attempt. What a person asked of it is kept with it.
@@ -190,8 +193,11 @@ def hosts_started(state: RolloutState, moves: Iterable[Move], now: datetime) -> 
         before = changed.get(host) or _host(hosts, host)
         if before.phase not in _STARTS.get(phase, ()) or _is_back(before):
             raise RefusedError(f"{host} is {before.phase}; it cannot go on to {phase}")
-        if phase is HostPhase.PATCHING and state.status is not RolloutStatus.RUNNING:
+        forward = phase is not HostPhase.ROLLING_BACK
+        if forward and state.status is not RolloutStatus.RUNNING:
             raise RefusedError(f"the rollout is {state.status}; {host} is not started")
+        if phase is HostPhase.FETCHING and before.fetched is not UNSET:
+            raise RefusedError(f"{host} was fetched for already")
         if before.phase is HostPhase.SKIPPED and not before.away:
             raise RefusedError(f"{host} was left alone for another reason than being away")
         again = before.phase in (*_AFTER_A_WAY_BACK, HostPhase.SKIPPED) or before.stood
@@ -256,15 +262,19 @@ def host_ended(
     suspects: Sequence[str] = (),
     away: bool = False,
     refused: bool = False,
+    fetched: bool = True,
 ) -> HostState:
     """:func:`host_finished` for the host alone, from another phase. A way back that was
-    ``refused`` leaves it as it stood, to be asked again."""
+    ``refused`` leaves it as it stood, to be asked again; ``fetched`` tells, of one that goes back
+    to WAITING, whether its packages are there."""
     if refused and before.phase is HostPhase.ROLLING_BACK and before.stood:
         stood = before.stood
         return replace(before, phase=phase, way_back=stood.way_back, since=now, reason=reason)
     if before.phase not in _ENDS.get(phase, ()):
         raise RefusedError(f"{before.host} is {before.phase}; it cannot have ended as {phase}")
     after = replace(before, phase=phase, since=now, reason=reason)
+    if phase is HostPhase.WAITING:
+        return replace(after, fetched=fetched)
     if suspects or away:
         after = replace(after, suspects=tuple(suspects) or UNSET, away=away or UNSET)
     return after

@@ -6,12 +6,13 @@ arrivals=/var/cache/suture
 has_sha256() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --status -c; }
 
 # download PACKAGE:ARCH=VERSION...: apt checks each against the archive's signed index. It runs as
-# the user _apt in a directory of its own; what it fetched is moved into the cache.
+# the user _apt in a directory of its own; what it fetched is moved into the cache. It may take
+# $LONGEST_S seconds, where that is not 0.
 download() {
     mkdir -p "$arrivals" && chmod 755 "$arrivals"
     drop=$(mktemp -d "$arrivals/XXXXXX") || fail "no room in $arrivals; make room and try again"
     chown _apt "$drop" 2>/dev/null
-    (cd "$drop" && apt-get -q -o Acquire::Retries=2 -o Acquire::http::Timeout=30 \
+    (cd "$drop" && timeout "$LONGEST_S" apt-get -q -o Acquire::Retries=2 -o Acquire::http::Timeout=30 \
         -o Acquire::https::Timeout=30 download "$@" 3>&-) >"$TX_DIR/download" 2>&1
     cat "$TX_DIR/download"
     for file in "$drop"/*.deb; do

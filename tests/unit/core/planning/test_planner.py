@@ -76,6 +76,11 @@ def test_a_rate_of_starts_is_part_of_the_plan() -> None:
     assert paced.starts_per_minute == 30
 
 
+def test_packages_are_fetched_ahead_where_the_policy_says_so() -> None:
+    assert planned([host("a")]).predownload_s is UNSET
+    assert planned([host("a")], policy=Policy(predownload="6h")).predownload_s == 6 * 3600
+
+
 def test_each_control_takes_its_time() -> None:
     masks = [
         Control(id=f"no-{n}", title="t", reason="r", mask=Mask(f"u{n}.service")) for n in range(3)
