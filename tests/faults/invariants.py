@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase, RolloutState
+from suture.core.rollout.state import HostPhase, RolloutState
 from suture.hosts.services import RUNNING_CODE
 from tests.faults.host import BEFORE, PretendHost
 from tests.faults.records import Entry, Record

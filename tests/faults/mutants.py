@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from suture.core.evidence import Step
 from suture.core.rollout import limits, progress, transitions
-from suture.core.rollout.progress import RolloutState, RolloutStatus
+from suture.core.rollout.state import RolloutState, RolloutStatus
 from suture.engine import records, ticks, work
 
 

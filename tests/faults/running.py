@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from suture.core.rollout.progress import HostPhase, RolloutState, RolloutStatus, Signal
+from suture.core.rollout.state import HostPhase, RolloutState, RolloutStatus, Signal
 from suture.services import evidence, plans, rollouts
 from suture.services.errors import RefusedError
 from suture.services.workspace import Workspace

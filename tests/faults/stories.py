@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan, RebootRule, Wave
-from suture.core.rollout.progress import Signal
+from suture.core.rollout.state import Signal
 from tests.faults.boundaries import PLACES, ProcessFault
 from tests.faults.fleet import NetworkFault
 from tests.faults.host import Flaws

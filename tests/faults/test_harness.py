@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from suture.core.planning.plan import RebootRule
 from suture.core.rollout import transitions
-from suture.core.rollout.progress import HostPhase, Signal
+from suture.core.rollout.state import HostPhase, Signal
 from suture.hosts.services import RUNNING_CODE
 from suture.services import evidence
 from suture.store.database import open_store

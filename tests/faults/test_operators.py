@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import RolloutStatus, Signal
+from suture.core.rollout.state import RolloutStatus, Signal
 from suture.services import evidence, plans, rollouts
 from suture.services.errors import RefusedError
 from suture.services.workspace import Workspace

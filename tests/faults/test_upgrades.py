@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from suture.core import chain
-from suture.core.rollout.progress import HostPhase, RolloutStatus
+from suture.core.rollout.state import HostPhase, RolloutStatus
 from suture.hosts.transaction import transaction_id
 from suture.store import events, rollouts, upgrading
 from suture.store.database import make_engine, open_store

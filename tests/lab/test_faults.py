@@ -25,7 +25,7 @@ from suture.core import chain
 from suture.core.documents import decode, encode
 from suture.core.evidence import Step
 from suture.core.planning.plan import HostPlan, Plan
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.engine import ticks
 from suture.engine.records import StepFinished
 from suture.hosts.transaction import bundle_id, transaction_id

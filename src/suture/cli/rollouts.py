@@ -10,7 +10,7 @@ import typer
 from suture.cli.options import Json
 
 if TYPE_CHECKING:
-    from suture.core.rollout.progress import Signal
+    from suture.core.rollout.state import Signal
     from suture.services.rollouts import RolloutView
 
 app = typer.Typer(
@@ -122,7 +122,7 @@ def list_(json: Json = False) -> None:
 @app.command()
 def pause(rollout: RolloutId, reason: Why = "") -> None:
     """Start nothing new; hosts at work finish."""
-    from suture.core.rollout.progress import Signal
+    from suture.core.rollout.state import Signal
 
     _say(rollout, Signal.PAUSE, reason)
 
@@ -130,7 +130,7 @@ def pause(rollout: RolloutId, reason: Why = "") -> None:
 @app.command()
 def resume(rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Json = False) -> None:
     """Accept what failed so far and go on."""
-    from suture.core.rollout.progress import Signal
+    from suture.core.rollout.state import Signal
 
     _say(rollout, Signal.RESUME, reason)
     _drive(rollout, policy, json)
@@ -172,7 +172,7 @@ def approve(
 @app.command()
 def abort(rollout: RolloutId, reason: Why = "", policy: Policy = None, json: Json = False) -> None:
     """Never start anything new; hosts at work finish, failed ones are taken back."""
-    from suture.core.rollout.progress import Signal
+    from suture.core.rollout.state import Signal
 
     _say(rollout, Signal.ABORT, reason)
     _drive(rollout, policy, json, check=False)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase, RolloutState
+from suture.core.rollout.state import HostPhase, RolloutState
 
 
 class Retention(Document, frozen=True):

@@ -14,7 +14,7 @@ import structlog
 from suture.core.evidence import Event
 from suture.core.planning.plan import Plan
 from suture.core.rollout import outcomes
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.engine import durable, fetching, looking, membership, records, ticks
 from suture.engine.membership import HEARTBEAT_S
 from suture.engine.work import FetchWork, HostWork, LookWork, StepRunner

@@ -35,7 +35,7 @@ from suture.core.documents import Document, decode, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.planner import SCHEMA
 from suture.core.rollout import outcomes
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.engine import records
 from suture.engine.work import HostWork, StepRunner
 from suture.engine.writing import Writer

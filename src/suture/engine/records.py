@@ -20,7 +20,7 @@ from suture.core.evidence import Step, StepReport
 from suture.core.planning.plan import Plan
 from suture.core.rollout import canary, transitions
 from suture.core.rollout.gates import Look
-from suture.core.rollout.progress import HostPhase, RolloutState, RolloutStatus
+from suture.core.rollout.state import HostPhase, RolloutState, RolloutStatus
 from suture.engine.work import FetchWork, HostWork, LookWork
 from suture.store import events, looks, rollouts, workers
 from suture.store.database import Store

@@ -21,7 +21,8 @@ from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.approvals import Approval, renewed
 from suture.core.rollout.limits import MINUTE, Elsewhere
-from suture.core.rollout.progress import (
+from suture.core.rollout.progress import asked_back, next_actions
+from suture.core.rollout.state import (
     ActionKind,
     GateState,
     HostPhase,
@@ -29,8 +30,6 @@ from suture.core.rollout.progress import (
     NextAction,
     RolloutState,
     RolloutStatus,
-    asked_back,
-    next_actions,
 )
 from suture.core.rollout.transitions import RefusedError
 from suture.core.rollout.ways_back import AskedBack

@@ -13,7 +13,7 @@ from suture.core.evidence import Step, StepReport
 from suture.core.planning.hooks import PHASE_OF, hook_steps
 from suture.core.planning.plan import OnFailure, Plan
 from suture.core.rollout.gates import Look
-from suture.core.rollout.progress import HostPhase, HostState
+from suture.core.rollout.state import HostPhase, HostState
 from suture.core.rollout.ways_back import WayBack
 from suture.hosts.patching import SEQUENCE
 from suture.hosts.patching import WAY_BACK as WAY_BACK_SEQUENCE

@@ -14,7 +14,7 @@ from suture.core.inventory import Host
 from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
 from suture.core.rollout.holding import bringing
-from suture.core.rollout.progress import HostPhase, RolloutStatus
+from suture.core.rollout.state import HostPhase, RolloutStatus
 from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.services import fleet, policies, rollouts

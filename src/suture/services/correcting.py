@@ -5,7 +5,7 @@ from __future__ import annotations
 from suture.core.planning.plan import LeftOut, Plan
 from suture.core.policy import Policy
 from suture.core.rollout.holding import left_out
-from suture.core.rollout.progress import RolloutStatus
+from suture.core.rollout.state import RolloutStatus
 from suture.services import plans
 from suture.services.errors import ServiceError
 from suture.store import hosts

@@ -18,7 +18,7 @@ from suture.core.documents import Document, digest, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.plan import HostPlan, Plan
 from suture.core.policy import Policy
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.hosts.shell import program
 from suture.hosts.steps import package_table
 from suture.hosts.transport import HostError

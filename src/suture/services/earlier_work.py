@@ -11,7 +11,7 @@ from suture.core.controls import Control
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.inventory import Host
 from suture.core.planning.plan import HostPlan, Plan
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.services.knowledge import known_about
 from suture.store import controls, rollouts
 from suture.store import plans as stored_plans

@@ -9,7 +9,7 @@ from datetime import datetime
 from suture.core.assessment.mitigation import InForce
 from suture.core.evidence import StepReport, Verdict
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase, RolloutState
+from suture.core.rollout.state import HostPhase, RolloutState
 from suture.store import controls
 from suture.store.database import Store
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from suture.core.documents import Document
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.core.rollout.ways_back import (
     AskedBack,

@@ -16,7 +16,7 @@ from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import Plan
 from suture.core.policy import Policy
 from suture.core.rollout.holding import left_out
-from suture.core.rollout.progress import HostPhase, NextAction, Signal
+from suture.core.rollout.state import HostPhase, NextAction, Signal
 from suture.core.rollout.transitions import RefusedError as CoreRefusedError
 from suture.engine import ticks
 from suture.engine.driver import driving

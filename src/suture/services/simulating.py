@@ -28,14 +28,8 @@ from suture.core.planning.planner import make_plan
 from suture.core.policy import Policy
 from suture.core.rollout import transitions
 from suture.core.rollout.limits import Elsewhere
-from suture.core.rollout.progress import (
-    ActionKind,
-    HostPhase,
-    NextAction,
-    RolloutStatus,
-    Signal,
-    next_actions,
-)
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import ActionKind, HostPhase, NextAction, RolloutStatus, Signal
 from suture.core.selection.ledger import Selection
 from suture.services import fleet as enrolled_fleet
 from suture.services import policies, pretend_fleet

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from suture.core.documents import Document, decode, encode
 from suture.core.evidence import StepReport
 from suture.core.rollout.limits import Elsewhere
-from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus
+from suture.core.rollout.state import HostPhase, HostState, RolloutState, RolloutStatus
 from suture.store.database import insert_new
 from suture.store.tables import reports, rollout_hosts, rollouts
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from suture.core.documents import Document
-from suture.core.rollout.progress import Signal
+from suture.core.rollout.state import Signal
 from suture.store.tables import signals
 
 

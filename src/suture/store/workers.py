@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec.structs import asdict
 
 from suture.core.documents import Document, decode, encode
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.store.database import now_s, release_when_idle, upsert
 from suture.store.tables import fences, rollout_hosts, workers
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from suture.core.documents import digest
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.core.rollout.ways_back import Refusal, WayBack
 from suture.engine import records, ticks
 from suture.engine.work import HostWork

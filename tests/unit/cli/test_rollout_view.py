@@ -12,7 +12,7 @@ from suture.core.evidence import Check, Event, Step, StepReport, Verdict
 from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout import transitions
-from suture.core.rollout.progress import ActionKind, GateState, HostPhase, NextAction, RolloutStatus
+from suture.core.rollout.state import ActionKind, GateState, HostPhase, NextAction, RolloutStatus
 from suture.services.rollouts import RolloutView
 from suture.store.rollouts import StoredRollout
 from tests.unit.core import builders

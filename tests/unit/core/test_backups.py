@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from suture.core.backups import Bundle, Retention, kept, needs_bundles
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.core.rollout.transitions import close_wave, host_finished, host_started, start
 from tests.unit.core.builders import NOW, plan, wave
 

@@ -23,14 +23,14 @@ from suture.core.planning.gates import Alerts, Canary, Gate, Source
 from suture.core.planning.plan import CatchUp, LeftOut, OnFailure, Plan, Slot, Timetable
 from suture.core.planning.windows import Freeze, Window
 from suture.core.rollout.holding import bringing
-from suture.core.rollout.progress import (
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import (
     ActionKind,
     GateState,
     HostPhase,
     RolloutState,
     RolloutStatus,
     Signal,
-    next_actions,
 )
 from suture.core.rollout.transitions import (
     RefusedError,

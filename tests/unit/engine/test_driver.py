@@ -18,7 +18,7 @@ from suture.core.evidence import Step
 from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.hooks import Hook, HookPhase, Place
 from suture.core.planning.plan import CatchUp, Plan
-from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
+from suture.core.rollout.state import HostPhase, RolloutStatus, Signal
 from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import ticks
 from suture.engine.driver import LeaseLostError, driving

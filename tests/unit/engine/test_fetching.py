@@ -15,7 +15,7 @@ import pytest
 from suture.core import chain
 from suture.core.evidence import Step
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
+from suture.core.rollout.state import HostPhase, RolloutStatus, Signal
 from suture.engine import records, ticks
 from suture.engine.driver import driving
 from suture.engine.work import PATCHING, FetchWork, HostWork

@@ -10,7 +10,7 @@ from suture.core.documents import decode, digest
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.engine import records, ticks
 from suture.engine.records import OvertakenError, StepFinished, SupersededError
 from suture.engine.work import HostWork

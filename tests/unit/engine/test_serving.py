@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from suture.core import chain
-from suture.core.rollout.progress import HostPhase, RolloutStatus
+from suture.core.rollout.state import HostPhase, RolloutStatus
 from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.following import follow

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from suture.core import chain
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase, RolloutStatus, Signal
+from suture.core.rollout.state import HostPhase, RolloutStatus, Signal
 from suture.core.rollout.transitions import RefusedError
 from suture.core.rollout.ways_back import AskedBack, WayBack
 from suture.engine import records, ticks

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from suture.core.documents import encode
 from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
-from suture.core.rollout.progress import HostPhase, HostState, RolloutStatus
+from suture.core.rollout.state import HostPhase, HostState, RolloutStatus
 from suture.engine.driver import driving
 from suture.store import rollouts
 from suture.store.database import make_engine, open_store

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from suture.core.inventory import Inventory
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase, RolloutStatus
+from suture.core.rollout.state import HostPhase, RolloutStatus
 from suture.engine import ticks
 from suture.hosts.transport import FailureKind, HostFailure
 from suture.services import catching_up, fleet, plans

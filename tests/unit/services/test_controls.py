@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from suture.core.documents import encode
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
-from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus
+from suture.core.rollout.state import HostPhase, HostState, RolloutState, RolloutStatus
 from suture.core.selection.ledger import Reason
 from suture.core.yaml_reading import DocumentError
 from suture.services import controls, fleet, mitigating, plans

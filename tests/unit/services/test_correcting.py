@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.policy import Policy
 from suture.core.rollout import transitions
-from suture.core.rollout.progress import HostPhase, RolloutStatus
+from suture.core.rollout.state import HostPhase, RolloutStatus
 from suture.services import correcting, fleet, plans
 from suture.services.collecting import clock
 from suture.services.workspace import Workspace

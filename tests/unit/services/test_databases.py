@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from suture.core.rollout.progress import RolloutStatus
+from suture.core.rollout.state import RolloutStatus
 from suture.engine import membership, ticks
 from suture.engine.driver import driving
 from suture.services import databases

@@ -7,7 +7,7 @@ import pytest
 
 from suture.core.assessment.mitigation import InForce
 from suture.core.controls import Control, Mask, Sysctl
-from suture.core.rollout.progress import HostPhase, HostState
+from suture.core.rollout.state import HostPhase, HostState
 from suture.engine import ticks
 from suture.services import fleet, plans
 from suture.services.earlier_work import earlier_work

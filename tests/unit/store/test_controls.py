@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from suture.core.assessment.mitigation import InForce
 from suture.core.controls import Control, Mask, Sysctl
-from suture.core.rollout.progress import RolloutState, RolloutStatus
+from suture.core.rollout.state import RolloutState, RolloutStatus
 from suture.store import controls, rollouts
 from suture.store.database import Store
 from suture.store.tables import plans

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from suture.core.evidence import Step, StepReport, Verdict
-from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus, Signal
+from suture.core.rollout.state import HostPhase, HostState, RolloutState, RolloutStatus, Signal
 from suture.store import rollouts, signals
 from suture.store.database import Store
 from suture.store.tables import plans

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from suture.core.evidence import Step, StepReport, Verdict
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.core.rollout.ways_back import WayBack
 
 

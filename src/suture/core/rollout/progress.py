@@ -17,15 +17,14 @@ from suture.core.rollout.closing import due_again, shown_too_little
 from suture.core.rollout.gates import next_look, state_of
 from suture.core.rollout.holding import bringing, contained, to_hold_back
 from suture.core.rollout.limits import Elsewhere, Pace, Room
-from suture.core.rollout.state import ActionKind as ActionKind
-from suture.core.rollout.state import ClosedWave as ClosedWave
-from suture.core.rollout.state import GateState as GateState
-from suture.core.rollout.state import HostPhase as HostPhase
-from suture.core.rollout.state import HostState as HostState
-from suture.core.rollout.state import NextAction as NextAction
-from suture.core.rollout.state import RolloutState as RolloutState
-from suture.core.rollout.state import RolloutStatus as RolloutStatus
-from suture.core.rollout.state import Signal as Signal
+from suture.core.rollout.state import (
+    ActionKind,
+    HostPhase,
+    HostState,
+    NextAction,
+    RolloutState,
+    RolloutStatus,
+)
 
 _NO_WINDOW = "no window admits them within a year"
 _WAIT = "between two hosts"  # no name of a window has a space

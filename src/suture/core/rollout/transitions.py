@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from suture.core.evidence import Verdict
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout.approvals import Approval, renewed, standing
-from suture.core.rollout.progress import (
+from suture.core.rollout.progress import Tick
+from suture.core.rollout.state import (
     ActionKind,
     ClosedWave,
     GateState,
@@ -25,9 +26,8 @@ from suture.core.rollout.progress import (
     RolloutState,
     RolloutStatus,
     Signal,
-    Tick,
+    Stood,
 )
-from suture.core.rollout.state import Stood
 from suture.core.rollout.ways_back import AskedBack
 
 

@@ -12,7 +12,8 @@ from suture.core.documents import decode, encode
 from suture.core.planning.plan import Plan
 from suture.core.policies.approvals import ApprovalPolicy, ApprovalRule
 from suture.core.rollout.approvals import Approval, Approvals, person, renewed
-from suture.core.rollout.progress import ActionKind, HostPhase, RolloutState, next_actions
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import ActionKind, HostPhase, RolloutState
 from suture.core.rollout.transitions import (
     RefusedError,
     approve,

@@ -14,7 +14,7 @@ from suture.core.planning.gates import Alerts, Canary, Gate, Query, Source
 from suture.core.planning.plan import Plan
 from suture.core.rollout.canary import measures, verdict_of, windows
 from suture.core.rollout.gates import Look, Reading
-from suture.core.rollout.progress import HostPhase, RolloutState
+from suture.core.rollout.state import HostPhase, RolloutState
 from suture.core.rollout.transitions import start
 from tests.unit.core.builders import NOW, plan, wave
 

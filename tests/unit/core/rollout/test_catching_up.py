@@ -9,14 +9,14 @@ from suture.core.evidence import Verdict
 from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.plan import CatchUp, HeldBack, Plan
 from suture.core.planning.windows import Window
-from suture.core.rollout.progress import (
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import (
     ActionKind,
     GateState,
     HostPhase,
     NextAction,
     RolloutState,
     Signal,
-    next_actions,
 )
 from suture.core.rollout.transitions import (
     RefusedError,

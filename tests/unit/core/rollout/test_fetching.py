@@ -11,7 +11,8 @@ from suture.core.documents import decode, encode
 from suture.core.planning.plan import Plan
 from suture.core.planning.windows import Window
 from suture.core.rollout.limits import Elsewhere
-from suture.core.rollout.progress import (
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import (
     ActionKind,
     HostPhase,
     HostState,
@@ -19,7 +20,6 @@ from suture.core.rollout.progress import (
     RolloutState,
     RolloutStatus,
     Signal,
-    next_actions,
 )
 from suture.core.rollout.transitions import (
     RefusedError,

@@ -9,14 +9,8 @@ from suture.core.evidence import Verdict
 from suture.core.planning.gates import Alerts, Canary, Gate, Source
 from suture.core.planning.plan import OnFailure, Plan
 from suture.core.rollout.gates import MOST_HOSTS, sides
-from suture.core.rollout.progress import (
-    ActionKind,
-    HostPhase,
-    RolloutState,
-    RolloutStatus,
-    Signal,
-    next_actions,
-)
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import ActionKind, HostPhase, RolloutState, RolloutStatus, Signal
 from suture.core.rollout.transitions import (
     apply_signal,
     carried_out,

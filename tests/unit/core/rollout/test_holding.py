@@ -7,14 +7,8 @@ from msgspec import UNSET
 
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout.holding import left_out
-from suture.core.rollout.progress import (
-    ActionKind,
-    HostPhase,
-    RolloutState,
-    RolloutStatus,
-    Signal,
-    next_actions,
-)
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import ActionKind, HostPhase, RolloutState, RolloutStatus, Signal
 from suture.core.rollout.transitions import (
     apply_signal,
     carried_out,

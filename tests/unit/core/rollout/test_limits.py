@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.limits import MINUTE, Elsewhere
-from suture.core.rollout.progress import ActionKind, HostPhase, NextAction, next_actions
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import ActionKind, HostPhase, NextAction
 from tests.unit.core import builders
 from tests.unit.core.builders import NOW
 

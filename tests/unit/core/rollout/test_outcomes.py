@@ -13,7 +13,7 @@ from suture.core.rollout.outcomes import (
     left_drained,
     suspects,
 )
-from suture.core.rollout.progress import HostPhase
+from suture.core.rollout.state import HostPhase
 from suture.core.rollout.ways_back import WayBack
 from tests.unit.core.builders import NOW
 

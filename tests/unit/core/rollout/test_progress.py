@@ -7,15 +7,14 @@ from msgspec.structs import replace
 
 from suture.core.planning.plan import LeftOut, OnFailure, Plan
 from suture.core.planning.windows import Freeze, Window
-from suture.core.rollout.progress import (
+from suture.core.rollout.progress import failures, next_actions
+from suture.core.rollout.state import (
     ActionKind,
     HostPhase,
     NextAction,
     RolloutState,
     RolloutStatus,
     Signal,
-    failures,
-    next_actions,
 )
 from suture.core.rollout.transitions import (
     apply_signal,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from suture.core.rollout.progress import HostPhase, HostState, RolloutState, RolloutStatus, Signal
+from suture.core.rollout.state import HostPhase, HostState, RolloutState, RolloutStatus, Signal
 from suture.core.rollout.transitions import (
     RefusedError,
     apply_signal,

@@ -10,14 +10,14 @@ from suture.core.documents import decode, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
 from suture.core.rollout.outcomes import after_way_back
-from suture.core.rollout.progress import (
+from suture.core.rollout.progress import next_actions
+from suture.core.rollout.state import (
     ActionKind,
     HostPhase,
     HostState,
     NextAction,
     RolloutState,
     RolloutStatus,
-    next_actions,
 )
 from suture.core.rollout.transitions import (
     RefusedError,
