@@ -22,6 +22,8 @@ from suture.core.rollout import transitions
 from suture.core.rollout.approvals import Approval, renewed
 from suture.core.rollout.limits import MINUTE, Elsewhere
 from suture.core.rollout.progress import asked_back, next_actions
+from suture.core.rollout.signals import apply_signal
+from suture.core.rollout.signals import approve as approved
 from suture.core.rollout.state import (
     ActionKind,
     GateState,
@@ -209,7 +211,7 @@ def approve(
 
     def act(connection: sa.Connection) -> StoredRollout:
         stored = get(connection, rollout_id)
-        state = transitions.approve(
+        state = approved(
             plan, stored.state, now, by=by, roles=roles, role=role, ring=ring, reason=reason
         )
         log = _Log(connection, rollout_id, now)
@@ -297,9 +299,7 @@ def _take_signals(log: _Log, plan: Plan, state: RolloutState) -> RolloutState:
     for given in signals.waiting(log.connection, log.rollout):
         said = given.reason or f"{given.signal.value} by {given.actor}"
         try:
-            state = transitions.apply_signal(
-                plan, state, given.signal, log.now, said, by=given.actor
-            )
+            state = apply_signal(plan, state, given.signal, log.now, said, by=given.actor)
         except RefusedError as error:
             signals.answer(log.connection, given.id, str(error), log.now)
             log.add(

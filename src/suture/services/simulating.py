@@ -26,7 +26,7 @@ from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import Plan
 from suture.core.planning.planner import make_plan
 from suture.core.policy import Policy
-from suture.core.rollout import transitions
+from suture.core.rollout import signals, transitions
 from suture.core.rollout.limits import Elsewhere
 from suture.core.rollout.progress import next_actions
 from suture.core.rollout.state import ActionKind, HostPhase, NextAction, RolloutStatus, Signal
@@ -283,10 +283,10 @@ class _Rollout:
     def _answer(self) -> None:
         """A person accepts what failed, or as many as are needed let the next wave start."""
         with suppress(transitions.RefusedError):
-            self.state = transitions.apply_signal(self.plan, self.state, Signal.RESUME, self.now)
+            self.state = signals.apply_signal(self.plan, self.state, Signal.RESUME, self.now)
         for number in count():
             try:
-                self.state = transitions.approve(
+                self.state = signals.approve(
                     self.plan, self.state, self.now, by=f"person-{number}", roles=self._roles
                 )
             except transitions.RefusedError:

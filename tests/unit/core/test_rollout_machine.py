@@ -24,6 +24,7 @@ from suture.core.planning.plan import CatchUp, LeftOut, OnFailure, Plan, Slot, T
 from suture.core.planning.windows import Freeze, Window
 from suture.core.rollout.holding import bringing
 from suture.core.rollout.progress import next_actions
+from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import (
     ActionKind,
     GateState,
@@ -34,7 +35,6 @@ from suture.core.rollout.state import (
 )
 from suture.core.rollout.transitions import (
     RefusedError,
-    apply_signal,
     carried_out,
     close_wave,
     finish,

@@ -13,10 +13,10 @@ from suture.core.planning.plan import Plan
 from suture.core.policies.approvals import ApprovalPolicy, ApprovalRule
 from suture.core.rollout.approvals import Approval, Approvals, person, renewed
 from suture.core.rollout.progress import next_actions
+from suture.core.rollout.signals import approve
 from suture.core.rollout.state import ActionKind, HostPhase, RolloutState
 from suture.core.rollout.transitions import (
     RefusedError,
-    approve,
     close_wave,
     hosts_finished,
     hosts_started,

@@ -10,6 +10,7 @@ from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.plan import CatchUp, HeldBack, Plan
 from suture.core.planning.windows import Window
 from suture.core.rollout.progress import next_actions
+from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import (
     ActionKind,
     GateState,
@@ -20,7 +21,6 @@ from suture.core.rollout.state import (
 )
 from suture.core.rollout.transitions import (
     RefusedError,
-    apply_signal,
     carried_out,
     catch_up,
     close_wave,

@@ -12,6 +12,7 @@ from suture.core.planning.plan import Plan
 from suture.core.planning.windows import Window
 from suture.core.rollout.limits import Elsewhere
 from suture.core.rollout.progress import next_actions
+from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import (
     ActionKind,
     HostPhase,
@@ -23,7 +24,6 @@ from suture.core.rollout.state import (
 )
 from suture.core.rollout.transitions import (
     RefusedError,
-    apply_signal,
     carried_out,
     close_wave,
     host_ended,

@@ -10,9 +10,9 @@ from suture.core.planning.gates import Alerts, Canary, Gate, Source
 from suture.core.planning.plan import OnFailure, Plan
 from suture.core.rollout.gates import MOST_HOSTS, sides
 from suture.core.rollout.progress import next_actions
+from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import ActionKind, HostPhase, RolloutState, RolloutStatus, Signal
 from suture.core.rollout.transitions import (
-    apply_signal,
     carried_out,
     close_wave,
     host_finished,

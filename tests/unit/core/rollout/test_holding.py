@@ -8,15 +8,9 @@ from msgspec import UNSET
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout.holding import left_out
 from suture.core.rollout.progress import next_actions
+from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import ActionKind, HostPhase, RolloutState, RolloutStatus, Signal
-from suture.core.rollout.transitions import (
-    apply_signal,
-    carried_out,
-    host_finished,
-    host_started,
-    pause,
-    start,
-)
+from suture.core.rollout.transitions import carried_out, host_finished, host_started, pause, start
 from tests.unit.core.builders import NOW, change, plan, wave, with_host
 
 VERSION = "1.22.1-9+deb12u1"

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from suture.core.planning.plan import LeftOut, OnFailure, Plan
 from suture.core.planning.windows import Freeze, Window
 from suture.core.rollout.progress import failures, next_actions
+from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import (
     ActionKind,
     HostPhase,
@@ -17,7 +18,6 @@ from suture.core.rollout.state import (
     Signal,
 )
 from suture.core.rollout.transitions import (
-    apply_signal,
     carried_out,
     close_wave,
     finish,

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import HostPhase, HostState, RolloutState, RolloutStatus, Signal
 from suture.core.rollout.transitions import (
     RefusedError,
-    apply_signal,
     close_wave,
     finish,
     host_finished,
@@ -91,30 +91,3 @@ def test_the_end_of_a_rollout(fresh: RolloutState) -> None:
     assert finish(fresh).status is RolloutStatus.DONE
     aborted = apply_signal(PLAN, fresh, Signal.ABORT, NOW, "by ann")
     assert (finish(aborted), aborted.reason) == (aborted, "by ann")
-
-
-def test_signals_that_make_no_sense_are_refused(fresh: RolloutState) -> None:
-    paused = apply_signal(PLAN, fresh, Signal.PAUSE, NOW, "lunch")
-    aborted = apply_signal(PLAN, fresh, Signal.ABORT, NOW)
-    refused = [
-        (fresh, Signal.RESUME, "nothing to resume"),
-        (fresh, Signal.APPROVE, "no wave waits for approval"),
-        (paused, Signal.PAUSE, "paused already: lunch"),
-        *((aborted, signal, "the rollout is aborted; make a new plan") for signal in Signal),
-        (finish(fresh), Signal.ABORT, "the rollout is done"),
-    ]
-    for state, signal, message in refused:
-        with pytest.raises(RefusedError, match=message):
-            apply_signal(PLAN, state, signal, NOW)
-
-
-def test_approval_is_given_once_and_while_paused_too(fresh: RolloutState) -> None:
-    state = pause(close_wave(fresh, 0, NOW), "lunch")
-    approved = apply_signal(PLAN, state, Signal.APPROVE, NOW)
-    assert [one.wave for one in approved.approvals] == [1]
-    with pytest.raises(RefusedError, match="no wave waits"):
-        apply_signal(PLAN, approved, Signal.APPROVE, NOW)
-
-
-def test_resuming_a_pause_without_trouble_changes_only_the_status(fresh: RolloutState) -> None:
-    assert apply_signal(PLAN, pause(fresh, "lunch"), Signal.RESUME, NOW) == fresh
