@@ -134,7 +134,7 @@ def test_a_host_without_fences_is_found_out(
     told = _story(
         controllers=2,
         flaws=dict.fromkeys(_HOSTS, Flaws(no_fence=True)),
-        processes=((ProcessFault("freeze", "act-before", 4, 6.0),),) * 2,
+        processes=((ProcessFault("freeze", "act-before", 4, 12.0),),) * 2,
     )
     assert "acts after" in _trouble(told, sqlite, controllers, tmp_path)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from suture.core.planning.plan import Apart, ServiceLimit
 from suture.core.planning.scheduling import assign_rings, service_limits, waves
 from suture.core.policy import Concurrency, Policy, RingPolicy, ServicePolicy
 from suture.core.rollout.limits import Room
+from suture.core.words import share_of
 from tests.unit.core.builders import host, host_plan, plan, wave
 
 names = st.lists(st.integers(0, 999), unique=True, min_size=1, max_size=60)
@@ -62,13 +63,18 @@ def test_a_share_is_kept_and_never_takes_a_whole_service(hosts: tuple[Host, ...]
 
 
 @given(names, st.integers(1000, 1999))
+@example(list(range(39)), 1000)
 def test_a_new_host_moves_at_most_one_other_across_each_boundary(
     numbers: list[int], new: int
 ) -> None:
+    """Or as many as the shares before that boundary have grown by."""
     before = [host(f"h{number}") for number in numbers]
     old = assign_rings(before, Policy())
     joined = assign_rings([*before, host(f"h{new}")], Policy())
-    assert sum(old[name] != joined[name] for name in old) <= 2
+    sizes = [[share_of(share, n) for share in ("5%", "25%")] for n in (len(old), len(joined))]
+    canary, early = (after - before for before, after in zip(*sizes, strict=True))
+    moved = sum(old[name] != joined[name] for name in old)
+    assert moved <= max(1, canary) + max(1, canary + early)
 
 
 def test_own_ring_before_pattern_before_share_before_rest() -> None:
