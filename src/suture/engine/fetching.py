@@ -18,7 +18,7 @@ from suture.engine.work import Fetcher, FetchWork, StepRunner
 
 def enqueue(work: FetchWork, queue: str) -> None:
     """Hand the work to whichever process takes it; the same again changes nothing."""
-    with SetWorkflowID(work.id):
+    with durable.explaining(), SetWorkflowID(work.id):
         DBOS.enqueue_workflow(queue, _fetch, encode(work).decode())
 
 
