@@ -63,6 +63,13 @@ class PretendHosts:
         """Nothing is kept open."""
 
 
+def _most_mb() -> float:
+    """The most memory that was resident. ``ru_maxrss`` would count the parent's before the exec."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
 def main() -> None:
     database, speed, at_once = sys.argv[1:]
     store = open_store(database)
@@ -72,7 +79,7 @@ def main() -> None:
         driver.serve(on_settled=lambda tick: None)
     store.close()
     used = resource.getrusage(resource.RUSAGE_SELF)
-    figures = {"rss_mb": used.ru_maxrss / 1024, "cpu_s": used.ru_utime + used.ru_stime}
+    figures = {"rss_mb": _most_mb(), "cpu_s": used.ru_utime + used.ru_stime}
     print(json.dumps(figures), flush=True)
 
 
