@@ -66,16 +66,7 @@ exec /usr/sbin/sshd -D -f {_HOME}/sshd_config
 """
 _SSHD_TEXT = f"""Port {_PORT}
 ListenAddress {_NETWORK}.15
-HostKey {_HOME}/host_key
-AuthorizedKeysFile {_HOME}/authorized_keys
-PermitRootLogin prohibit-password
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM yes
-StrictModes no
-UseDNS no
-PidFile none
-MaxSessions 100
+{way_in.sshd_config(_HOME)}MaxSessions 100
 """
 _READY_TEXT = """set -u
 PATH=/usr/sbin:/usr/bin:/sbin:/bin

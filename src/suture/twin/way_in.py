@@ -19,6 +19,22 @@ NAME = "twin"
 """What the configuration calls the twin."""
 
 _HOME = "/run/suture-way-in"
+
+
+def sshd_config(home: str) -> str:
+    """Lets root in with the keys in ``home`` and in no other way, whatever the host's own says."""
+    return f"""HostKey {home}/host_key
+AuthorizedKeysFile {home}/authorized_keys
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM yes
+StrictModes no
+UseDNS no
+PidFile none
+"""
+
+
 # The keys come on standard input, the host's own first.
 _READY = f"""set -u
 umask 077
@@ -27,16 +43,7 @@ rm -rf {_HOME}
 mkdir {_HOME} && mkdir -p -m 755 /run/sshd && cd {_HOME} || exit 1
 cat >keys && sed '/^ssh-/d' keys >host_key && grep '^ssh-' keys >authorized_keys || exit 1
 cat >sshd_config <<'END'
-HostKey {_HOME}/host_key
-AuthorizedKeysFile {_HOME}/authorized_keys
-PermitRootLogin prohibit-password
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM yes
-StrictModes no
-UseDNS no
-PidFile none
-END
+{sshd_config(_HOME)}END
 """
 
 

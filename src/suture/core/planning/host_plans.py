@@ -30,12 +30,35 @@ PACKAGE_S = 0.84
 CONTROL_S = 2.0
 
 
+class Closing(Document, frozen=True):
+    """What changes close: CVEs of their ``own``, and findings on a source, source → version that
+    it reaches."""
+
+    own: frozenset[str]
+    reached: Mapping[str, str]
+
+    @classmethod
+    def of(cls, changes: Sequence[Change]) -> Closing:
+        return cls(
+            own=frozenset(cve for change in changes for cve in change.cves),
+            reached={change.source: change.source_version for change in changes},
+        )
+
+    def cves(self, findings: Sequence[Finding]) -> tuple[str, ...]:
+        """The CVEs that are closed on the host of these findings."""
+        closed = set(self.own)
+        for finding in findings:
+            version = self.reached.get(finding.source)
+            if version and finding.fixed and _reaches(version, finding.fixed):
+                closed.add(finding.cve)
+        return tuple(sorted(closed))
+
+
 class _Kind(Document, frozen=True):
     """What hosts with the same inventory, selection and controls have in common."""
 
     plan: HostPlan
-    reached: Mapping[str, str]
-    closes: frozenset[str]
+    closing: Closing
 
 
 class HostPlans:
@@ -71,7 +94,7 @@ class HostPlans:
         return replace(
             kind.plan,
             host=host.name,
-            closes=tuple(sorted({*kind.closes, *_closed(kind.reached, findings)})),
+            closes=kind.closing.cves(findings),
             ring=ring,
             service=host.service,
             checks=self._checks.of(host, inventory, controls),
@@ -109,28 +132,7 @@ class HostPlans:
             ),
             controls=controls,
         )
-        return _Kind(
-            plan=plan,
-            reached={change.source: change.source_version for change in changes},
-            closes=frozenset(cve for change in changes for cve in change.cves),
-        )
-
-
-def closed_cves(changes: Sequence[Change], findings: Sequence[Finding]) -> tuple[str, ...]:
-    """The CVEs that ``changes`` close: the changes' own, and every finding of the host whose
-    source reaches the fixed version."""
-    reached = {change.source: change.source_version for change in changes}
-    own = {cve for change in changes for cve in change.cves}
-    return tuple(sorted(own | _closed(reached, findings)))
-
-
-def _closed(reached: Mapping[str, str], findings: Sequence[Finding]) -> set[str]:
-    closed = set()
-    for finding in findings:
-        version = reached.get(finding.source)
-        if version and finding.fixed and _reaches(version, finding.fixed):
-            closed.add(finding.cve)
-    return closed
+        return _Kind(plan=plan, closing=Closing.of(changes))
 
 
 @lru_cache(maxsize=65_536)

@@ -15,7 +15,7 @@ from suture.core.documents import decode, encode
 from suture.core.inventory import Host, Inventory, PackageState, StaleProcess
 from suture.core.planning.gates import Canary, Gate, Source
 from suture.core.planning.hooks import HookPhase, HookPolicy
-from suture.core.planning.host_plans import CONTROL_S, closed_cves
+from suture.core.planning.host_plans import CONTROL_S, Closing
 from suture.core.planning.lint import has_errors, lint
 from suture.core.planning.plan import HeldBack, LeftOut, Plan, ServiceLimit
 from suture.core.planning.planner import make_plan
@@ -216,7 +216,7 @@ def test_closed_are_the_findings_whose_source_reaches_the_fix() -> None:
         finding("CVE-6", "curl", "1.0"),
         finding("CVE-7", "nginx", "no version"),
     ]
-    assert closed_cves(changes, findings) == ("CVE-1", "CVE-2", "CVE-3")
+    assert Closing.of(changes).cves(findings) == ("CVE-1", "CVE-2", "CVE-3")
 
 
 fleets = st.lists(
