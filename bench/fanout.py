@@ -40,6 +40,7 @@ _SSHD = """
 printf 'MaxStartups 500\\nMaxSessions 500\\n' >/etc/ssh/sshd_config.d/bench.conf
 systemctl reload ssh
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-apt >/dev/null
+sleep 3  # what has just changed has no stamp yet
 """
 _PLAYBOOK = [
     {

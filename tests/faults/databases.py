@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -121,6 +122,7 @@ def _prepare(zygote: Zygote, url: str) -> None:
 def _limit_files(children: Iterable[Child], size: int) -> None:
     for child in children:
         if child.status is None:
-            _, hard = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)
-            soft = hard if size == resource.RLIM_INFINITY else size
-            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (soft, hard))
+            with suppress(ProcessLookupError):  # reaped, and not told yet
+                _, hard = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)
+                soft = hard if size == resource.RLIM_INFINITY else size
+                resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (soft, hard))

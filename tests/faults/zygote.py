@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -53,14 +53,17 @@ class Zygote:
         return self._children[self._born.get(timeout=60)]
 
     def kill(self, child: Child) -> None:
-        """SIGKILL; the zygote reaps it, so until that is told its pid is nobody else's."""
-        if child.status is None:
-            os.kill(child.pid, signal.SIGKILL)
+        self._signal(child, signal.SIGKILL)
 
     def wake(self, child: Child) -> None:
+        child.frozen = False
+        self._signal(child, signal.SIGCONT)
+
+    def _signal(self, child: Child, number: signal.Signals) -> None:
+        """Nothing to a child that has ended: told already, or reaped a moment ago."""
         if child.status is None:
-            child.frozen = False
-            os.kill(child.pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, number)
 
     def _overhear(self) -> None:
         assert self._process.stderr
