@@ -37,6 +37,7 @@ BOOT_S = 120.0
 _RAISED = "raised-from"
 _SSH_PORTS, _HTTP_PORTS = (22, 2222, 22022), (80, 8000, 18000)
 _NUMBERS = range(1, 60_000)
+_MAKING_S = 60
 
 
 class Made(Document, frozen=True):
@@ -215,7 +216,7 @@ class Lab:
 
     def _make(self, wanted: Wanted) -> LabHost:
         root = roots.root(wanted.flavour, wanted.suite)
-        with _numbered_directory() as directory:
+        with numbered_directory() as directory:
             number = int(directory.name)
             made = Made(
                 name=wanted.name,
@@ -312,18 +313,38 @@ def _remove_lab(directory: Path) -> None:
 
 
 @contextmanager
-def _numbered_directory() -> Iterator[Path]:
-    """A directory nobody else has; it is taken once the block has written into it."""
+def numbered_directory() -> Iterator[Path]:
+    """A directory whose number nobody else on this machine has, for numbers are addresses; it is
+    taken once the block has written into it."""
     with places.locked(places.hosts() / "lock"):
-        taken = {int(path.name) for path in _hosts().iterdir() if path.name.isdigit()}
-        number = next(number for number in _NUMBERS if number not in taken)
-        directory = _hosts() / f"{number:05}"
+        directory = _hosts() / f"{_take_number():05}"
         directory.mkdir()
         try:
             yield directory
         except BaseException:
             shutil.rmtree(directory)
             raise
+
+
+def _take_number() -> int:
+    """The lowest number that no host has; it is ours as soon as its directory exists, or for the
+    minute that making one may take."""
+    with places.locked(places.numbers() / "lock"):
+        for number in _NUMBERS:
+            holder = places.numbers() / f"{number:05}"
+            directory = _hosts() / holder.name
+            if not (_is_held(holder) or directory.exists()):
+                holder.write_text(str(directory))
+                return number
+    raise ContainerError("every number of a host is taken")
+
+
+def _is_held(holder: Path) -> bool:
+    try:
+        taken = time.time() - holder.stat().st_mtime < _MAKING_S
+        return taken or Path(holder.read_text()).exists()
+    except FileNotFoundError:
+        return False
 
 
 def _with_free_ports(made: Made) -> Made:

@@ -20,6 +20,13 @@ def hosts() -> Path:
     return _directory("SUTURE_LAB_HOSTS", "/var/lib/suture-lab")
 
 
+def numbers() -> Path:
+    """Which host of the machine has which number, wherever the hosts are kept."""
+    path = Path("/run/suture-lab")
+    path.mkdir(mode=0o755, exist_ok=True)
+    return path
+
+
 def _directory(variable: str, default: str) -> Path:
     path = Path(os.environ.get(variable, default))
     path.mkdir(mode=0o755, parents=True, exist_ok=True)

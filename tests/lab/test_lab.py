@@ -162,6 +162,17 @@ def test_of_two_who_raise_a_fleet_at_once_one_is_told(lab: Lab) -> None:
     assert down.stdout.startswith(f"Removed web1; raised from {Path.cwd()} at")
 
 
+def test_hosts_kept_in_different_places_have_different_addresses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    taken = []
+    for place in (tmp_path / "one", tmp_path / "two"):
+        monkeypatch.setenv("SUTURE_LAB_HOSTS", str(place))
+        with fleet.numbered_directory() as directory:
+            taken.append(directory.name)
+    assert taken[0] != taken[1]
+
+
 def test_a_machine_without_root_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert any(problem.startswith("root: ") for problem in requirements.missing())
