@@ -62,7 +62,23 @@ async def test_what_is_taken_from_before_is_what_would_be_read(server: LabHost) 
         assert getattr(again, field) == getattr(before, field)
 
 
-async def test_files_kept_elsewhere_give_no_stamp(server: LabHost) -> None:
-    server.run("echo 'Dir::Etc::preferences \"other\";' >/etc/apt/apt.conf.d/99elsewhere")
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'Dir::Etc::preferences "other";',
+        'dir { etc { Preferences "other"; }; };',
+        '#include "/etc/other";',
+    ],
+)
+async def test_files_kept_elsewhere_give_no_stamp(server: LabHost, setting: str) -> None:
+    server.run("echo 'Dir::Etc::preferences \"other\";' >/etc/other")
+    server.run(f"echo '{setting}' >/etc/apt/apt.conf.d/99elsewhere")
     await asyncio.sleep(_YOUNG_S)
     assert not (await _collect(server)).stamp
+
+
+async def test_a_setting_that_takes_unsigned_packages_is_told(server: LabHost) -> None:
+    server.run("echo 'APT { Get { AllowUnauthenticated true; }; };' >/etc/apt/apt.conf.d/99trust")
+    configuration = (await _collect(server)).configuration
+    assert configuration
+    assert configuration.unauthenticated == ('APT::Get::AllowUnauthenticated "true";',)

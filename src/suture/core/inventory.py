@@ -283,8 +283,8 @@ class Listener(Document, frozen=True):
 
 
 class Service(Document, frozen=True):
-    """A systemd service unit: ``active`` as in ``ActiveState``, ``enabled`` as in
-    ``UnitFileState``, empty where the host was not asked: of services that do not run."""
+    """A systemd service unit: ``active`` as in ``ActiveState``; ``enabled`` is that word where
+    links start it at boot or on demand, else empty."""
 
     unit: str
     active: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from suture.core.inventory import Listener, Service, StaleProcess, Updater
@@ -197,57 +197,51 @@ def _hex_address(text: str) -> str:
 
 
 def _services(reading: Reading) -> tuple[tuple[Service, ...], tuple[Updater, ...]]:
-    services, updaters, refused = [], [], []
-    # Named and matched by the pattern, too, a unit comes twice.
-    units = dict(reading.each("units", _listed))
-    units |= {unit.get("Id", ""): unit for unit in _units(reading.lines("services"))}
-    for name, unit in units.items():
-        if not _UNIT.fullmatch(name):
-            refused.append(name)
-            continue
-        active, enabled = _word(unit, "ActiveState"), _word(unit, "UnitFileState")
-        if unit.get("LoadState") == "not-found":
-            continue
+    enabled = _enabled(reading)
+    services: list[Service] = []
+    updaters: dict[str, Updater] = {}
+    for name, active, sub in reading.each("units", _unit):
         if name in _UPDATERS:
-            updaters.append(
-                Updater(
-                    name=name,
-                    active=active in ("active", "activating", "reloading"),
-                    enabled=enabled.startswith("enabled"),
-                )
-            )
+            runs = active in ("active", "activating", "reloading")
+            updaters[name] = Updater(name=name, active=runs, enabled=name in enabled)
         if name.endswith(".service"):
-            services.append(
-                Service(unit=name, active=active, sub=_word(unit, "SubState"), enabled=enabled)
-            )
-    reading.refuse("services", refused)
-    updaters += [
-        Updater(name=name, active=True, enabled=True)
-        for name in reading.lines("crons")
-        if name in _CRONS
-    ]
+            said = "enabled" if name in enabled else ""
+            services.append(Service(unit=name, active=active, sub=sub, enabled=said))
+    for name in (_UPDATERS & enabled) - updaters.keys():
+        updaters[name] = Updater(name=name, active=False, enabled=True)
+    for name in _CRONS.intersection(reading.lines("crons")):
+        updaters[name] = Updater(name=name, active=True, enabled=True)
     return (
         tuple(sorted(services, key=lambda one: one.unit)),
-        tuple(sorted(updaters, key=lambda one: one.name)),
+        tuple(sorted(updaters.values(), key=lambda one: one.name)),
     )
 
 
-def _listed(line: str) -> tuple[str, Mapping[str, str]]:
-    """A line of ``systemctl list-units``, which does not tell whether the unit is enabled."""
+def _unit(line: str) -> tuple[str, str, str] | None:
+    """A line of ``systemctl list-units``: the name, and its active and sub state."""
     name, load, active, sub, *_ = line.split()
-    return name, {"LoadState": load, "ActiveState": active, "SubState": sub}
+    if not _UNIT.fullmatch(name):
+        raise ValueError("not a unit")
+    return None if load == "not-found" else (name, clean(active, 40), clean(sub, 40))
 
 
-def _units(lines: Iterable[str]) -> list[dict[str, str]]:
-    """Blocks of ``systemctl show``; a property that comes again starts the next one."""
-    units: list[dict[str, str]] = []
-    for line in lines:
-        key, _, value = line.partition("=")
-        if not units or key in units[-1]:
-            units.append({})
-        units[-1][key] = value
-    return units
+def _enabled(reading: Reading) -> set[str]:
+    """Units that a target or another unit pulls in, or that have an alias: by links to them in
+    the directories of systemd's configuration. A link to nothing masks its unit."""
+    found, masked = set(), set()
+    for place, target in reading.each("links", _link):
+        parent, name = place.rsplit("/", 1)
+        if target == "/dev/null":
+            masked.add(name)
+        elif parent.endswith((".wants", ".requires", ".upholds")):
+            found.add(name)
+        else:
+            found.add(target.rpartition("/")[2])
+    return found - masked
 
 
-def _word(unit: Mapping[str, str], key: str) -> str:
-    return clean(unit.get(key, ""), 40)
+def _link(line: str) -> tuple[str, str]:
+    place, target = line.split(" ")
+    if not place.startswith("/"):
+        raise ValueError("not a path")
+    return place, target

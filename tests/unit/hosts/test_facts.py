@@ -19,6 +19,7 @@ from suture.core.inventory import (
     PackageState,
     Platform,
     Service,
+    Updater,
 )
 from suture.hosts import facts
 from suture.hosts.transport import FailureKind, HostError
@@ -110,17 +111,42 @@ def test_packages_that_could_not_all_be_read_have_no_stamp() -> None:
     assert read(recorded()).stamp == ""
 
 
-def test_services_that_do_not_run_are_known_by_name_and_state_alone() -> None:
+def test_services_are_enabled_by_links_to_them_and_disabled_by_a_link_to_nothing() -> None:
     listed = section(
         "units",
         "nginx.service loaded active running A web server\n"
+        "ssh.service loaded active running Reached by its alias\n"
+        "getty@tty1.service loaded active running An instance\n"
+        "masked.service masked inactive dead Something\n"
         "stopped.service loaded inactive dead Something\n"
+        "apt-daily.timer loaded active waiting Something\n"
         "absent.service not-found inactive dead absent.service",
+    ) + section(
+        "links",
+        "/etc/systemd/system/multi-user.target.wants/nginx.service /lib/nginx.service\n"
+        "/etc/systemd/system/sshd.service /lib/ssh.service\n"
+        "/run/systemd/system/getty.target.requires/getty@tty1.service /lib/getty@.service\n"
+        "/etc/systemd/system/multi-user.target.wants/masked.service /lib/masked.service\n"
+        "/etc/systemd/system/masked.service /dev/null\n"
+        "/etc/systemd/system/timers.target.wants/dnf-automatic.timer /lib/dnf-automatic.timer",
     )
-    services = {one.unit: one for one in read(recorded() + listed).services}
-    assert services["stopped.service"] == Service("stopped.service", "inactive", "dead")
-    assert services["nginx.service"].enabled == "enabled"
-    assert "absent.service" not in services
+    inventory = read(recorded() + listed)
+    assert inventory.services == (
+        Service("getty@tty1.service", "active", "running", "enabled"),
+        Service("masked.service", "inactive", "dead"),
+        Service("nginx.service", "active", "running", "enabled"),
+        Service("ssh.service", "active", "running", "enabled"),
+        Service("stopped.service", "inactive", "dead"),
+    )
+    assert Updater("apt-daily.timer", active=True, enabled=False) in inventory.updaters
+    assert Updater("dnf-automatic.timer", active=False, enabled=True) in inventory.updaters
+
+
+def test_lines_of_systemd_that_make_no_sense_are_noted() -> None:
+    listed = section("units", "ev;il loaded active running x") + section("links", "nonsense")
+    inventory = read(recorded() + listed)
+    assert inventory.services == ()
+    assert [note.partition(":")[0] for note in inventory.notes] == ["links", "units"]
 
 
 def test_available_versions_carry_what_a_plan_needs() -> None:

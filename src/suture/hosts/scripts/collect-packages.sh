@@ -13,14 +13,20 @@ section packages
 packages=$(dpkg-query -W -f='${Package}\t${Architecture}\t${Version}\t${source:Package}\t${source:Version}\t${db:Status-Want}\t${db:Status-Status}\t${db:Status-Eflag}\t${Provides}\n')
 printf '%s\n' "$packages"
 # What every run of apt would find out again: the architectures by a run of dpkg, and which
-# translations there are by a thousand looks for files, where there are none.
+# translations and compressed lists there are by thousands of looks for files, where there are none.
 options=
 for arch in $archs; do
-  case $settings in *"APT::Architectures:: \"$arch\";"*) options="$options -o APT::Architectures::=$arch" ;; esac
+  case $settings in '' | *"APT::Architectures:: \"$arch\";"*) options="$options -o APT::Architectures::=$arch" ;; esac
 done
 case $files in
 *_Translation-*) ;;
 *) options="$options -o Acquire::Languages=none" ;;
+esac
+case $files in
+*_Packages.*) ;;
+*) for kind in xz bz2 lzma gz lz4 zst; do
+    options="$options -o Acquire::CompressionTypes::$kind=none"
+  done ;;
 esac
 section archives
 # apt-cache policy goes through all packages of all archives to find the pinned ones, which without

@@ -41,25 +41,13 @@ for pid in $pids; do
   done <"/proc/$pid/cgroup"
   read -r command <"/proc/$pid/comm" && printf '%s\t%s\t%s\n' "$pid" "$unit" "$command"
 done
+section units
 if [ -d /run/systemd/system ] && has systemctl; then
-  # All that systemctl can show of a unit costs a host much: it is asked for what runs, and for
-  # the timers and the like of other updaters.
-  section units
-  systemctl list-units --all --type=service --plain --no-legend --full || note 'systemd did not list its services'
-  others=
-  for unit in apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service packagekit.service \
-    packagekit-offline-update.service landscape-client.service dnf-automatic.timer \
-    dnf-automatic-install.timer dnf5-automatic.timer; do
-    for place in /etc /run /usr/local/lib /usr/lib /lib; do
-      [ ! -e "$place/systemd/system/$unit" ] || { others="$others $unit"; break; }
-    done
-  done
-  section services
-  systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState '*.service' $others ||
-    note 'systemd did not show its services'
-else
-  section services
-  note 'there is no systemd: services are unknown'
-fi
+  systemctl list-units --all --type=service,timer --plain --no-legend --full ||
+    note 'systemd did not list its services'
+  # A unit is enabled by a link to it. Asking systemd costs a host more than all else it is asked.
+  section links
+  find /etc/systemd/system /run/systemd/system -type l -printf '%p %l\n'
+else note 'there is no systemd: services are unknown'; fi
 section crons
 for name in cron-apt apticron yum-cron; do [ ! -e "/etc/cron.d/$name" ] || echo "$name"; done
