@@ -148,8 +148,8 @@ def run(runs: int) -> Report:
             f"Suture keeps its default of {Concurrency().total} connections at once.",
             f"Ansible: `setup` and `package_facts` in one play on {ANSIBLE_HOSTS} names of "
             f"the same hosts, forks={FORKS} (its default is 5), once as it comes and once with "
-            "pipelining on; its rate is taken as the same for more hosts. The CPU of its ssh masters that stay in the "
-            "background is not counted.",
+            "pipelining on; its rate is taken as the same for more hosts. The CPU of its ssh "
+            "masters that stay in the background is not counted.",
             "The hosts' own work runs on the same cores as the client, and is most of the time: "
             "the rates say how much work a host does as much as how fast a client is. "
             "package_facts reads names and versions; Suture's facts also hold every candidate "
