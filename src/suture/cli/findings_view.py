@@ -61,6 +61,11 @@ def print_findings(found: OpenFindings, every: bool) -> None:
         out.print(
             plain(f"{len(found.excepted)} more are accepted for a time{soon}: --excepted", "yellow")
         )
+    if found.findings and all(one.epss is None for one in found.findings):
+        text = (
+            "No scores and no list of exploited vulnerabilities are known. Run: suture feeds sync"
+        )
+        out.print(plain(text, "yellow"))
     if found.oldest_scan:
         out.print(plain(f"Oldest scan: {found.oldest_scan:%Y-%m-%d %H:%M} UTC.", "dim"))
     if found.never_seen:

@@ -103,7 +103,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000)
     try:
-        app()
+        app(prog_name="suture")
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

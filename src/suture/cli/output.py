@@ -102,6 +102,14 @@ def table(*columns: str, title: str = "", right: Sequence[str] = ()) -> Table:
     return made
 
 
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Names in a row; of very many the first, and how many more there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    shown = names[: most // 2]
+    return f"{', '.join(shown)} and {len(names) - len(shown):,} more"
+
+
 def brief(text: str, said: Iterable[str], where: str = "as above") -> str:
     """``text`` with ``where`` in place of every long text that is ``said`` in full elsewhere."""
     for known in sorted(said, key=len, reverse=True):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from suture.cli.output import duration, plain, size, styled, table
+from suture.cli.output import count, duration, listed, plain, size, styled, table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from suture.core.data_backups import DataBackup
     from suture.core.planning.hooks import Hook
     from suture.core.planning.lint import Problem
-    from suture.core.planning.plan import HostPlan, Plan, PlanDiff, ServiceLimit, Slot, Wave
+    from suture.core.planning.plan import HostPlan, Plan, ServiceLimit, Slot, Wave
     from suture.core.selection.ledger import Ledger
-    from suture.services.plans import Rehearsed
+    from suture.services.plans import Planned, Rehearsed
 
 _TAKEN = ("selected", "required")
+_GROUPS = 8  # of hosts with the same changes, ledger or checks that are shown in full
 _THEN = {
     "roll-back-wave": "; the wave is taken back",
     "roll-back-all": "; all are taken back",
@@ -31,7 +32,8 @@ _THEN = {
 def print_plan(
     out: Console, plan: Plan, rehearsed: Mapping[str, Rehearsed] = MappingProxyType({})
 ) -> None:
-    """The whole plan, most important first; ``rehearsed`` is by class of hosts."""
+    """The plan, most important first; ``rehearsed`` is by class of hosts. What hosts have in
+    common is said once, and of very many groups of hosts the largest are shown."""
     cves = {cve for host in plan.hosts for cve in host.closes}
     controls = {control.id for host in plan.hosts for control in host.controls}
     out.print(
@@ -45,13 +47,41 @@ def print_plan(
     )
     _print_waves(out, plan)
     _print_times(out, plan)
-    for patch_set in _by_patch_set(plan.hosts):
-        _print_changes(out, patch_set)
-        _print_rehearsed(out, [rehearsed.get(host.class_id) for host in patch_set])
-        _print_checks(out, patch_set)
-    for host in plan.hosts:
-        print_ledger(out, host.ledger, host.host)
+    groups = _by_patch_set(plan.hosts)
+    for patch_set in groups[:_GROUPS]:
+        _print_group(out, patch_set, rehearsed)
+    _print_rest(out, plan, "set of changes", groups[_GROUPS:])
+    ledgers = _by_ledger(plan.hosts)
+    for alike in ledgers[:_GROUPS]:
+        print_ledger(out, alike[0].ledger, listed([host.host for host in alike]))
+    _print_rest(out, plan, "ledger", ledgers[_GROUPS:])
     _print_left_out(out, plan)
+
+
+def print_planned(
+    out: Console, found: Planned, rehearsed: Mapping[str, Rehearsed] = MappingProxyType({})
+) -> None:
+    """What a plan has for one of its hosts, or why it leaves the host out."""
+    if found.host is None:
+        text = f"Plan {found.plan} leaves {found.name} out: {found.left_out}"
+        out.print(plain(text, "yellow", limit=1000))
+        return
+    out.print(plain(f"Plan {found.plan}, wave {found.wave} ({found.host.ring})", "bold"))
+    _print_group(out, [found.host], rehearsed)
+    print_ledger(out, found.host.ledger, found.name)
+
+
+def _print_group(out: Console, hosts: list[HostPlan], rehearsed: Mapping[str, Rehearsed]) -> None:
+    _print_changes(out, hosts)
+    _print_rehearsed(out, [rehearsed.get(host.class_id) for host in hosts])
+    _print_checks(out, hosts)
+
+
+def _print_rest(out: Console, plan: Plan, what: str, groups: Sequence[list[HostPlan]]) -> None:
+    if groups:
+        hosts = count(sum(map(len, groups)), "host")
+        text = f"And {len(groups):,} more, each a {what} of its own, on {hosts}: "
+        out.print(plain(f"{text}suture plan show {plan.id} --host {groups[0][0].host}", "bold"))
 
 
 def _print_waves(out: Console, plan: Plan) -> None:
@@ -67,7 +97,7 @@ def _print_waves(out: Console, plan: Plan) -> None:
         made.add_row(
             plain(wave.index + 1),
             plain(wave.ring + _asked(plan, wave)),
-            plain(", ".join(wave.hosts), limit=2000),
+            plain(listed(wave.hosts), limit=2000),
             plain(f"1 each {duration(wave.wait_s)}" if wave.wait_s else wave.parallel),
             plain(duration(longest * rounds)),
             plain(f"soak {duration(wave.soak_s)}" if wave.soak_s else "no soak"),
@@ -83,7 +113,7 @@ def _print_waves(out: Console, plan: Plan) -> None:
         out.print(
             plain(
                 f"Service {limit.service}: at most {limit.max_out} of {len(limit.members)} out "
-                f"at once ({', '.join(limit.members)}){_kept_up(limit)}",
+                f"at once ({listed(limit.members)}){_kept_up(limit)}",
                 limit=2000,
             )
         )
@@ -130,8 +160,7 @@ def _print_hooks(out: Console, plan: Plan) -> None:
         for hook in host.hooks:
             hosts.setdefault(hook, []).append(host.host)
     for hook, names in hosts.items():
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        text = f"Hook {hook.when.value} on the {hook.run.value}, {', '.join(names[:3])}{more}: "
+        text = f"Hook {hook.when.value} on the {hook.run.value}, {listed(names, 6)}: "
         out.print(plain(text + hook.command, limit=2000))
 
 
@@ -150,7 +179,7 @@ def _print_times(out: Console, plan: Plan) -> None:
         made.add_row(
             plain(", ".join(first.windows) or "any time")
             + plain(" (emergency)" if first.exploited else "", "bold red"),
-            plain(", ".join(slot.host for slot in slots), limit=2000),
+            plain(listed([slot.host for slot in slots]), limit=2000),
             plain(_moment(first.opens_at, plan.created_at)),
             plain(_moment(first.closes_at, None)),
             plain(f"{duration(needs)}, {duration(back)} of it for the way back"),
@@ -181,19 +210,30 @@ def _due(slot: Slot) -> Text:
 
 
 def _by_patch_set(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:
-    """Hosts that get the same packages and controls are shown once."""
+    """Hosts that get the same packages and controls are shown once; most hosts first."""
     groups: dict[str, list[HostPlan]] = {}
     for host in hosts:
         controls = [control.id for control in host.controls]
         words = [host.patch_set, *host.restarts, *controls]
         words += [str(host.backup)] if host.backup else []
         groups.setdefault(",".join(words), []).append(host)
-    return list(groups.values())
+    return _most_first(groups.values())
+
+
+def _by_ledger(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:
+    groups: dict[Ledger, list[HostPlan]] = {}
+    for host in hosts:
+        groups.setdefault(host.ledger, []).append(host)
+    return _most_first(groups.values())
+
+
+def _most_first(groups: Iterable[list[HostPlan]]) -> list[list[HostPlan]]:
+    return sorted(groups, key=len, reverse=True)
 
 
 def _print_changes(out: Console, hosts: list[HostPlan]) -> None:
     first = hosts[0]
-    names = ", ".join(host.host for host in hosts)
+    names = listed([host.host for host in hosts])
     made = table("Package", "|From", "|To", "|CVEs closed", "Why")
     for change in first.changes:
         made.add_row(
@@ -259,9 +299,12 @@ def _print_checks(out: Console, hosts: list[HostPlan]) -> None:
     for host in hosts:
         checks = [check.name + (" (proposed)" if check.proposed else "") for check in host.checks]
         groups.setdefault(", ".join(checks) or "none", []).append(host.host)
-    for checks_, names in groups.items():
-        where = f" on {', '.join(names)}" if len(groups) > 1 else ""
-        out.print(plain(f"  health checks{where}: {checks_}", limit=2000))
+    for said, names in list(groups.items())[:_GROUPS]:
+        where = f" on {listed(names)}" if len(groups) > 1 else ""
+        out.print(plain(f"  health checks{where}: {said}", limit=2000))
+    if len(groups) > _GROUPS:
+        text = f"  and health checks of their own on the others: --host {hosts[-1].host}"
+        out.print(plain(text))
 
 
 def _print_controls(out: Console, host: HostPlan) -> None:
@@ -305,9 +348,12 @@ def print_ledger(out: Console, ledger: Ledger, host: str) -> None:
 
 def _print_left_out(out: Console, plan: Plan) -> None:
     if plan.left_out:
-        made = table("Host left out", "|Why")
+        made = table("|Hosts left out", "|Why")
+        reasons: dict[str, list[str]] = {}
         for host in plan.left_out:
-            made.add_row(plain(host.host), plain(host.reason, limit=1000))
+            reasons.setdefault(host.reason, []).append(host.host)
+        for reason, names in reasons.items():
+            made.add_row(plain(listed(names), limit=2000), plain(reason, limit=1000))
         out.print(made)
     if plan.held_back:
         made = table("Held back", "Version", "|Why")
@@ -329,34 +375,3 @@ def print_problems(out: Console, problems: tuple[Problem, ...]) -> None:
             plain(problem.remedy),
         )
     out.print(made)
-
-
-def print_diff(out: Console, found: PlanDiff) -> None:
-    """What a second plan does otherwise than the first."""
-    if found.is_empty:
-        out.print(plain("The plans do the same.", "green"))
-        return
-    for sign, style, names in (
-        ("+", "green", found.hosts_added),
-        ("-", "red", found.hosts_dropped),
-    ):
-        for name in names:
-            out.print(plain(f"{sign} {name}", style))
-    for host in found.hosts_changed:
-        out.print(plain(f"~ {host.host}", "yellow"))
-        for sign, style, changes in (("+", "green", host.added), ("-", "red", host.dropped)):
-            for change in changes:
-                before = change.before or "(new)"
-                out.print(plain(f"    {sign} {change.key} {before} → {change.after}", style))
-        for both in host.replaced:
-            out.print(
-                plain(f"    ~ {both.after.key} {both.before.after} → {both.after.after}", "yellow")
-            )
-        for sign, style, ids in (
-            ("+", "green", host.controls_added),
-            ("-", "red", host.controls_dropped),
-        ):
-            for name in ids:
-                out.print(plain(f"    {sign} control {name}", style))
-        if host.moved:
-            out.print(plain(f"    ring {host.moved[0]} → {host.moved[1]}", "yellow"))

@@ -95,17 +95,27 @@ def list_(json: Json = False) -> None:
 
 
 @app.command()
-def show(plan: PlanId, json: Json = False) -> None:
-    """All of a plan: changes, order, way back, and what is left out and why."""
+def show(
+    plan: PlanId,
+    host: Annotated[str, typer.Option("--host", help="Only what it has for this host.")] = "",
+    json: Json = False,
+) -> None:
+    """A plan: changes, order, way back, and what is left out and why."""
     from suture.cli.drills import print_proven
     from suture.cli.output import console, print_json
-    from suture.cli.plan_view import print_plan
+    from suture.cli.plan_view import print_plan, print_planned
     from suture.cli.rehearsal_view import print_standings
     from suture.cli.workspace import workspace
     from suture.services import drills, plans, rehearsals
 
     found = plans.load(workspace(), plan)
-    if json:
+    if host:
+        one = plans.planned(found, host)
+        if json:
+            print_json(one)
+        else:
+            print_planned(console(), one, plans.rehearsed(workspace(), found))
+    elif json:
         print_json(plans.shown(found))
     else:
         print_plan(console(), found, plans.rehearsed(workspace(), found))
@@ -117,7 +127,7 @@ def show(plan: PlanId, json: Json = False) -> None:
 def diff(old: PlanId, new: PlanId, json: Json = False) -> None:
     """What changed between two plans. Exit code 1 when something did."""
     from suture.cli.output import console, print_json
-    from suture.cli.plan_view import print_diff
+    from suture.cli.plan_diff_view import print_diff
     from suture.cli.workspace import workspace
     from suture.core.planning.plan import diff as plan_diff
     from suture.services import plans

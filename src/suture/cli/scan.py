@@ -10,7 +10,7 @@ import typer
 from suture.cli.options import AcceptNew, Json
 
 if TYPE_CHECKING:
-    from suture.services.scanning import Scan
+    pass
 
 _LEVELS = ("any", "low", "medium", "high", "critical", "none")
 
@@ -78,17 +78,10 @@ def scan(
 
         print_json(result.report)
     else:
-        _print(result, every)
+        from suture.cli.output import console
+        from suture.cli.scan_view import print_scan
+
+        print_scan(console(), result, every=every)
     code = scanning.exit_code(result.report, fail_on)
     if code:
         raise typer.Exit(code)
-
-
-def _print(result: Scan, every: bool) -> None:
-    from suture.cli.output import console
-    from suture.cli.scan_view import print_failures, print_scan
-
-    out = console()
-    for number in range(len(result.report.hosts)):
-        print_scan(out, result, number, every=every)
-    print_failures(out, result.report.failed)

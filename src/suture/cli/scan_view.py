@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from suture.cli.output import duration, plain, styled, table
+from suture.cli.output import count, duration, plain, styled, table
 from suture.cli.plan_view import print_ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
+    from rich.text import Text
 
     from suture.core.priority.ranking import RankedPatch
     from suture.hosts.transport import HostFailure
@@ -16,13 +19,66 @@ if TYPE_CHECKING:
     from suture.services.scanning import Scan
 
 _STALE_LISTS_S = 24 * 3600
+_DETAILED = 10  # hosts; of more each gets a line
 
 
-def print_scan(out: Console, result: Scan, number: int, *, every: bool) -> None:
-    """One host's part of a scan."""
+def print_scan(out: Console, result: Scan, *, every: bool) -> None:
+    """Each host in detail, or a line for each where there are many, and who failed."""
+    if len(result.assessments) <= _DETAILED:
+        for number in range(len(result.assessments)):
+            _print_host(out, result, number, every=every)
+    else:
+        _print_lines(out, result)
+    print_failures(out, result.report.failed)
+
+
+def _print_lines(out: Console, result: Scan) -> None:
+    columns = ("Host", "|System", "Updates", "CVEs", "Worst", "|First", "|To know")
+    made = table(*columns, right=("Updates", "CVEs"))
+    for assessment, patches in zip(result.assessments, result.patches, strict=True):
+        made.add_row(
+            plain(assessment.inventory.host),
+            plain(assessment.inventory.os.title),
+            plain(assessment.selection.ledger.available),
+            plain(len({one.cve for one in assessment.findings})),
+            _worst(assessment),
+            plain(f"{patches[0].source} {patches[0].fixed or ''}" if patches else ""),
+            plain("; ".join(_to_know(assessment)), "yellow"),
+        )
+    out.print(made)
+    cves = {one.cve for assessment in result.assessments for one in assessment.findings}
+    out.print(
+        plain(f"{count(len(result.assessments), 'host')}, {count(len(cves), 'CVE')}. ", "bold")
+        + plain("Fewer hosts are shown in detail; the enrolled fleet by patch: suture findings")
+    )
+
+
+def _worst(assessment: Assessment) -> Text:
+    severities = [one.severity for one in assessment.findings]
+    if severities:
+        return styled(max(severities, key=tuple(type(severities[0])).index))
+    return (
+        styled("unknown") if assessment.inventory.indexes_age_s is None else plain("none", "green")
+    )
+
+
+def _to_know(assessment: Assessment) -> Iterator[str]:
+    seen = assessment.inventory
+    if seen.indexes_age_s is None:
+        yield "not assessed: no package lists, use --refresh"
+    elif seen.indexes_age_s > _STALE_LISTS_S:
+        yield f"package lists {duration(seen.indexes_age_s)} old"
+    if seen.reboot_required:
+        yield "reboot required"
+    if seen.stale:
+        yield count(len({one.unit or one.command for one in seen.stale}), "restart")
+
+
+def _print_host(out: Console, result: Scan, number: int, *, every: bool) -> None:
     assessment = result.assessments[number]
     _print_head(out, assessment)
-    print_patches(out, result.patches[number])
+    if result.patches[number] or assessment.inventory.indexes_age_s is not None:
+        print_patches(out, result.patches[number])
     if every:
         print_findings(out, assessment)
     for unnamed in assessment.unnamed:

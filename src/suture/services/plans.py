@@ -13,7 +13,7 @@ from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.inventory import Host
 from suture.core.planning import planner
 from suture.core.planning.lint import Problem, has_errors, lint
-from suture.core.planning.plan import HeldBack, LeftOut, Plan
+from suture.core.planning.plan import HeldBack, HostPlan, LeftOut, Plan
 from suture.core.planning.timing import is_timed
 from suture.core.policy import Policy
 from suture.services import controls, fleet, policies
@@ -234,6 +234,16 @@ def problems(plan: Plan) -> tuple[Problem, ...]:
     return lint(plan)
 
 
+class Planned(Document, frozen=True):
+    """One host's part of a plan: its wave, counted from 1, or why it is left out."""
+
+    plan: str
+    name: str
+    wave: int | None = None
+    host: HostPlan | None = None
+    left_out: str = ""
+
+
 class ShownPlan(Document, frozen=True):
     """A plan with its id, which is derived and so not part of the document itself."""
 
@@ -243,3 +253,17 @@ class ShownPlan(Document, frozen=True):
 
 def shown(plan: Plan) -> ShownPlan:
     return ShownPlan(plan.id, plan)
+
+
+def planned(plan: Plan, name: str) -> Planned:
+    """What ``plan`` has for one host; raises :class:`NotFoundError` where that is nothing."""
+    host = plan.by_host.get(name)
+    if host is not None:
+        wave = next(wave.index + 1 for wave in plan.waves if name in wave.hosts)
+        return Planned(plan.id, name, wave=wave, host=host)
+    for one in plan.left_out:
+        if one.host == name:
+            return Planned(plan.id, name, left_out=one.reason)
+    raise NotFoundError(
+        f"plan {plan.id} has no host {name}", f"Its hosts: suture plan show {plan.id} --json"
+    )

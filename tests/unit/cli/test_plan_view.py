@@ -4,15 +4,17 @@ import io
 from datetime import date, timedelta
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
-from suture.cli.plan_view import print_ledger, print_plan
+from suture.cli.plan_view import print_ledger, print_plan, print_planned
 from suture.core.planning.gates import Alerts, Canary, Gate, Source
 from suture.core.planning.hooks import Hook, HookPhase, Place
-from suture.core.planning.plan import Plan
+from suture.core.planning.plan import LeftOut, Plan
 from suture.core.planning.windows import Freeze, Window
 from suture.core.selection.ledger import Ledger, LedgerEntry, Reason
-from suture.services.plans import Rehearsed
+from suture.services.errors import NotFoundError
+from suture.services.plans import Rehearsed, planned
 from tests.unit.core import builders
 
 
@@ -88,6 +90,38 @@ def test_the_ledgers_sum_begins_with_what_is_taken() -> None:
     out, file = _console()
     print_ledger(out, Ledger(4, entries), "web1")
     assert "web1: 4 updates available = 2 selected + 1 blocked + 1 held" in file.getvalue()
+
+
+def test_of_very_many_groups_of_hosts_the_largest_are_shown() -> None:
+    names = [f"host-{number:05}" for number in range(3000)]
+    plan = builders.plan([builders.wave(0, names)])
+    for name in names[:20]:
+        plan = builders.with_host(plan, name, patch_set=name * 6)
+    reason = "it could not be reached"
+    left_out = tuple(LeftOut(f"away-{number}", reason) for number in range(500))
+    out, file = _console()
+    print_plan(out, replace(plan, left_out=left_out))
+    said = " ".join(file.getvalue().split())
+    assert len(file.getvalue().splitlines()) < 120
+    assert "and 2,994 more" in said
+    assert "and 2,974 more" in said
+    assert (
+        f"And 13 more, each a set of changes of its own, on 13 hosts: suture plan show {plan.id}"
+        in (said.replace(replace(plan, left_out=left_out).id, plan.id))
+    )
+    assert "away-0, away-1, away-2, away-3, away-4, away-5 and 494 more" in said
+
+
+def test_one_host_of_a_plan_is_shown_with_its_wave_or_why_it_is_left_out() -> None:
+    plan = builders.plan([builders.wave(0, ["a"]), builders.wave(1, ["b"])])
+    plan = replace(plan, left_out=(LeftOut("c", "it could not be reached"),))
+    for name, words in (("b", "wave 2 (ring-1)"), ("c", "out: it could not be reached")):
+        out, file = _console()
+        print_planned(out, planned(plan, name))
+        assert f"Plan {plan.id}" in file.getvalue()
+        assert words in file.getvalue()
+    with pytest.raises(NotFoundError):
+        planned(plan, "d")
 
 
 def test_gates_and_hooks_are_shown() -> None:
