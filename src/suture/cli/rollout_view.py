@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from suture.cli.output import brief, duration, plain, styled, table
+from suture.cli.output import brief, duration, listed, plain, styled, table
+from suture.core.rollout.state import HostPhase
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
+    from rich.table import Table
     from rich.text import Text
 
     from suture.core.evidence import Event, StepReport
-    from suture.core.rollout.state import RolloutState
+    from suture.core.rollout.state import HostState, RolloutState
     from suture.engine.ticks import Tick
     from suture.services.catching_up import CaughtUp
     from suture.services.rollouts import Proof, RolloutView
@@ -137,12 +139,27 @@ def print_rollout(out: Console, view: RolloutView) -> None:
     )
     if rollout.without_rehearsal:
         out.print(plain("  It was started without a passed rehearsal.", "yellow"))
+    if len(state.hosts) <= _SHOWN_HOSTS:
+        out.print(_host_table(view, state.hosts, below))
+    else:
+        _print_many(out, view, below)
+    if fetched := _fetched_ahead(state):
+        out.print(plain(f"Packages ahead of the start: {fetched}"))
+    print_approvals(out, view)
+    _print_gates(out, view)
+    for report in unwell[:_SHOWN_HOSTS]:
+        _print_report(out, report)
+    _print_more(out, len(unwell) - _SHOWN_HOSTS, f"rollout status {rollout.id} --json")
+    _print_next(out, view)
+
+
+def _host_table(view: RolloutView, hosts: Sequence[HostState], said: set[str]) -> Table:
     seconds: dict[str, float] = {}
     for report in view.reports:
         seconds[report.host] = seconds.get(report.host, 0.0) + report.seconds
     waves = {host: wave for wave in view.plan.waves for host in wave.hosts}
     made = table("Host", "Wave", "Phase", "Packages", "CVEs", "Took", "|Why")
-    for host in state.hosts:
+    for host in hosts:
         planned = view.plan.host(host.host)
         wave = waves[host.host]
         made.add_row(
@@ -152,16 +169,34 @@ def print_rollout(out: Console, view: RolloutView) -> None:
             plain(len(planned.changes)),
             plain(len(planned.closes)),
             plain(duration(seconds[host.host]) if host.host in seconds else ""),
-            plain(brief(host.reason, below, "see below"), limit=1500),
+            plain(brief(host.reason, said, "see below"), limit=1500),
         )
+    return made
+
+
+def _print_many(out: Console, view: RolloutView, said: set[str]) -> None:
+    """Each wave in a line, and the hosts that are neither well nor only waiting."""
+    phases = {host.host: host.phase for host in view.rollout.state.hosts}
+    made = table("Wave", "|Hosts")
+    for wave in view.plan.waves:
+        counts = Counter(phases[name].value for name in wave.hosts)
+        parts = [styled(phase) + plain(f" {number:,}") for phase, number in counts.most_common()]
+        made.add_row(plain(f"{wave.index + 1} {wave.ring}"), plain("  ").join(parts))
     out.print(made)
-    if fetched := _fetched_ahead(state):
-        out.print(plain(f"Packages ahead of the start: {fetched}"))
-    print_approvals(out, view)
-    _print_gates(out, view)
-    for report in unwell:
-        _print_report(out, report)
-    _print_next(out, view)
+    watched = [
+        host
+        for host in view.rollout.state.hosts
+        if host.phase not in (HostPhase.WAITING, HostPhase.DONE)
+    ]
+    if watched:
+        out.print(_host_table(view, watched[:_SHOWN_HOSTS], said))
+    more = f"rollout status {view.rollout.id} --json"
+    _print_more(out, len(watched) - _SHOWN_HOSTS, more)
+
+
+def _print_more(out: Console, number: int, command: str) -> None:
+    if number > 0:
+        out.print(plain(f"And {number:,} more: suture {command}", "dim"))
 
 
 def _fetched_ahead(state: RolloutState) -> str:
@@ -304,7 +339,7 @@ def exit_code(view: RolloutView) -> int:
 def print_caught_up(out: Console, found: CaughtUp) -> None:
     """What became of each host that was away."""
     if found.rollout:
-        text = f"Rollout {found.rollout} of plan {found.plan}: {', '.join(found.ready)}"
+        text = f"Rollout {found.rollout} of plan {found.plan}: {listed(found.ready)}"
         out.print(plain(text, "bold", limit=2000))
     for name, reason in found.away:
         out.print(plain(f"{name} is still away: ", "bold yellow") + plain(reason, limit=1500))
@@ -315,7 +350,10 @@ def print_caught_up(out: Console, found: CaughtUp) -> None:
 
 def print_proofs(out: Console, proofs: tuple[Proof, ...]) -> None:
     made = table("Host", "Verdict", "CVEs closed", "|Still open", "|Why")
-    for proof in proofs:
+    fine = [proof for proof in proofs if proof.verdict.value == "pass"]
+    others = [proof for proof in proofs if proof.verdict.value != "pass"]
+    room = max(_SHOWN_HOSTS - len(others), 0)
+    for proof in (*others, *fine[:room]):
         made.add_row(
             plain(proof.host),
             styled(proof.verdict),
@@ -324,3 +362,4 @@ def print_proofs(out: Console, proofs: tuple[Proof, ...]) -> None:
             plain(proof.reason, limit=1500),
         )
     out.print(made)
+    _print_more(out, len(fine) - room, "verify --json")

@@ -41,6 +41,23 @@ def test_a_rollout_that_nobody_drives_says_how_to_go_on() -> None:
     assert exit_code(view) == 4
 
 
+def test_of_many_hosts_waves_are_counted_and_the_unwell_are_named() -> None:
+    names = [f"host-{number:04}" for number in range(2000)]
+    view = _view(builders.plan([builders.wave(0, names[:10]), builders.wave(1, names[10:])]))
+    hosts = list(view.rollout.state.hosts)
+    for number in range(10):
+        hosts[number] = replace(hosts[number], phase=HostPhase.DONE)
+    for number in range(100, 150):
+        hosts[number] = replace(hosts[number], phase=HostPhase.FAILED, reason="disk full")
+    state = replace(view.rollout.state, hosts=tuple(hosts))
+    printed = _printed(replace(view, rollout=replace(view.rollout, state=state)))
+    assert len(printed.splitlines()) < 50
+    said = " ".join(printed.split())
+    assert "1 ring-0 done 10 2 ring-1 waiting 1,940 failed 50" in said
+    assert "host-0100 2 ring-1 failed" in said
+    assert "And 30 more: suture rollout status abc --json" in said
+
+
 def test_a_wave_that_waits_for_approval_says_so() -> None:
     view = _view(builders.plan([builders.wave(0, ["a"], approval=True)]))
     assert "suture rollout approve abc" in _printed(view)
