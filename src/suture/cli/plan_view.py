@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from suture.cli.output import count, duration, listed, plain, size, styled, table
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from suture.core.selection.ledger import Ledger
     from suture.services.plans import Planned, Rehearsed
 
+T = TypeVar("T")
+
 _TAKEN = ("selected", "required")
 _GROUPS = 8  # of hosts with the same changes, ledger or checks that are shown in full
+_PROBLEMS = 40
 _THEN = {
     "roll-back-wave": "; the wave is taken back",
     "roll-back-all": "; all are taken back",
@@ -109,7 +112,7 @@ def _print_waves(out: Console, plan: Plan) -> None:
         out.print(plain(text))
     _print_gates(out, plan)
     _print_hooks(out, plan)
-    for limit in plan.services:
+    for limit in plan.services[:_GROUPS]:
         out.print(
             plain(
                 f"Service {limit.service}: at most {limit.max_out} of {len(limit.members)} out "
@@ -117,6 +120,12 @@ def _print_waves(out: Console, plan: Plan) -> None:
                 limit=2000,
             )
         )
+    _print_more(out, plan, len(plan.services) - _GROUPS, "services")
+
+
+def _print_more(out: Console, plan: Plan, number: int, what: str) -> None:
+    if number > 0:
+        out.print(plain(f"And {number:,} more {what}: suture plan show {plan.id} --json", "dim"))
 
 
 def _kept_up(limit: ServiceLimit) -> str:
@@ -159,9 +168,10 @@ def _print_hooks(out: Console, plan: Plan) -> None:
     for host in plan.hosts:
         for hook in host.hooks:
             hosts.setdefault(hook, []).append(host.host)
-    for hook, names in hosts.items():
+    for hook, names in list(hosts.items())[:_GROUPS]:
         text = f"Hook {hook.when.value} on the {hook.run.value}, {listed(names, 6)}: "
         out.print(plain(text + hook.command, limit=2000))
+    _print_more(out, plan, len(hosts) - _GROUPS, "hooks")
 
 
 def _print_times(out: Console, plan: Plan) -> None:
@@ -173,7 +183,8 @@ def _print_times(out: Console, plan: Plan) -> None:
         key = (slot.windows, slot.freezes, slot.window, slot.opens_at, slot.closes_at)
         alike.setdefault((*key, slot.exploited, slot.late, slot.due), []).append(slot)
     made = table("Window", "|Hosts", "Next open", "Until", "Needs", "|Due", title="When (UTC)")
-    for slots in alike.values():
+    groups = _most_first(alike.values())
+    for slots in groups[:_GROUPS]:
         first, needs = slots[0], max(slot.needs_s for slot in slots)
         back = max(slot.reserve_s for slot in slots)
         made.add_row(
@@ -186,6 +197,7 @@ def _print_times(out: Console, plan: Plan) -> None:
             _due(first),
         )
     out.print(made)
+    _print_more(out, plan, len(groups) - _GROUPS, "groups of hosts with other times")
     for window in plan.timetable.windows:
         text = f"Window {window.name}: {window.rule} at {window.start} for {window.duration}"
         out.print(plain(f"{text}, {window.zone}"))
@@ -227,7 +239,7 @@ def _by_ledger(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:
     return _most_first(groups.values())
 
 
-def _most_first(groups: Iterable[list[HostPlan]]) -> list[list[HostPlan]]:
+def _most_first(groups: Iterable[list[T]]) -> list[list[T]]:
     return sorted(groups, key=len, reverse=True)
 
 
@@ -363,11 +375,13 @@ def _print_left_out(out: Console, plan: Plan) -> None:
 
 
 def print_problems(out: Console, problems: tuple[Problem, ...]) -> None:
+    """Errors first; of very many the first, and how many more there are."""
     if not problems:
         out.print(plain("No problems found.", "green"))
         return
     made = table("", "|Where", "|Problem", "|Remedy")
-    for problem in problems:
+    worst_first = sorted(problems, key=lambda one: one.severity.value != "error")
+    for problem in worst_first[:_PROBLEMS]:
         made.add_row(
             styled(problem.severity),
             plain(problem.where),
@@ -375,3 +389,6 @@ def print_problems(out: Console, problems: tuple[Problem, ...]) -> None:
             plain(problem.remedy),
         )
     out.print(made)
+    if len(problems) > _PROBLEMS:
+        text = f"And {len(problems) - _PROBLEMS:,} more: suture plan lint --json"
+        out.print(plain(text, "dim"))
