@@ -18,7 +18,7 @@ demo: install     ## the whole loop on real servers that this machine boots
 	@$(PY) -m lab.demo
 
 test: install     ## style, types, architecture, and every test, the lab included
-	@lab/debian-packages.sh openssh-server postgresql rpm qemu-system-x86 grub-pc-bin grub-common e2fsprogs btrfs-progs
+	@lab/debian-packages.sh ansible-core openssh-server postgresql rpm qemu-system-x86 grub-pc-bin grub-common e2fsprogs btrfs-progs
 	$(MAKE) check
 	$(PY) -m pytest -n 4 --dist loadgroup
 

@@ -1,7 +1,8 @@
 """A plan as people do it by hand: the shell commands of one host, for runbook and playbook alike.
 
 The same order as Suture's own: what has to hold, the way back, the very bytes of the plan, restart
-or reboot, what has to hold again. All that is not a constant is quoted for the shell.
+or reboot, what has to hold again. All that is not a constant is quoted for the shell, and nothing
+of it stands between double quotes, where a terminal would take a ``!`` for its history.
 """
 
 from __future__ import annotations
@@ -11,11 +12,46 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planning.plan import HostPlan, Plan
+from suture.core.planning.plan import HostPlan, Plan, RebootRule
 from suture.core.rollout.limits import Room
 from suture.core.selection.ledger import Change
 
 ROOT = "/var/lib/suture/by-hand"
+
+_QUIET = "export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 NEEDRESTART_SUSPEND=1"
+# Without archives apt cannot reach for anything but the files that it is given.
+_INSTALL = (
+    "apt-get install -q -y --no-install-recommends -o Dir::Etc::sourcelist=/dev/null "
+    "-o Dir::Etc::sourceparts=/dev/null -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "
+    "-o APT::Sandbox::User=root -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef "
+    "-o Dpkg::Options::=--force-confold"
+)
+_DOWNLOAD = "apt-get download -q -o APT::Sandbox::User=root"
+# As the host's own scripts say it: what holds up everything else is left for a reboot.
+LEFT_RUNNING = (
+    "^(dbus|dbus-broker|systemd-logind|systemd-user-sessions|user@.*|user-runtime-dir@.*|getty@.*|"
+    "serial-getty@.*|console-getty|container-getty@.*|autovt@.*|display-manager|gdm3?|lightdm|sddm|"
+    "xdm|NetworkManager|wpa_supplicant|networking|ifup@.*|ModemManager|docker|containerd|libvirtd|"
+    "virtqemud|lxc|lxd|suture-[0-9a-f]+|unattended-upgrades|apt-daily.*|packagekit)[.]service$"
+)
+_REPLACED = "'^[^ ]+ ..x. [^/]*/(usr|lib|lib32|lib64|bin|sbin|opt|snap)/.* [(]deleted[)]$'"
+# Of a line of /proc/PID/cgroup, unless it is a unit within another: that is a container's.
+_UNIT = (
+    "'/[.](service|scope)[/].*[.](service|scope)/d; "
+    "s,^(0::|[0-9]+:name=systemd:)/(.*/)?([^/]+[.]service)$,\\3,p'"
+)
+_STALE = (
+    f"grep -slE {_REPLACED} /proc/[0-9]*/maps | sed 's/maps$/cgroup/' | "
+    f"xargs -r sed -nE {_UNIT} | sort -u"
+)
+_RESTART_STALE = [
+    f"if grep -qE {_REPLACED} /proc/1/maps; then systemctl daemon-reexec; fi",
+    f"{_STALE} | grep -vE '{LEFT_RUNNING}' | xargs -r -d '\\n' systemctl restart",
+]
+ASKS_REBOOT = f"test -e /run/reboot-required || {_STALE} | grep ."
+"""Succeeds where the host asks for it, or units still run what was replaced after the restarts."""
+
+_MARKS = "xargs -r apt-mark auto <{place}/before/automatic >/dev/null"
 
 
 class NoRoomError(ValueError):
@@ -23,51 +59,39 @@ class NoRoomError(ValueError):
 
 
 class Commands(NamedTuple):
-    """Each a list of commands, run as root in one shell, that stop at the first that fails."""
+    """Each a list of commands, run as root in one bash, that stop at the first that fails.
 
-    before: list[str]
+    ``unpatched`` and ``patched`` change nothing and fail where a package is at another version.
+    """
+
+    unpatched: list[str]
+    health: list[str]
     bundle: list[str]
     download: list[str]
     install: list[str]
     restart: list[str]
-    after: list[str]
+    patched: list[str]
     way_back: list[str]
 
 
 def commands(plan: Plan, host: HostPlan) -> Commands:
     place = f"{ROOT}/{plan.id}"
-    checks = [line for one in host.checks for line in check(one)]
-    kept = [one for one in host.changes if one.before is not None]
-    added = [name(one) for one in host.changes if one.before is None]
-    back = [f"apt-get install -y --allow-downgrades {place}/before/*.deb"] if kept else []
-    if added:
-        back.append(f"apt-get remove -y {_words(added)}")
+    restart = [f"systemctl restart {shlex.quote(unit)}" for unit in host.restarts]
     return Commands(
-        before=[*_installed(host.changes, before=True), *checks],
-        bundle=[
-            f"mkdir -p -m 0700 {place}/before {place}/patch",
-            f"cd {place}/before",
-            *(_fetch(one) for one in kept),
-            "tar -czf etc.tar.gz -C / etc",
-            "tar -tzf etc.tar.gz >/dev/null",
-            "apt-mark showhold >holds",
-            "dpkg-query -W >packages",
-        ],
-        download=[
-            f"cd {place}/patch",
-            "rm -f -- *.deb",
-            f"apt-get download {_words(pinned(one) for one in host.changes)}",
-            f"printf '%s\\n' {_words(sorted(one.sha256 for one in host.changes))} >SHA256SUMS",
-            "sha256sum -- *.deb | cut -d ' ' -f 1 | sort | diff SHA256SUMS -",
-        ],
-        install=[
-            "DEBIAN_FRONTEND=noninteractive apt-get install -y --no-remove "
-            f"-o Dpkg::Options::=--force-confold {place}/patch/*.deb"
-        ],
-        restart=[f"systemctl restart {shlex.quote(unit)}" for unit in host.restarts],
-        after=[*_installed(host.changes, before=False), *checks],
-        way_back=[*back, *(f"systemctl restart {shlex.quote(unit)}" for unit in host.restarts)],
+        unpatched=_versions(host.changes, before=True),
+        health=[line for one in host.checks for line in check(one)],
+        bundle=_bundle(place, host.changes),
+        download=_download(place, host.changes),
+        install=_install(place, host.changes),
+        restart=[*restart, *_RESTART_STALE],
+        patched=_versions(host.changes, before=False),
+        way_back=[*_way_back(place, host.changes), *restart, *_RESTART_STALE],
     )
+
+
+def reboot(host: HostPlan) -> RebootRule:
+    """A kernel asks for its reboot in no file on every distribution; the plan knows of it."""
+    return RebootRule.ALWAYS if host.reboot_expected else host.reboot
 
 
 def beyond(host: HostPlan) -> list[str]:
@@ -92,11 +116,11 @@ def check(one: HealthCheck) -> list[str]:
             return [f"timeout {seconds} bash -c {socket}"]
         case HealthCheckKind.HTTP:
             curl = f"curl -gksS -m {seconds}"
-            status = f"{curl} -o /dev/null -w '%{{http_code}}' -- {target}"
-            found = f"{curl} -- {target} | grep -qF -- {shlex.quote(one.body)}"
-            return [f'[ "$({status})" = {one.status} ]', *([found] if one.body else [])]
+            status = f"{curl} -o /dev/null -w '%{{http_code}}\\n' -- {target}"
+            found = f"{curl} -- {target} | grep -F -- {shlex.quote(one.body)} >/dev/null"
+            return [f"{status} | grep -qx {one.status}", *([found] if one.body else [])]
         case HealthCheckKind.COMMAND:
-            return [f"timeout {seconds} sh -c {target}"]
+            return [f"timeout {seconds} sh -c {target} </dev/null"]
         case HealthCheckKind.FILE:
             return _file(one, target)
 
@@ -105,9 +129,9 @@ def _file(one: HealthCheck, path: str) -> list[str]:
     """That it is there, and as it should be as far as the check says."""
     commands = [f"test -e {path}"]
     if one.mode:
-        commands.append(f'[ "$((0$(stat -L -c %a -- {path})))" = {int(one.mode, 8)} ]')
+        commands.append(f"stat -L -c %a -- {path} | grep -qx {int(one.mode, 8):o}")
     if one.owner:
-        commands.append(f'[ "$(stat -L -c %U:%G -- {path})" = {shlex.quote(one.owner)} ]')
+        commands.append(f"stat -L -c %U:%G -- {path} | grep -qxF -- {shlex.quote(one.owner)}")
     if one.sha256:
         given = shlex.quote(f"{one.sha256}  -")
         commands.append(f"sha256sum <{path} | grep -qxF -- {given}")
@@ -119,10 +143,6 @@ def _file(one: HealthCheck, path: str) -> list[str]:
 def name(change: Change) -> str:
     """As apt takes it."""
     return change.package if change.arch == "all" else change.key
-
-
-def pinned(change: Change) -> str:
-    return f"{name(change)}={change.after}"
 
 
 def batches(plan: Plan, hosts: Iterable[str], parallel: int) -> list[list[str]]:
@@ -143,21 +163,97 @@ def batches(plan: Plan, hosts: Iterable[str], parallel: int) -> list[list[str]]:
     return cut
 
 
-def _installed(changes: Iterable[Change], *, before: bool) -> list[str]:
-    """That each package is at the version that the plan assumes or brings."""
-    wanted = ((one, one.before if before else one.after) for one in changes)
+def _versions(changes: Iterable[Change], *, before: bool) -> list[str]:
+    """That each package is at the version that the plan assumes or brings, a new one absent before
+    and there after."""
+    versions = {one: one.before if before else one.after for one in changes}
+    if not versions:
+        return []
+    query = "dpkg-query -W -f '${Package}:${Architecture} ${Version} ${db:Status-Status}\\n'"
     return [
-        f"[ \"$(dpkg-query -W -f '${{Version}} ${{Status}}' {shlex.quote(name(one))})\" = "
-        f"{shlex.quote(f'{version} install ok installed')} ]"
-        for one, version in wanted
-        if version is not None
+        _same(
+            (f"{one.key} {version} installed" for one, version in versions.items() if version),
+            f"{query} {_words(map(name, versions))} 2>/dev/null | grep ' installed$'",
+        )
     ]
+
+
+def _bundle(place: str, changes: Iterable[Change]) -> list[str]:
+    """All that the way back needs, read back; ``complete`` comes last."""
+    kept = [one for one in changes if one.before is not None]
+    inside = "dpkg-deb --show --showformat '${Package}:${Architecture} ${Version}\\n'"
+    reads = [
+        _same(
+            (f"{one.key} {one.before}" for one in kept),
+            f"for deb in *.deb; do dpkg-deb --fsys-tarfile $deb >/dev/null && {inside} $deb; done",
+        )
+    ]
+    return [
+        "umask 077",
+        f"mkdir -p {place}/before {place}/patch",
+        f"cd {place}/before",
+        "rm -f complete *.deb",
+        *(_fetch(one) for one in kept),
+        *(reads if kept else []),
+        "tar -czf etc.tar.gz -C / etc",
+        "tar -tzf etc.tar.gz >/dev/null",
+        "apt-mark showauto >automatic",
+        "touch complete",
+    ]
+
+
+def _download(place: str, changes: Iterable[Change]) -> list[str]:
+    if not changes:
+        return []
+    pinned = (f"{name(one)}={one.after}" for one in changes)
+    return [
+        f"cd {place}/patch",
+        "rm -f *.deb",
+        f"{_DOWNLOAD} {_words(pinned)}",
+        _same((one.sha256 for one in changes), "sha256sum -- *.deb | cut -d ' ' -f 1"),
+    ]
+
+
+def _install(place: str, changes: Iterable[Change]) -> list[str]:
+    """apt takes local files for the administrator's own choice; the marks are put back."""
+    if not changes:
+        return []
+    added = [name(one) for one in changes if one.before is None]
+    return [
+        f"test -e {place}/before/complete",
+        _QUIET,
+        f"{_INSTALL} --no-remove {place}/patch/*.deb </dev/null",
+        _MARKS.format(place=place),
+        *([f"apt-mark auto {_words(added)} >/dev/null"] if added else []),
+    ]
+
+
+def _way_back(place: str, changes: Iterable[Change]) -> list[str]:
+    """The old packages in one step with the removal of new ones. What else differs below ``/etc``
+    is shown: whose change it was, a person knows."""
+    files = [f"{place}/before/*.deb"] if any(one.before is not None for one in changes) else []
+    added = [shlex.quote(f"{name(one)}-") for one in changes if one.before is None]
+    what = " ".join((*files, *added))
+    options = "--purge --allow-downgrades --allow-change-held-packages"
+    return [
+        f"test -e {place}/before/complete",
+        *([_QUIET, f"{_INSTALL} {options} {what} </dev/null"] if what else []),
+        _MARKS.format(place=place),
+        f"tar -df {place}/before/etc.tar.gz -C / || true",
+    ]
+
+
+def _same(wanted: Iterable[str], found: str) -> str:
+    """A command that fails where the lines differ, and shows them: ``<`` wanted, ``>`` found."""
+    lines = sorted(wanted)
+    printed = f"printf '%s\\n' {_words(lines)}" if lines else "true"
+    return f"diff <({printed}) <({found} | LC_ALL=C sort)"
 
 
 def _fetch(change: Change) -> str:
     """The installed version from the archive, or packed again from the host where it is gone."""
     old = shlex.quote(f"{name(change)}={change.before}")
-    return f"apt-get download {old} || dpkg-repack {shlex.quote(name(change))}"
+    return f"{_DOWNLOAD} {old} || dpkg-repack {shlex.quote(name(change))}"
 
 
 def _words(words: Iterable[str]) -> str:

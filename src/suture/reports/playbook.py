@@ -1,23 +1,39 @@
-"""A plan as an Ansible playbook and its inventory.
+"""A plan as Ansible playbooks, there and back, and their inventory.
 
 A play is a wave. Its batches (``serial``) are cut so that no limit of a service or jump host is
-broken, and a failure beyond what the ring tolerates ends the run. What comes from the plan is data
-of its hosts, marked ``!unsafe``, so that Ansible never takes any of it for a template.
+broken. Failures are counted by the playbook itself, over the whole wave: Ansible's own
+``max_fail_percentage`` holds those of all plays so far against the size of one batch, and stops
+hosts in the middle of their work. What comes from the plan is data of its hosts, marked
+``!unsafe``, so that Ansible never takes any of it for a template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from suture.core.inventory import Host
-from suture.core.planning.plan import Plan, Wave
+from suture.core.planning.plan import REBOOT_BUDGET_S, OnFailure, Plan, Wave
 from suture.core.rollout.approvals import rules
-from suture.reports.by_hand import batches, commands, pinned
+from suture.reports.by_hand import ASKS_REBOOT, batches, commands, reboot
 
 _SHELL = {"executable": "/bin/bash"}
+_HEADER = """\
+# Plan {id}: ansible-playbook -i inventory.yml {file}
+#
+# A play is a wave, one batch of hosts after the other. {about}
+# A host that is done already is only looked at, so this may be run again. --check only looks.
+# A host that cannot be reached counts as failed. Where the connection is lost in the middle of the
+# work, and nobody else is left in the batch, Ansible ends the run.
+"""
+_THERE = """A host that fails is taken back,
+# unless the plan leaves that to a person; more of a wave than may end the run, after its batch.
+# The run ends with an error where any host failed."""
+_BACK = """What the other playbook
+# changed is taken back, the last wave first; the first failure ends the run, after its batch."""
 
 
 class Unsafe(str):
@@ -40,10 +56,25 @@ def playbook(plan: Plan) -> str:
     """YAML. Raises :class:`suture.reports.by_hand.NoRoomError`."""
     plays: list[dict[str, Any]] = []
     for number, wave in enumerate(plan.waves):
-        plays += [*_waits(plan, wave), _play(plan, wave, number)]
+        pause = plan.on_failure(wave) is OnFailure.PAUSE
+        rescue = [_failure(), *([] if pause else _taken_back())]
+        may_fail = 0 if pause else wave.max_failures
+        tasks = [_begun(), {"block": _tasks(), "rescue": rescue}, _limit(number, may_fail)]
+        plays += [*_waits(plan, wave), _play(plan, wave, number, tasks)]
         if wave.soak_s:
-            plays.append(_pause(f"Watch wave {number + 1}", seconds=int(wave.soak_s)))
-    return _yaml(plays)
+            plays.append(_soak(number, int(wave.soak_s)))
+    plays.append(_end(plan, f"Then: suture verify --plan {plan.id}"))
+    return _HEADER.format(id=plan.id, file="playbook.yml", about=_THERE) + _yaml(plays)
+
+
+def way_back(plan: Plan) -> str:
+    """YAML; takes back what the playbook did. Raises as it does."""
+    plays: list[dict[str, Any]] = []
+    for number, wave in reversed(list(enumerate(plan.waves))):
+        block = {"block": _back_tasks(), "rescue": [_failure()]}
+        plays.append(_play(plan, wave, number, [_begun(), block, _limit(number, 0)]))
+    plays.append(_end(plan, "See the runbook for the rest"))
+    return _HEADER.format(id=plan.id, file="way-back.yml", about=_BACK) + _yaml(plays)
 
 
 def inventory(plan: Plan, hosts: Mapping[str, Host]) -> str:
@@ -59,8 +90,7 @@ def _group(number: int) -> str:
     return f"wave_{number + 1}"
 
 
-def _play(plan: Plan, wave: Wave, number: int) -> dict[str, Any]:
-    tolerated = wave.max_failures if plan.rollback_on_failure else 0
+def _play(plan: Plan, wave: Wave, number: int, tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "name": f"Wave {number + 1}, {wave.ring}",
         "hosts": _group(number),
@@ -68,100 +98,218 @@ def _play(plan: Plan, wave: Wave, number: int) -> dict[str, Any]:
         "become": True,
         "gather_facts": False,
         "serial": [len(batch) for batch in batches(plan, wave.hosts, wave.parallel)],
-        "max_fail_percentage": 100 * tolerated // max(1, len(wave.hosts)),
-        "tasks": [{"block": _tasks(), "rescue": _rescue()}],
+        "tasks": tasks,
     }
 
 
 def _tasks() -> list[dict[str, Any]]:
+    todo = "found.rc != 0"
     return [
-        _run("Versions and health before", "before", changed=False),
-        _run("The way back is on disk", "bundle"),
-        {"name": "From here on it has a way back", "ansible.builtin.set_fact": {"bundled": True}},
-        _run("The bytes of the plan", "download"),
-        {
-            "name": "Install exactly these versions",
-            "ansible.builtin.apt": {
-                "name": "{{ suture_packages }}",
-                "state": "present",
-                "update_cache": False,
-                "install_recommends": False,
-                "fail_on_autoremove": True,
-                "dpkg_options": "force-confold",
-            },
-        },
-        _run("Restart", "restart"),
-        {
-            "name": "Whether a reboot is asked for",
-            "ansible.builtin.stat": {"path": "/run/reboot-required"},
-            "register": "asked",
-        },
-        {
-            "name": "Reboot",
-            "ansible.builtin.reboot": {"reboot_timeout": 900},
-            "when": "suture_reboot == 'always' or "
-            "(suture_reboot == 'if-needed' and asked.stat.exists)",
-        },
-        _run("Versions and health after", "after", changed=False, retries=6),
+        *_look("Whether it is patched already", "patched"),
+        _check("Versions before", "unpatched", todo),
+        _check("Health before", "health", todo),
+        _run("The way back is on disk", "bundle", todo),
+        _run("The bytes of the plan", "download", todo),
+        _fact("From here on it is changed", "changed", todo),
+        _run("Install exactly these versions", "install", todo),
+        _run("Restart", "restart", todo),
+        *_reboot(todo),
+        _check("Versions after", "patched", "not ansible_check_mode"),
+        _check("Health after", "health", "not ansible_check_mode", retries=6),
+        _fact("It is patched and well", "well"),
     ]
 
 
-def _rescue() -> list[dict[str, Any]]:
+def _taken_back() -> list[dict[str, Any]]:
+    """Of a host that failed after it was changed."""
+    changed = "suture_changed | default(false)"
     return [
-        _run("Way back", "way_back") | {"when": "bundled | default(false)"},
-        {
-            "name": "It failed",
-            "ansible.builtin.fail": {"msg": "Not patched; see the task that failed above."},
-        },
+        _run("Way back", "way_back", changed),
+        *_reboot(changed, by_rule="(rebooted is defined and rebooted is changed)"),
+        _check("Versions are as before", "unpatched", changed),
+        _check("Health is as before", "health", changed, retries=6),
     ]
 
 
-def _run(title: str, variable: str, *, changed: bool = True, retries: int = 0) -> dict[str, Any]:
-    task: dict[str, Any] = {
-        "name": title,
-        "ansible.builtin.shell": {"cmd": f"{{{{ suture_{variable} }}}}", **_SHELL},
+def _back_tasks() -> list[dict[str, Any]]:
+    todo = "found.rc != 0"
+    return [
+        *_look("Whether it is as before the plan", "unpatched"),
+        _run("Way back", "way_back", todo),
+        *_reboot(todo),
+        _check("Versions are as before", "unpatched", "not ansible_check_mode"),
+        _check("Health is as before", "health", "not ansible_check_mode", retries=6),
+        _fact("It is back and well", "well"),
+    ]
+
+
+def _look(title: str, variable: str) -> list[dict[str, Any]]:
+    """``found.rc`` is 0 where it is so; an unreachable host ends here, as a failed one."""
+    asked = _command(title, variable) | {
+        "register": "found",
+        "failed_when": False,
+        "ignore_unreachable": True,
     }
-    if not changed:
-        task["changed_when"] = False
+    return [
+        asked | _READS,
+        {
+            "name": "It answers",
+            "ansible.builtin.assert": {"that": "found.rc is defined", "quiet": True},
+        },
+    ]
+
+
+_READS = {"changed_when": False, "check_mode": False}
+
+
+def _check(title: str, variable: str, when: str, *, retries: int = 0) -> dict[str, Any]:
+    task = _run(title, variable, when) | _READS
     if retries:
-        task |= {"register": "found", "until": "found.rc == 0", "retries": retries, "delay": 10}
+        task |= {"register": "asked", "until": "asked.rc == 0", "retries": retries, "delay": 10}
     return task
 
 
+def _run(title: str, variable: str, when: str) -> dict[str, Any]:
+    """Where the host has something of the kind to do."""
+    return _command(title, variable) | {"when": f"{when} and suture_{variable} != ''"}
+
+
+def _command(title: str, variable: str) -> dict[str, Any]:
+    shell = {"cmd": f"{{{{ suture_{variable} }}}}", **_SHELL}
+    return {"name": title, "ansible.builtin.shell": shell}
+
+
+def _reboot(when: str, by_rule: str = "suture_reboot == 'always'") -> list[dict[str, Any]]:
+    """Where the plan lets the host say whether it needs one, and otherwise ``by_rule``."""
+    asked = {"cmd": ASKS_REBOOT, **_SHELL}
+    needed = "(suture_reboot == 'if-needed' and flag.rc == 0)"
+    return [
+        {
+            "name": "Whether a reboot is asked for",
+            "ansible.builtin.shell": asked,
+            "register": "flag",
+            "failed_when": False,
+            "when": when,
+        }
+        | _READS,
+        {
+            "name": "Reboot",
+            "ansible.builtin.reboot": {"reboot_timeout": "{{ suture_reboot_s }}"},
+            "register": "rebooted",
+            "when": f"{when} and ({by_rule} or {needed})",
+        },
+    ]
+
+
+def _fact(title: str, name: str, when: str = "") -> dict[str, Any]:
+    task: dict[str, Any] = {"name": title, "ansible.builtin.set_fact": {f"suture_{name}": True}}
+    return task | ({"when": when} if when else {})
+
+
+def _begun() -> dict[str, Any]:
+    return _fact("It is this host's turn", "begun")
+
+
+def _failure() -> dict[str, Any]:
+    reason = "{{ ansible_failed_task.name }}: {{ ansible_failed_result.msg | default('failed') }}"
+    return {"name": "It failed", "ansible.builtin.debug": {"msg": reason}}
+
+
+def _failed(group: str) -> str:
+    """A template: the hosts of the group whose turn was and that did not come to a good end."""
+    return (
+        f"{{{{ groups['{group}'] | map('extract', hostvars) "
+        "| selectattr('suture_begun', 'defined') | rejectattr('suture_well', 'defined') "
+        "| map(attribute='inventory_hostname') | list }}"
+    )
+
+
+def _limit(number: int, may_fail: int) -> dict[str, Any]:
+    return {
+        "name": f"At most {may_fail} of wave {number + 1} may fail",
+        "ansible.builtin.assert": {
+            "that": f"failed | length <= {may_fail}",
+            "fail_msg": "Failed: {{ failed | join(', ') }}",
+            "quiet": True,
+        },
+        "vars": {"failed": _failed(_group(number))},
+        "run_once": True,
+        "any_errors_fatal": True,
+    }
+
+
+def _end(plan: Plan, then: str) -> dict[str, Any]:
+    task = {
+        "name": "No host failed",
+        "ansible.builtin.assert": {
+            "that": "failed | length == 0",
+            "fail_msg": f"Failed: {{{{ failed | join(', ') }}}}. {then}",
+            "success_msg": then,
+        },
+        "vars": {"failed": _failed("all")},
+    }
+    return _local("The end", [task])
+
+
 def _waits(plan: Plan, wave: Wave) -> list[dict[str, Any]]:
+    """A person has to type it: without a terminal Ansible would go on by itself."""
     asked = [f"{rule.count} by {rule.role or 'anybody'}" for rule in rules(plan, wave)]
     if not asked:
         return []
-    return [_pause(f"Approval of {wave.ring}", prompt=f"Needs {', '.join(asked)}; Return goes on")]
+    title, really = f"Approval of {wave.ring}", {"when": "not ansible_check_mode"}
+    prompt = f"Needs {', '.join(asked)}; type yes where it is there"
+    tasks = [
+        {"name": title, "ansible.builtin.pause": {"prompt": prompt}, "register": "answer"} | really,
+        {
+            "name": "It is approved",
+            "ansible.builtin.assert": {"that": "answer.user_input == 'yes'", "quiet": True},
+        }
+        | really,
+    ]
+    return [_local(title, tasks)]
 
 
-def _pause(title: str, **how: Any) -> dict[str, Any]:
+def _soak(number: int, seconds: int) -> dict[str, Any]:
+    title = f"Watch wave {number + 1}"
+    pause = {"name": title, "ansible.builtin.pause": {"seconds": seconds}}
+    return _local(title, [pause | {"when": "not ansible_check_mode"}])
+
+
+def _local(title: str, tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "name": title,
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
-        "tasks": [{"name": title, "ansible.builtin.pause": how}],
+        "tasks": tasks,
     }
 
 
 def _variables(plan: Plan, host: Host) -> dict[str, Any]:
     planned = plan.host(host.name)
-    made = commands(plan, planned)
     variables: dict[str, Any] = {
         "ansible_host": Unsafe(host.address),
         "ansible_port": host.port,
         "ansible_user": Unsafe(host.user),
-        "suture_packages": [Unsafe(pinned(change)) for change in planned.changes],
-        "suture_reboot": planned.reboot.value,
+        "suture_reboot": reboot(planned).value,
+        "suture_reboot_s": int(planned.reboot_budget_s or REBOOT_BUDGET_S),
     }
     if host.key:
         variables["ansible_ssh_private_key_file"] = Unsafe(host.key)
     if host.jump:
-        variables["ansible_ssh_common_args"] = Unsafe(f"-J {host.jump}")
-    for name, lines in made._asdict().items():
-        variables[f"suture_{name}"] = Unsafe("\n".join(["set -e", *lines]))
+        variables["ansible_ssh_common_args"] = Unsafe(_through(host.jump, host.key))
+    for name, lines in commands(plan, planned)._asdict().items():
+        script = "\n".join(["set -ex", *lines]) if lines else ""
+        variables[f"suture_{name}"] = Unsafe(script)
     return variables
+
+
+def _through(jump: str, key: str | None) -> str:
+    """OpenSSH takes a key for the host alone; here it opens the jump host, too."""
+    if key is None:
+        return f"-J {jump}"
+    way = ["ssh", "-i", key, "-W", "%h:%p", f"ssh://{jump}"]
+    return f"-o {shlex.quote(f'ProxyCommand={shlex.join(way)}')}"
 
 
 def _yaml(document: Any) -> str:

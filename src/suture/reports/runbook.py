@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from suture.core.planning.plan import HostPlan, Plan, RebootRule, Wave
 from suture.core.rollout.approvals import rules
-from suture.reports.by_hand import Commands, batches, beyond, commands
+from suture.reports.by_hand import ASKS_REBOOT, ROOT, Commands, batches, beyond, commands, reboot
 
+_REBOOT_IF_ASKED = f"if {ASKS_REBOOT}; then systemctl reboot; fi"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~-])")
 
 
@@ -22,7 +23,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield ""
     yield (
         f"Made {plan.created_at:%Y-%m-%d %H:%M} UTC for {len(plan.hosts)} hosts. All commands are "
-        "for root, in bash. Stop where one fails, walk that host's way back, and do not go on."
+        "for root, in bash. Paste block by block: each shows its commands and says FINE or FAILED. "
+        "Stop where one failed, walk that host's way back, and do not go on."
     )
     for number, wave in enumerate(plan.waves):
         yield from ("", f"## Wave {number + 1}: {_text(wave.ring)}", "")
@@ -36,6 +38,7 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield from ("", f"- [ ] Watch the wave for {wave.soak_s / 60:.0f} minutes.")
     yield from ("", "## Afterwards", "")
     yield f"- [ ] `suture verify --plan {plan.id}` finds every host as the plan says."
+    yield f"- [ ] No way back is needed any more: `rm -r {ROOT}/{plan.id}` on each host."
     if plan.left_out:
         yield from ("", "Left out:", "")
         for entry in plan.left_out:
@@ -57,28 +60,36 @@ def _host(plan: Plan, host: HostPlan) -> Iterator[str]:
         yield f"Only in its windows: {_text(', '.join(slot.windows))}."
     for more in beyond(host):
         yield f"- [ ] At its place: {_text(more)}, which is not written out here."
-    yield from _steps(made, host.reboot)
-    yield from ("", "Way back, where anything fails:", *_block(made.way_back))
+    yield from _steps(made, reboot(host))
+    yield from ("", "Way back, where anything failed from Install on:", *_block(made.way_back))
+    yield from ("", "Reboot where that asks for it:", *_block([_REBOOT_IF_ASKED]))
+    yield from ("", "It is as before:", *_block([*made.unpatched, *made.health]))
 
 
-def _steps(made: Commands, reboot: RebootRule) -> Iterator[str]:
-    yield from ("", "- [ ] Before: versions and health checks", *_block(made.before))
-    yield from ("", "- [ ] The way back is on disk", *_block(made.bundle))
-    yield from ("", "- [ ] The very bytes of the plan", *_block(made.download))
-    yield from ("", "- [ ] Install", *_block(made.install))
-    if made.restart:
-        yield from ("", "- [ ] Restart", *_block(made.restart))
-    if reboot is RebootRule.ALWAYS:
-        yield from ("", "- [ ] Reboot", *_block(["systemctl reboot"]))
-    elif reboot is RebootRule.IF_NEEDED:
-        asked = "[ ! -e /run/reboot-required ] || systemctl reboot"
-        yield from ("", "- [ ] Reboot where it is asked for", *_block([asked]))
-    yield from ("", "- [ ] After: versions and health checks", *_block(made.after))
+def _steps(made: Commands, rule: RebootRule) -> Iterator[str]:
+    yield from _step("Before: versions and health checks", [*made.unpatched, *made.health])
+    yield from _step("The way back is on disk", made.bundle)
+    yield from _step("The very bytes of the plan", made.download)
+    yield from _step("Install", made.install)
+    yield from _step("Restart", made.restart)
+    if rule is RebootRule.ALWAYS:
+        yield from _step("Reboot, and log in again", ["systemctl reboot"])
+    elif rule is RebootRule.IF_NEEDED:
+        yield from _step("Reboot where it is asked for, and log in again", [_REBOOT_IF_ASKED])
+    after = "After: versions and health checks; services may need a minute before they are well"
+    yield from _step(after, [*made.patched, *made.health])
+
+
+def _step(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield from ("", f"- [ ] {title}", *_block(lines))
 
 
 def _block(lines: Sequence[str]) -> list[str]:
-    """Indented code: nothing in it is Markdown, whatever it holds."""
-    return ["", *(f"      {line}" for line in lines)]
+    """Indented code: nothing in it is Markdown, whatever it holds. A terminal takes it as one
+    command, which stops at the first line that fails, the last that was shown."""
+    whole = ["(set -ex", *lines, "); [ $? = 0 ] && echo FINE || echo FAILED"]
+    return ["", *(f"      {line}" for text in whole for line in text.splitlines())]
 
 
 def _text(text: str) -> str:

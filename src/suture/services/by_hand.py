@@ -56,6 +56,7 @@ def export(workspace: Workspace, plan_id: str, how: Format, actor: str) -> Mappi
                 _refuse_for_ansible(plan, enrolled.keys())
                 files = {
                     "playbook.yml": playbook.playbook(plan),
+                    "way-back.yml": playbook.way_back(plan),
                     "inventory.yml": playbook.inventory(plan, enrolled),
                 }
         except NoRoomError as error:

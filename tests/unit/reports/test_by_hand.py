@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import subprocess
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planning.plan import LeftOut, Plan
-from suture.reports.by_hand import NoRoomError, batches, check, commands
+from suture.core.planning.plan import LeftOut, Plan, RebootRule
+from suture.reports.by_hand import LEFT_RUNNING, NoRoomError, batches, check, commands, reboot
 from tests.unit.core.builders import change, host_plan, plan, wave, with_host
 
 HOSTILE = 'it\'s "{{ 7 * 7 }}" $(touch /tmp/owned) `id`; # \\'
@@ -42,20 +46,27 @@ def test_commands_are_shell_whatever_they_hold() -> None:
         assert lines and sound(*lines), lines
 
 
+def test_nothing_of_a_plan_stands_where_a_terminal_takes_it_for_history() -> None:
+    """Between double quotes an interactive bash replaces ``!`` with what was typed before."""
+    for lines in commands(rich(), rich().host("a")):
+        for line in lines:
+            unquoted = re.sub(r"'[^']*'", "", line.replace("'\"'\"'", ""))
+            assert '"' not in unquoted, line
+
+
 def test_they_name_exact_versions_and_bytes_and_the_way_back_first() -> None:
     whole = rich()
     made = commands(whole, whole.host("a"))
     download = "\n".join(made.download)
-    assert (
-        "apt-get download nginx:amd64=1.22.1-9+deb12u1 tzdata=2025b-0+deb12u1 "
-        "libnew:amd64=1:2.0-1" in download
-    )
+    assert " nginx:amd64=1.22.1-9+deb12u1 tzdata=2025b-0+deb12u1 libnew:amd64=1:2.0-1\n" in download
     assert all(one.sha256 in download for one in whole.host("a").changes)
     bundle = "\n".join(made.bundle)
-    assert "apt-get download nginx:amd64=1.22.1-9 || dpkg-repack nginx:amd64" in bundle
+    assert " nginx:amd64=1.22.1-9 || dpkg-repack nginx:amd64" in bundle
     assert "libnew" not in bundle, "there is nothing of it to go back to"
-    assert "apt-get remove -y libnew:amd64" in made.way_back
-    assert any("--allow-downgrades" in line for line in made.way_back)
+    assert made.install[0] == made.way_back[0], "no way back, no patch"
+    assert made.install[0].endswith("/before/complete")
+    (back,) = [line for line in made.way_back if "--allow-downgrades" in line]
+    assert back.endswith("/before/*.deb libnew:amd64- </dev/null")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +82,7 @@ def test_they_name_exact_versions_and_bytes_and_the_way_back_first() -> None:
         ),
         (
             HealthCheck(HealthCheckKind.COMMAND, "test -e /x y", timeout_s=2.6),
-            ["timeout 3 sh -c 'test -e /x y'"],
+            ["timeout 3 sh -c 'test -e /x y' </dev/null"],
         ),
     ],
 )
@@ -141,7 +152,54 @@ def test_a_host_without_room_is_said() -> None:
         }), ["a"], 5)  # fmt: skip
 
 
-def test_a_host_without_changes_needs_no_way_back_of_packages() -> None:
+def test_versions_hold_exactly_or_what_differs_is_shown(tmp_path: Path) -> None:
+    made = commands(rich(), rich().host("a"))
+    before = "nginx:amd64 1.22.1-9 installed\ntzdata:all 2024a-0+deb12u1 installed\n"
+    after = (
+        "tzdata:all 2025b-0+deb12u1 installed\nlibnew:amd64 1:2.0-1 installed\n"
+        "nginx:amd64 1.22.1-9+deb12u1 installed\n"
+    )
+    for lines, there, passes in (
+        (made.unpatched, before, True),
+        (made.unpatched, f"{before}libnew:amd64 0.9 config-files\n", True),
+        (made.unpatched, after, False),
+        (made.patched, after, True),
+        (made.patched, after.replace("2.0-1 installed", "2.0-1 half-configured"), False),
+        (made.patched, "", False),
+    ):
+        script = "\n".join(["set -e", 'dpkg-query() { printf "%s" "$THERE"; }', *lines])
+        done = subprocess.run(
+            ["bash", "-c", script],
+            env={"PATH": os.environ["PATH"], "THERE": there},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0) is passes, (lines, there)
+        assert ("<" in done.stdout or ">" in done.stdout) is not passes
+
+
+def test_a_new_package_alone_goes_away_again() -> None:
     whole = plan([wave(0, ["a"])])
     made = commands(whole, host_plan("a", changes=(change("new", before=None),)))
-    assert not any("allow-downgrades" in line for line in made.way_back)
+    (back,) = [line for line in made.way_back if "apt-get" in line]
+    assert back.endswith("--allow-change-held-packages new:amd64- </dev/null")
+
+
+def test_a_host_without_changes_has_its_configuration_kept() -> None:
+    made = commands(plan([wave(0, ["a"])]), host_plan("a", changes=()))
+    assert (made.unpatched, made.patched, made.download, made.install) == ([], [], [], [])
+    assert made.bundle[-1] == "touch complete"
+    assert not any("apt-get" in line for line in made.way_back)
+
+
+def test_a_reboot_that_the_plan_expects_is_made() -> None:
+    """A new kernel asks for it in a file on some distributions only."""
+    one = host_plan("a", reboot=RebootRule.IF_NEEDED, reboot_expected=False)
+    assert reboot(one) is RebootRule.IF_NEEDED
+    assert reboot(replace(one, reboot_expected=True)) is RebootRule.ALWAYS
+
+
+def test_what_is_left_running_is_what_the_hosts_own_script_leaves() -> None:
+    script = (resources.files("suture.hosts") / "scripts" / "restart.sh").read_text()
+    assert f'keep="{LEFT_RUNNING}"' in script.splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,8 +15,8 @@ import yaml
 from msgspec.structs import replace
 
 from suture.core.planning.plan import Plan
-from suture.reports.by_hand import commands
-from suture.reports.playbook import inventory, playbook
+from suture.reports.by_hand import Commands, commands
+from suture.reports.playbook import inventory, playbook, way_back
 from tests.unit.core.builders import host, plan, wave
 from tests.unit.reports.test_by_hand import HOSTILE, rich
 
@@ -40,10 +41,18 @@ def read(text: str) -> Any:
 def test_a_wave_is_a_play_in_batches_that_keep_the_limits() -> None:
     names = ["a", "b", "c", "d"]
     whole = plan([wave(0, names, parallel=3, max_failures=2)], {"web": (["a", "b"], 1)})
-    play, _ = read(playbook(whole))
-    assert (play["serial"], play["max_fail_percentage"]) == ([1, 3], 50)
-    careful = replace(whole, rollback_on_failure=False)
-    assert read(playbook(careful))[0]["max_fail_percentage"] == 0
+    play, *_ = read(playbook(whole))
+    assert play["serial"] == [1, 3]
+    assert play["tasks"][-1]["name"] == "At most 2 of wave 1 may fail"
+    assert "Way back" in [task["name"] for task in play["tasks"][1]["rescue"]]
+    careful = read(playbook(replace(whole, rollback_on_failure=False)))[0]["tasks"]
+    assert careful[-1]["name"] == "At most 0 of wave 1 may fail"
+    assert [task["name"] for task in careful[1]["rescue"]] == ["It failed"], "left to a person"
+
+
+def test_the_way_back_is_a_playbook_from_the_last_wave_on() -> None:
+    titles = [play["name"] for play in read(way_back(rich()))]
+    assert titles == ["Wave 2, ring-1", "Wave 1, ring-0", "The end"]
 
 
 def test_soak_and_approval_stand_between_the_waves() -> None:
@@ -55,16 +64,26 @@ def test_the_inventory_holds_what_is_done_to_each_host() -> None:
     groups = read(inventory(rich(), HOSTS))["all"]["children"]
     assert list(groups["wave_1"]["hosts"]) == ["a", "b"]
     one = groups["wave_1"]["hosts"]["a"]
-    assert one["suture_packages"][0] == "nginx:amd64=1.22.1-9+deb12u1"
     assert one["ansible_ssh_common_args"] == "-J ops@jump:2222"
-    assert one["suture_reboot"] == "if-needed"
+    assert (one["suture_reboot"], one["suture_reboot_s"]) == ("if-needed", 600)
     made = commands(rich(), rich().host("a"))
-    assert one["suture_after"].splitlines() == ["set -e", *made.after]
+    assert one["suture_health"].splitlines() == ["set -ex", *made.health]
+
+
+def test_a_key_opens_the_jump_host_as_well() -> None:
+    keyed = {name: replace(one, key="/keys/it's mine") for name, one in HOSTS.items()}
+    one = read(inventory(rich(), keyed))["all"]["children"]["wave_1"]["hosts"]["a"]
+    option, way = shlex.split(one["ansible_ssh_common_args"])
+    assert (option, way.partition("=")[0]) == ("-o", "ProxyCommand")
+    assert shlex.split(way.partition("=")[2]) == [
+        *("ssh", "-i", "/keys/it's mine", "-W", "%h:%p", "ssh://ops@jump:2222")
+    ]
 
 
 def written(tmp_path: Path, whole: Plan) -> tuple[Path, Path]:
     book, hosts = tmp_path / "playbook.yml", tmp_path / "inventory.yml"
     book.write_text(playbook(whole))
+    (tmp_path / "way-back.yml").write_text(way_back(whole))
     hosts.write_text(inventory(whole, HOSTS))
     return book, hosts
 
@@ -82,10 +101,11 @@ def ansible(*command: str | Path, home: Path) -> subprocess.CompletedProcess[str
 
 
 @needs_ansible
-def test_ansible_takes_the_playbook(tmp_path: Path) -> None:
+def test_ansible_takes_the_playbooks(tmp_path: Path) -> None:
     book, hosts = written(tmp_path, rich())
-    done = ansible("ansible-playbook", "--syntax-check", "-i", hosts, book, home=tmp_path)
-    assert done.returncode == 0, done.stderr
+    for one in (book, tmp_path / "way-back.yml"):
+        done = ansible("ansible-playbook", "--syntax-check", "-i", hosts, one, home=tmp_path)
+        assert done.returncode == 0, done.stderr
 
 
 @needs_ansible
@@ -93,12 +113,54 @@ def test_ansible_runs_no_template_that_a_plan_brings(tmp_path: Path) -> None:
     """The variable comes out as it went in: nobody multiplied seven by seven."""
     _, hosts = written(tmp_path, rich())
     book = tmp_path / "show.yml"
-    task = {"ansible.builtin.copy": {"content": "{{ suture_after }}", "dest": f"{tmp_path}/shown"}}
+    task = {"ansible.builtin.copy": {"content": "{{ suture_health }}", "dest": f"{tmp_path}/shown"}}
     plays = [{"hosts": "a", "connection": "local", "gather_facts": False, "tasks": [task]}]
     book.write_text(json.dumps(plays))
     done = ansible("ansible-playbook", "-i", hosts, book, home=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     shown = (tmp_path / "shown").read_text()
     assert "{{ 7 * 7 }}" in shown
-    assert shown.splitlines()[1:] == commands(rich(), rich().host("a")).after
+    assert shown.splitlines()[1:] == commands(rich(), rich().host("a")).health
     assert HOSTILE.split()[1] in shown
+
+
+def rehearsed(whole: Plan, tmp_path: Path, **commands: str) -> Path:
+    """The plan's playbook, for hosts that are this machine and whose commands are these: every one
+    writes its name down first. ``a`` is one that nobody can reach."""
+    _, hosts = written(tmp_path, whole)
+    groups = read(hosts.read_text())["all"]["children"]
+    for members in groups.values():
+        for name, variables in members["hosts"].items():
+            variables.clear()
+            away = {"ansible_host": "127.0.0.1", "ansible_port": 1}
+            variables |= away if name == "a" else {"ansible_connection": "local"}
+            variables |= {"ansible_become": False, "suture_reboot": "never"}
+            for field in Commands._fields:
+                done = commands.get(f"{name}_{field}", commands.get(field, "true"))
+                variables[f"suture_{field}"] = f"echo {name}-{field} >>{tmp_path}/log; {done}"
+    hosts.write_text(yaml.safe_dump({"all": {"children": groups}}))
+    return tmp_path / "playbook.yml"
+
+
+@needs_ansible
+@pytest.mark.parametrize("may_fail", [1, 2])
+def test_failures_are_counted_over_the_wave_and_no_approval_is_taken_for_granted(
+    tmp_path: Path, may_fail: int
+) -> None:
+    first = wave(0, ["a", "b", "c"], parallel=1, max_failures=may_fail, soak_s=0.0)
+    whole = plan([first, wave(1, ["d"], approval=True)])
+    # Not patched at first, unless somebody installed.
+    asked = f"grep -q $HOST-install {tmp_path}/log"
+    patched = {f"{name}_patched": asked.replace("$HOST", name) for name in "bcd"}
+    book = rehearsed(whole, tmp_path, **patched, b_install="false")
+    done = ansible("ansible-playbook", "-i", tmp_path / "inventory.yml", book, home=tmp_path)
+    log = (tmp_path / "log").read_text().split()
+    assert done.returncode == 2, done.stdout
+    there = ["patched", "unpatched", "health", "bundle", "download", "install"]
+    back = ["way_back", "unpatched", "health"]
+    expected = [f"b-{one}" for one in (*there, *back)]
+    if may_fail == 2:
+        expected += [f"c-{one}" for one in (*there, "restart", "patched", "health")]
+    assert log == expected, done.stdout
+    assert ("It is approved" in done.stdout) is (may_fail == 2)
+    assert ("Failed: a, b" in done.stdout) is (may_fail == 1), done.stdout

@@ -22,7 +22,7 @@ def test_waves_hosts_and_steps_come_in_order() -> None:
         "- [ ] Install",
         "- [ ] Reboot where it is asked for",
         "- [ ] After: versions and health checks",
-        "Way back, where anything fails:",
+        "Way back, where anything failed from Install on:",
         "#### b",
         "- [ ] Watch the wave for 10 minutes.",
         "## Wave 2",

@@ -53,7 +53,8 @@ def test_a_plan_is_written_out_and_the_record_tells(place: Workspace, tmp_path: 
     files = by_hand.export(place, "latest", Format.ANSIBLE, "kim")
     assert [one["format"] for one in told(place, "plan.exported")] == ["runbook", "ansible"]
     folder = tmp_path / "deep" / "out"
-    assert by_hand.write(files, folder) == (folder / "playbook.yml", folder / "inventory.yml")
+    names = ("playbook.yml", "way-back.yml", "inventory.yml")
+    assert by_hand.write(files, folder) == tuple(folder / name for name in names)
     assert yaml.safe_load((folder / "playbook.yml").read_text())[0]["hosts"] == "wave_1"
     with pytest.raises(RefusedError, match="is there already"):
         by_hand.write(files, folder)
@@ -133,7 +134,7 @@ def test_from_the_command_line(
     code, out, _ = suture("plan", "export", plan.id, "--format", "ansible", "--output", str(folder))
     assert (code, sorted(path.name for path in folder.iterdir())) == (
         0,
-        ["inventory.yml", "playbook.yml"],
+        ["inventory.yml", "playbook.yml", "way-back.yml"],
     )
     assert plans.load(suture.place, "latest") == plan
     code, out, _ = suture("verify", "--plan", "latest")
