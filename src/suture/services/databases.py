@@ -14,7 +14,7 @@ from suture.services import evidence, fleet, working
 from suture.services.errors import RefusedError
 from suture.services.workspace import Workspace
 from suture.store import copying, rollouts, workers
-from suture.store.database import SCHEMA, Store, open_store
+from suture.store.database import SCHEMA, Store, open_store, shown
 
 _PROOF_S = 3 * membership.HEARTBEAT_S
 
@@ -142,7 +142,7 @@ def _refuse_full(store: Store) -> None:
 
 
 def _place(store: Store) -> str:
-    return store.engine.url.render_as_string(hide_password=True)
+    return shown(store.engine.url)
 
 
 def _size(connection: sa.Connection) -> int:

@@ -17,7 +17,7 @@ from suture.services.errors import ServiceError
 from suture.services.logs import logging_to
 from suture.services.workspace import Workspace
 from suture.store import hosts, workers
-from suture.store.database import StoreError
+from suture.store.database import StoreError, shown
 from suture.store.workers import Worker
 
 log = structlog.get_logger("suture.services")
@@ -92,6 +92,6 @@ def serve(
         with driving(store, runner, at_once=policy.concurrency.total, jumps=jumps) as driver:
             with store.read() as connection:
                 behind = sum(host.jump in jumps for host in hosts.listing(connection))
-            place = store.engine.url.render_as_string(hide_password=True)
+            place = shown(store.engine.url)
             on_start(Started(driver.worker, place, behind), driver.stop)
             driver.serve(on_settled=on_settled)

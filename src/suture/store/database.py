@@ -22,6 +22,9 @@ SCHEMA = "0008"  # the newest of the migrations
 _IDLE = "suture_idle_s"
 _ENDED_IDLE = "25P03"  # idle_in_transaction_session_timeout
 
+_DRIVERS = ("sqlite", "postgresql", "postgresql+psycopg")
+_SECRETS = ("password", "sslpassword")
+
 # libpq's: seconds, and milliseconds for what was sent and is not acknowledged.
 _NETWORK = {
     "connect_timeout": 10,
@@ -87,11 +90,13 @@ def make_engine(url: str, *, idle_s: float = IDLE_S) -> sa.Engine:
     have a dead network noticed."""
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.drivername not in _DRIVERS:
         raise StoreError(
             "SUTURE_DATABASE is not a database URL",
             "Write sqlite:////path/file.sqlite or postgresql+psycopg://user@host/name.",
-        ) from None
+        )
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(
             parsed,
@@ -104,6 +109,12 @@ def make_engine(url: str, *, idle_s: float = IDLE_S) -> sa.Engine:
     engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def shown(url: sa.URL) -> str:
+    """Without its secrets, which may be parameters of libpq's as well."""
+    hidden = {name: "hidden" for name in _SECRETS if name in url.query}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def release_when_idle(connection: sa.Connection) -> None:
@@ -187,7 +198,7 @@ def explained(engine: sa.Engine) -> Iterator[None]:
     except (sa.exc.InterfaceError, sa.exc.DatabaseError) as error:
         if isinstance(error, sa.exc.IntegrityError):
             raise
-        place = engine.url.render_as_string(hide_password=True)
+        place = shown(engine.url)
         if getattr(error.orig, "sqlstate", None) == _ENDED_IDLE:
             raise StoreError(
                 f"the database {place} ended a transaction in which this process stood still",

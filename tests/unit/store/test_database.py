@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from suture.store.database import SCHEMA, Store, StoreError, make_engine, open_store
+from suture.store.database import SCHEMA, Store, StoreError, make_engine, open_store, shown
 from suture.store.tables import metadata
 from suture.store.upgrading import newest
 
@@ -92,3 +92,32 @@ def test_a_dead_network_is_noticed_and_the_url_has_the_last_word() -> None:
     with pytest.raises(ConnectionError):
         engine.connect()
     assert (seen["keepalives_idle"], seen["tcp_user_timeout"]) == ("60", 20_000)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "no url",
+        "postgres://suture@db/suture",
+        "postgresql+psycopg://db:port/x",
+        "mysql://db/suture",
+    ],
+)
+def test_what_is_no_database_of_ours_is_said(url: str) -> None:
+    with pytest.raises(StoreError, match="not a database URL"):
+        make_engine(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("postgresql+psycopg://a:secret@db/x", "postgresql+psycopg://a:***@db/x"),
+        (
+            "postgresql+psycopg://a@db/x?password=secret&sslmode=require&sslpassword=secret",
+            "postgresql+psycopg://a@db/x?password=hidden&sslmode=require&sslpassword=hidden",
+        ),
+        ("sqlite:////srv/suture.sqlite", "sqlite:////srv/suture.sqlite"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, seen: str) -> None:
+    assert shown(sa.make_url(url)) == seen
