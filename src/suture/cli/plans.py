@@ -174,7 +174,7 @@ def approve(
 def export(
     plan: PlanId,
     form: Annotated[
-        str, typer.Option("--format", help="runbook (Markdown) or ansible (playbook, inventory).")
+        str, typer.Option("--format", help="runbook (Markdown) or ansible (playbooks, inventory).")
     ] = "runbook",
     output: Annotated[
         Path | None, typer.Option(help="Folder to write to; a runbook is printed without.")
