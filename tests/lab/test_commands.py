@@ -9,14 +9,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.fleet import LabHost
+from suture.engine import driver
+from suture.services import fleet
+from suture.services.workspace import Workspace
+from suture.store import rollouts
 from tests.command import Run
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("commands")]
@@ -147,6 +153,58 @@ def test_the_loop_goes_on_whatever_happens_in_it(
     assert suture("rollback", "latest", "--host", "server", "--yes")[0] == 0
     assert _installed(server) == before
     assert suture("evidence", "verify")[0] == 0
+
+
+class _Clock(datetime):
+    """The driver's, which a test may set ahead."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.ahead
+
+
+def test_packages_lie_ready_when_the_window_opens(
+    suture: Run, server: LabHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _installed(server)
+    _take_only(suture, "libbrotli")
+    opens = datetime.now(UTC) + timedelta(hours=3)
+    policy = suture.place.policy.read_text()
+    window = f"{{name: night, rule: FREQ=DAILY, start: '{opens:%H:%M}', duration: 2h}}"
+    suture.place.policy.write_text(f"{policy}windows: [{window}]\npredownload: 6h\n")
+    plan = json.loads(suture("plan", "create", "--json")[1])["plan"]
+    wanted = {change["sha256"] for change in plan["hosts"][0]["changes"]}
+    cached = "sha256sum /var/lib/suture/cache/*.deb | cut -d ' ' -f 1"
+    server.run("rm -rf /var/lib/suture/cache; apt-get clean")
+    monkeypatch.setattr(driver, "datetime", _Clock)
+    seen: list[str] = []
+
+    def open_the_window() -> None:
+        """Once the packages are there; from then on the host can reach no archive."""
+        _until(lambda: _fetched(suture.place))
+        seen.extend((server.run(cached), _installed(server)))
+        server.run("mv /etc/apt/sources.list /etc/apt/sources.list.away")
+        _Clock.ahead = timedelta(hours=3, minutes=1)
+
+    watcher = threading.Thread(target=open_the_window, daemon=True)
+    watcher.start()
+    code, out, _ = suture("rollout", "start", "latest", "--without-rehearsal")
+    watcher.join()
+    server.run("mv /etc/apt/sources.list.away /etc/apt/sources.list")
+    assert code == 0, out
+    assert wanted <= set(seen[0].split())
+    assert seen[1] == before != _installed(server)
+    assert suture("rollback", "latest", "--yes")[0] == 0
+
+
+def _fetched(place: Workspace) -> bool:
+    """Whether the newest rollout has brought the packages to its host."""
+    with fleet.opened(place) as store, store.read() as connection:
+        rollout = rollouts.newest(connection)
+        host = rollouts.get_host(connection, rollout, "server") if rollout else None
+    return host is not None and host.fetched is True
 
 
 def test_the_way_back_is_drilled_before_and_after_a_rollout(suture: Run, server: LabHost) -> None:
