@@ -36,10 +36,12 @@ def suture(
 
 
 def planned(suture: Run, hosts: Sequence[LabHost], *packages: str, rings: str) -> str:
-    """The id of a plan that brings these packages to the hosts, and no others."""
+    """The id of a plan that brings these packages to the hosts, and no others. The first host is
+    the jump host of the others."""
     for host in hosts:
-        target = f"root@{host.address}:{host.made.ssh_port}"
-        assert suture("hosts", "add", target, "--name", host.name, "--key", host.made.key)[0] == 0
+        way = [_target(host), "--name", host.name, "--key", host.made.key]
+        way += ["--jump", _target(hosts[0])] if host is not hosts[0] else []
+        assert suture("hosts", "add", *way)[0] == 0
     report = json.loads(suture("scan", "--accept-new", "--json")[1])
     updates = {one["package"] for host in report["hosts"] for one in host["ledger"]["entries"]}
     others = sorted(name for name in updates if not name.startswith(packages))
@@ -52,14 +54,17 @@ def planned(suture: Run, hosts: Sequence[LabHost], *packages: str, rings: str) -
     return str(plan["id"])
 
 
+def _target(host: LabHost) -> str:
+    return f"root@{host.address}:{host.made.ssh_port}"
+
+
 class Ansible:
     """``ansible-playbook`` over what a plan was written out as; its recap by host."""
 
     def __init__(self, suture: Run, folder: Path) -> None:
         self._folder = folder
-        known = f"-o UserKnownHostsFile={suture.place.known_hosts}"
-        self._environment = {**os.environ, "ANSIBLE_HOME": str(suture.place.home / "ansible")}
-        self._environment |= {"ANSIBLE_SSH_EXTRA_ARGS": known, "ANSIBLE_NOCOLOR": "1"}
+        home = str(suture.place.home / "ansible")
+        self._environment = {**os.environ, "ANSIBLE_HOME": home, "ANSIBLE_NOCOLOR": "1"}
 
     def __call__(self, book: str, *more: str) -> tuple[int, dict[str, dict[str, int]], str]:
         done = subprocess.run(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -77,10 +78,13 @@ def way_back(plan: Plan) -> str:
     return _HEADER.format(id=plan.id, file="way-back.yml", about=_BACK) + _yaml(plays)
 
 
-def inventory(plan: Plan, hosts: Mapping[str, Host]) -> str:
-    """YAML: a group a wave, in its order, and of each host what is done there."""
+def inventory(plan: Plan, hosts: Mapping[str, Host], known_hosts: Path) -> str:
+    """YAML: a group a wave, in its order, and of each host what is done there and how it is
+    reached. Host keys count that are in ``known_hosts`` or in the person's own file."""
     groups = {
-        _group(number): {"hosts": {name: _variables(plan, hosts[name]) for name in wave.hosts}}
+        _group(number): {
+            "hosts": {name: _variables(plan, hosts[name], known_hosts) for name in wave.hosts}
+        }
         for number, wave in enumerate(plan.waves)
     }
     return _yaml({"all": {"children": groups}})
@@ -285,31 +289,32 @@ def _local(title: str, tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _variables(plan: Plan, host: Host) -> dict[str, Any]:
+def _variables(plan: Plan, host: Host, known_hosts: Path) -> dict[str, Any]:
     planned = plan.host(host.name)
+    pinned = ["-o", f'UserKnownHostsFile=~/.ssh/known_hosts "{known_hosts}"']
     variables: dict[str, Any] = {
         "ansible_host": Unsafe(host.address),
         "ansible_port": host.port,
         "ansible_user": Unsafe(host.user),
+        "ansible_ssh_common_args": Unsafe(shlex.join([*pinned, *_through(host, pinned)])),
         "suture_reboot": reboot(planned).value,
         "suture_reboot_s": int(planned.reboot_budget_s or REBOOT_BUDGET_S),
     }
     if host.key:
         variables["ansible_ssh_private_key_file"] = Unsafe(host.key)
-    if host.jump:
-        variables["ansible_ssh_common_args"] = Unsafe(_through(host.jump, host.key))
     for name, lines in commands(plan, planned)._asdict().items():
         script = "\n".join(["set -ex", *lines]) if lines else ""
         variables[f"suture_{name}"] = Unsafe(script)
     return variables
 
 
-def _through(jump: str, key: str | None) -> str:
-    """OpenSSH takes a key for the host alone; here it opens the jump host, too."""
-    if key is None:
-        return f"-J {jump}"
-    way = ["ssh", "-i", key, "-W", "%h:%p", f"ssh://{jump}"]
-    return f"-o {shlex.quote(f'ProxyCommand={shlex.join(way)}')}"
+def _through(host: Host, pinned: Sequence[str]) -> list[str]:
+    """OpenSSH's own ``-J`` takes neither key nor known hosts along to the jump host."""
+    if host.jump is None:
+        return []
+    key = ["-i", host.key] if host.key else []
+    way = shlex.join(["ssh", *pinned, *key, "-W", "%h:%p", f"ssh://{host.jump}"])
+    return ["-o", f"ProxyCommand={way}"]
 
 
 def _yaml(document: Any) -> str:

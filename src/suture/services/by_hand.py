@@ -57,7 +57,7 @@ def export(workspace: Workspace, plan_id: str, how: Format, actor: str) -> Mappi
                 files = {
                     "playbook.yml": playbook.playbook(plan),
                     "way-back.yml": playbook.way_back(plan),
-                    "inventory.yml": playbook.inventory(plan, enrolled),
+                    "inventory.yml": playbook.inventory(plan, enrolled, workspace.known_hosts),
                 }
         except NoRoomError as error:
             raise RefusedError(

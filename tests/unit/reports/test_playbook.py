@@ -20,6 +20,7 @@ from suture.reports.playbook import inventory, playbook, way_back
 from tests.unit.core.builders import host, plan, wave
 from tests.unit.reports.test_by_hand import HOSTILE, rich
 
+KNOWN = Path("/srv/suture's own/known_hosts")
 HOSTS = {name: host(name, jump="ops@jump:2222") for name in ("a", "b", "c", "d")}
 
 needs_ansible = pytest.mark.skipif(
@@ -61,30 +62,33 @@ def test_soak_and_approval_stand_between_the_waves() -> None:
 
 
 def test_the_inventory_holds_what_is_done_to_each_host() -> None:
-    groups = read(inventory(rich(), HOSTS))["all"]["children"]
+    groups = read(inventory(rich(), HOSTS, KNOWN))["all"]["children"]
     assert list(groups["wave_1"]["hosts"]) == ["a", "b"]
     one = groups["wave_1"]["hosts"]["a"]
-    assert one["ansible_ssh_common_args"] == "-J ops@jump:2222"
     assert (one["suture_reboot"], one["suture_reboot_s"]) == ("if-needed", 600)
     made = commands(rich(), rich().host("a"))
     assert one["suture_health"].splitlines() == ["set -ex", *made.health]
 
 
-def test_a_key_opens_the_jump_host_as_well() -> None:
+def test_keys_and_known_hosts_are_good_for_the_jump_host_as_well() -> None:
     keyed = {name: replace(one, key="/keys/it's mine") for name, one in HOSTS.items()}
-    one = read(inventory(rich(), keyed))["all"]["children"]["wave_1"]["hosts"]["a"]
-    option, way = shlex.split(one["ansible_ssh_common_args"])
-    assert (option, way.partition("=")[0]) == ("-o", "ProxyCommand")
-    assert shlex.split(way.partition("=")[2]) == [
-        *("ssh", "-i", "/keys/it's mine", "-W", "%h:%p", "ssh://ops@jump:2222")
+    one = read(inventory(rich(), keyed, KNOWN))["all"]["children"]["wave_1"]["hosts"]["a"]
+    pinned = ["-o", f'UserKnownHostsFile=~/.ssh/known_hosts "{KNOWN}"']
+    *host, option, way = shlex.split(one["ansible_ssh_common_args"])
+    assert (host, option) == (pinned, "-o")
+    assert shlex.split(way.removeprefix("ProxyCommand=")) == [
+        *("ssh", *pinned, "-i", "/keys/it's mine", "-W", "%h:%p", "ssh://ops@jump:2222")
     ]
+    direct = {name: replace(one, jump=None) for name, one in HOSTS.items()}
+    one = read(inventory(rich(), direct, KNOWN))["all"]["children"]["wave_1"]["hosts"]["a"]
+    assert shlex.split(one["ansible_ssh_common_args"]) == pinned
 
 
 def written(tmp_path: Path, whole: Plan) -> tuple[Path, Path]:
     book, hosts = tmp_path / "playbook.yml", tmp_path / "inventory.yml"
     book.write_text(playbook(whole))
     (tmp_path / "way-back.yml").write_text(way_back(whole))
-    hosts.write_text(inventory(whole, HOSTS))
+    hosts.write_text(inventory(whole, HOSTS, KNOWN))
     return book, hosts
 
 

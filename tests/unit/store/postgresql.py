@@ -20,7 +20,7 @@ from suture.store.database import open_store
 from suture.twin.processes import die_with_parent
 
 _USER = "postgres"
-_SETTINGS = ("listen_addresses=", "max_connections=100")
+_SETTINGS = ("max_connections=100",)
 _FORGETFUL = ("fsync=off", "full_page_writes=off")
 
 
@@ -104,8 +104,8 @@ class Server:
 
 
 @contextmanager
-def running(*, durable: bool = False) -> Iterator[Server]:
-    """Faster where it need not be ``durable``."""
+def running(*, durable: bool = False, address: str = "") -> Iterator[Server]:
+    """Faster where it need not be ``durable``. Over ``address`` it asks for passwords."""
     programs = _programs()
     assert programs is not None
     user = _USER if os.geteuid() == 0 else None
@@ -114,9 +114,13 @@ def running(*, durable: bool = False) -> Iterator[Server]:
         shutil.chown(directory, user)
     data = str(directory / "data")
     initdb = (str(programs / "initdb"), "-D", data, "-U", _USER, "-A", "trust", "--no-sync")
-    server = Server(directory, programs, user, _SETTINGS if durable else (*_SETTINGS, *_FORGETFUL))
+    settings = (f"listen_addresses={address}", *_SETTINGS, *(() if durable else _FORGETFUL))
+    server = Server(directory, programs, user, settings)
     try:
         subprocess.run(initdb, user=user, cwd=directory, check=True, capture_output=True)
+        if address:
+            access = directory / "data" / "pg_hba.conf"
+            access.write_text("local all all trust\nhost all all 127.0.0.0/8 scram-sha-256\n")
         server.start()
         try:
             yield server
