@@ -55,7 +55,7 @@ _Dumper.add_representer(
 
 def playbook(plan: Plan) -> str:
     """YAML. Raises :class:`suture.reports.by_hand.NoRoomError`."""
-    plays: list[dict[str, Any]] = []
+    plays = [_local("The start", [_fact("It is judged at the end", "judged")])]
     for number, wave in enumerate(plan.waves):
         pause = plan.on_failure(wave) is OnFailure.PAUSE
         rescue = [_failure(), *([] if pause else _taken_back())]
@@ -70,7 +70,7 @@ def playbook(plan: Plan) -> str:
 
 def way_back(plan: Plan) -> str:
     """YAML; takes back what the playbook did. Raises as it does."""
-    plays: list[dict[str, Any]] = []
+    plays = [_local("The start", [_fact("It is judged at the end", "judged")])]
     for number, wave in reversed(list(enumerate(plan.waves))):
         block = {"block": _back_tasks(), "rescue": [_failure()]}
         plays.append(_play(plan, wave, number, [_begun(), block, _limit(number, 0)]))
@@ -102,7 +102,19 @@ def _play(plan: Plan, wave: Wave, number: int, tasks: Sequence[dict[str, Any]]) 
         "become": True,
         "gather_facts": False,
         "serial": [len(batch) for batch in batches(plan, wave.hosts, wave.parallel)],
-        "tasks": tasks,
+        "tasks": [_judged(), *tasks],
+    }
+
+
+def _judged() -> dict[str, Any]:
+    """A limit that leaves this machine out would skip approvals and the end, and so pass."""
+    return {
+        "name": "This machine takes part",
+        "ansible.builtin.assert": {
+            "that": "hostvars['localhost']['suture_judged'] is defined",
+            "fail_msg": "Add localhost to --limit: approvals and the end are there",
+            "quiet": True,
+        },
     }
 
 

@@ -42,23 +42,23 @@ def read(text: str) -> Any:
 def test_a_wave_is_a_play_in_batches_that_keep_the_limits() -> None:
     names = ["a", "b", "c", "d"]
     whole = plan([wave(0, names, parallel=3, max_failures=2)], {"web": (["a", "b"], 1)})
-    play, *_ = read(playbook(whole))
+    _, play, *_ = read(playbook(whole))
     assert play["serial"] == [1, 3]
     assert play["tasks"][-1]["name"] == "At most 2 of wave 1 may fail"
-    assert "Way back" in [task["name"] for task in play["tasks"][1]["rescue"]]
-    careful = read(playbook(replace(whole, rollback_on_failure=False)))[0]["tasks"]
+    assert "Way back" in [task["name"] for task in play["tasks"][2]["rescue"]]
+    careful = read(playbook(replace(whole, rollback_on_failure=False)))[1]["tasks"]
     assert careful[-1]["name"] == "At most 0 of wave 1 may fail"
-    assert [task["name"] for task in careful[1]["rescue"]] == ["It failed"], "left to a person"
+    assert [task["name"] for task in careful[2]["rescue"]] == ["It failed"], "left to a person"
 
 
 def test_the_way_back_is_a_playbook_from_the_last_wave_on() -> None:
     titles = [play["name"] for play in read(way_back(rich()))]
-    assert titles == ["Wave 2, ring-1", "Wave 1, ring-0", "The end"]
+    assert titles == ["The start", "Wave 2, ring-1", "Wave 1, ring-0", "The end"]
 
 
 def test_soak_and_approval_stand_between_the_waves() -> None:
     titles = [play["name"] for play in read(playbook(rich()))]
-    assert titles[:4] == ["Wave 1, ring-0", "Watch wave 1", "Approval of ring-1", "Wave 2, ring-1"]
+    assert titles[1:5] == ["Wave 1, ring-0", "Watch wave 1", "Approval of ring-1", "Wave 2, ring-1"]
 
 
 def test_the_inventory_holds_what_is_done_to_each_host() -> None:
@@ -168,3 +168,14 @@ def test_failures_are_counted_over_the_wave_and_no_approval_is_taken_for_granted
     assert log == expected, done.stdout
     assert ("It is approved" in done.stdout) is (may_fail == 2)
     assert ("Failed: a, b" in done.stdout) is (may_fail == 1), done.stdout
+
+
+@needs_ansible
+def test_a_limit_does_not_get_around_an_approval(tmp_path: Path) -> None:
+    whole = plan([wave(0, ["b"], soak_s=0.0), wave(1, ["c"], approval=True)])
+    book = rehearsed(whole, tmp_path)
+    hosts = tmp_path / "inventory.yml"
+    limit = ("--limit", "wave_2")
+    done = ansible("ansible-playbook", "-i", hosts, book, *limit, home=tmp_path)
+    assert (done.returncode, "Add localhost to --limit" in done.stdout) == (2, True), done.stdout
+    assert not (tmp_path / "log").exists()

@@ -55,7 +55,7 @@ def test_a_plan_is_written_out_and_the_record_tells(place: Workspace, tmp_path: 
     folder = tmp_path / "deep" / "out"
     names = ("playbook.yml", "way-back.yml", "inventory.yml")
     assert by_hand.write(files, folder) == tuple(folder / name for name in names)
-    assert yaml.safe_load((folder / "playbook.yml").read_text())[0]["hosts"] == "wave_1"
+    assert yaml.safe_load((folder / "playbook.yml").read_text())[1]["hosts"] == "wave_1"
     with pytest.raises(RefusedError, match="is there already"):
         by_hand.write(files, folder)
 
