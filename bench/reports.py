@@ -37,6 +37,11 @@ def write(path: Path, shape: Shape, size: int) -> int:
     return number
 
 
+def write_knowledge(path: Path, size: int) -> int:
+    """Qualys's KnowledgeBase of at least ``size`` bytes; answers the number of checks."""
+    return write(path, _KNOWLEDGE, size)
+
+
 def address(number: int) -> str:
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
@@ -127,6 +132,23 @@ def _openscap(number: int) -> str:
     )
 
 
+def _check(number: int) -> str:
+    cves = "".join(f"<CVE><ID><![CDATA[{cve}]]></ID></CVE>" for cve in _cves(number))
+    return (
+        f"<VULN><QID>{number}</QID><VULN_TYPE>Vulnerability</VULN_TYPE>"
+        "<SEVERITY_LEVEL>4</SEVERITY_LEVEL>"
+        f"<TITLE><![CDATA[Security update {number}]]></TITLE><PATCHABLE>1</PATCHABLE>"
+        f"<CVE_LIST>{cves}</CVE_LIST><DIAGNOSIS><![CDATA[{TEXT}]]></DIAGNOSIS>"
+        "<SOLUTION><![CDATA[Upgrade the package.]]></SOLUTION></VULN>\n"
+    )
+
+
+_KNOWLEDGE = Shape(
+    ".xml",
+    "<KNOWLEDGE_BASE_VULN_LIST_OUTPUT><RESPONSE><VULN_LIST>",
+    _check,
+    "</VULN_LIST></RESPONSE></KNOWLEDGE_BASE_VULN_LIST_OUTPUT>",
+)
 SHAPES = {
     "nessus_xml": Shape(
         ".nessus", "<NessusClientData_v2><Report>", _nessus, "</Report></NessusClientData_v2>"

@@ -10,7 +10,7 @@ import typer
 from suture.cli.options import Json
 
 if TYPE_CHECKING:
-    from suture.services.scanner_reports import Result
+    from suture.services.importing import Imported
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -25,41 +25,50 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="Reports of Nessus, OpenVAS, Qualys or OpenSCAP, compressed or not; - for stdin.",
+            help="Reports of Nessus, OpenVAS, Qualys or OpenSCAP, or Qualys's KnowledgeBase, "
+            "compressed or not; - for stdin.",
         ),
     ],
     json: Json = False,
 ) -> None:
     """Take in other scanners' reports and hold them against our own findings. The format is told
-    from the content, and a file that was imported before changes nothing. Exit code 2 when a file
+    from the content, and a file that was imported before changes nothing. Qualys's KnowledgeBase
+    says which CVEs its QIDs stand for, of reports imported before as well. Exit code 2 when a file
     could not be read; 3 when a host could not be assessed: it fits several enrolled ones, was
-    never scanned by Suture, or none of the report is enrolled."""
+    never scanned by Suture, has QIDs that no KnowledgeBase explains, or none of the report is
+    enrolled."""
     from suture.cli.failures import report
     from suture.cli.output import print_json
     from suture.cli.progress_view import host_progress
-    from suture.cli.reports_view import print_result
+    from suture.cli.reports_view import print_knowledge, print_result
     from suture.cli.workspace import workspace
     from suture.services import importing, scanner_reports
+    from suture.services.knowledge_bases import KnowledgeBase
 
-    results: list[Result] = []
+    imported: list[Imported] = []
+    knowledge: list[KnowledgeBase] = []
     failed = 0
     for file in files:
         try:
             with host_progress(quiet=json) as progress:
-                stored, new = importing.import_report(workspace(), file, progress)
-                progress(stored.name, "comparing")
-                result = scanner_reports.result(workspace(), stored.id, new=new)
+                kept = importing.import_file(workspace(), file, progress)
         except Exception as error:
             code = report(error)
             if code is None:
                 raise
             failed = failed or code
             continue
-        results.append(result)
-        if not json:
-            print_result(result)
+        if isinstance(kept, KnowledgeBase):
+            knowledge.append(kept)
+        else:
+            imported.append(kept)
+    results = [scanner_reports.result(workspace(), one.report.id, new=one.new) for one in imported]
     if json:
-        print_json({"reports": results})
+        print_json({"reports": results, "knowledge": knowledge})
+    else:
+        print_knowledge(knowledge)
+        for result in results:
+            print_result(result)
     if failed or any(result.incomplete for result in results):
         raise typer.Exit(failed or 3)
 

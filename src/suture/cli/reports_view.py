@@ -10,6 +10,7 @@ from suture.cli.output import console, count, plain, styled, table
 if TYPE_CHECKING:
     from suture.core.assessment.configuration import ConfigurationFinding
     from suture.core.scanners.reconciling import HostReconciliation
+    from suture.services.knowledge_bases import KnowledgeBase
     from suture.services.scanner_reports import Result
     from suture.store.scanner_reports import StoredReport
 
@@ -38,12 +39,24 @@ def print_result(result: Result) -> None:
                 plain(misfit.what.value),
                 plain(misfit.lines),
                 plain(misfit.subject),
-                plain(misfit.why),
+                plain(misfit.why + (f"; {misfit.remedy}" if misfit.remedy else "")),
             )
         out.print(made)
         if len(result.unplaced) > _SHOWN:
             out.print(plain(f"and {len(result.unplaced) - _SHOWN} more; see --json", "dim"))
     out.print(plain(f"Details: suture reports show {result.report.id} --host HOST", "dim"))
+
+
+def print_knowledge(found: Sequence[KnowledgeBase]) -> None:
+    """What scanners say of their checks."""
+    for one in found:
+        console().print(
+            plain(f"{one.name}: ", "bold")
+            + plain(
+                f"{one.format}, {one.checks:,} checks, {one.changed:,} of them new or changed; "
+                f"{one.known:,} are known. Reports imported before are compared with it as well."
+            )
+        )
 
 
 def _print_heading(report: StoredReport, known: str = "") -> None:

@@ -14,8 +14,8 @@ from datetime import UTC, timedelta, timezone
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from suture.core.documents import Document
 from suture.core.intelligence.advisories import Severity
+from suture.core.scanners.checks import Check, informed
 from suture.core.scanners.scanner import (
     MAX_PACKAGES,
     PackageEvidence,
@@ -51,19 +51,6 @@ _TAG = re.compile(r"<[^<>]{0,500}>")
 _TABLE = re.compile(r"^\W*Package\b.*\bInstalled\b.*$", re.IGNORECASE | re.MULTILINE)
 
 
-class _Check(Document, frozen=True):
-    """What the glossary of a report says of a QID."""
-
-    title: str
-    severity: Severity
-    cves: tuple[str, ...]
-    solution: str
-    patch: bool | None
-
-
-_NO_CHECK = _Check("", Severity.UNKNOWN, (), "", None)
-
-
 def of_assets(path: Path) -> Iterator[ScannerRecord]:
     """The lines of a report by asset; raises :class:`UnreadableError`."""
     checks = _glossary(path)
@@ -89,18 +76,19 @@ def of_assets(path: Path) -> Iterator[ScannerRecord]:
                 yield _detection(element, host, checks)
 
 
-def _glossary(path: Path) -> dict[str, _Check]:
-    checks: dict[str, _Check] = {}
+def _glossary(path: Path) -> dict[str, Check]:
+    checks: dict[str, Check] = {}
     with opened(path) as stream:
         for details in elements(stream, "VULN_DETAILS", name=path.name, doctype=True):
             ids = " ".join(one.text or "" for one in details.iterfind("CVE_ID_LIST/CVE_ID/ID"))
-            solution = _text(details.findtext("SOLUTION"))
-            checks[(details.findtext("QID") or "").strip()] = _Check(
-                title=_text(details.findtext("TITLE")),
-                severity=_severity(details.findtext("SEVERITY")),
+            qid = (details.findtext("QID") or "").strip()
+            checks[qid] = Check(
+                id=line(qid, 128),
+                title=text_of(details.findtext("TITLE")),
+                severity=severity(details.findtext("SEVERITY")),
                 cves=cves_in(ids),
-                solution=solution,
-                patch=_flag(details.findtext("PATCHABLE")),
+                solution=text_of(details.findtext("SOLUTION")),
+                patch=flag(details.findtext("PATCHABLE")),
             )
             if len(checks) > MAX_CHECKS:
                 raise UnreadableError(f"{path.name} describes more than {MAX_CHECKS} checks")
@@ -125,39 +113,30 @@ def _inside(tracking: str) -> bool | None:
     return True if "AGENT" in tracking.upper() else None
 
 
-def _detection(
-    detection: Element, host: ScannerHost, checks: Mapping[str, _Check]
-) -> ScannerRecord:
-    """A finding of a report by asset (VULN_INFO) or of VMDR (DETECTION)."""
+def _detection(detection: Element, host: ScannerHost, checks: Mapping[str, Check]) -> ScannerRecord:
+    """A finding of a report by asset (VULN_INFO) or of VMDR (DETECTION). What is open counts as a
+    vulnerability until ``checks``, or the KnowledgeBase later, say what it is."""
     qid = (detection.findtext("QID") or "").strip()
-    check = checks.get(qid, _NO_CHECK)
-    found = _severity(detection.findtext("SEVERITY"))
     seen = detection.findtext("LAST_FOUND") or detection.findtext("LAST_FOUND_DATETIME")
-    results = detection.findtext("RESULT") or detection.findtext("RESULTS") or ""
-    return ScannerRecord(
+    status = detection.findtext("VULN_STATUS") or detection.findtext("STATUS") or ""
+    record = ScannerRecord(
         scanner=Scanner.QUALYS,
         host=host,
         plugin=line(qid, 128),
-        title=check.title or line(f"QID {qid}", 128),
-        state=_state(
-            detection.findtext("TYPE") or "",
-            detection.findtext("VULN_STATUS") or detection.findtext("STATUS") or "",
-            check.patch,
-            check.cves,
-            check.solution,
-        ),
-        severity=check.severity if found is Severity.UNKNOWN else found,
-        cves=check.cves,
-        packages=_packages(results),
+        title=line(f"QID {qid}", 128),
+        state=_state(detection.findtext("TYPE") or "", status, True, (), ""),
+        severity=severity(detection.findtext("SEVERITY")),
+        packages=_packages(detection.findtext("RESULT") or detection.findtext("RESULTS") or ""),
         port=port_of(detection.findtext("PORT")),
         protocol=line(detection.findtext("PROTOCOL"), 16).lower(),
         seen_at=moment(seen or ""),
-        solution=check.solution,
     )
+    return informed(record, checks.get(qid))
 
 
 def of_detections(path: Path) -> Iterator[ScannerRecord]:
-    """The lines of VMDR's list of detections, which names QIDs alone, no CVE."""
+    """The lines of VMDR's list of detections, which names QIDs alone: their CVEs are in Qualys's
+    KnowledgeBase (:mod:`suture.imports.qualys_knowledge`)."""
     host = ScannerHost()
     about: dict[str, str] = {}
     wanted = ("ID", "IP", "IPV6", "DNS", "NETBIOS", "OS", "TRACKING_METHOD", "QG_HOSTID")
@@ -210,14 +189,14 @@ def _scanned(
 ) -> ScannerRecord:
     ids = " ".join(one.text or "" for one in found.iterfind("CVE_ID_LIST/CVE_ID/ID"))
     cves = cves_in(f"{found.get('cveid', '')} {ids}")
-    solution = _text(found.findtext("SOLUTION"))
+    solution = text_of(found.findtext("SOLUTION"))
     return ScannerRecord(
         scanner=Scanner.QUALYS,
         host=host,
         plugin=line(found.get("number"), 128),
-        title=_text(found.findtext("TITLE")),
-        state=_state(kind, "", _flag(found.findtext("PATCHABLE")), cves, solution),
-        severity=_severity(found.get("severity")),
+        title=text_of(found.findtext("TITLE")),
+        state=_state(kind, "", flag(found.findtext("PATCHABLE")), cves, solution),
+        severity=severity(found.get("severity")),
         cves=cves,
         packages=_packages(found.findtext("RESULT") or ""),
         port=port_of(section.get("port")),
@@ -246,7 +225,7 @@ def _zone(preamble: list[list[str]]) -> timezone:
 
 def _row(row: Mapping[str, str], zone: timezone) -> ScannerRecord:
     cves = cves_in(f"{row.get('cve id', '')} {row.get('cve', '')}")
-    solution = _text(row.get("solution"))
+    solution = text_of(row.get("solution"))
     tracking = row.get("tracking method") or row.get("detection source", "")
     kind = row.get("type") or row.get("type detected", "")
     status = row.get("vuln status") or row.get("status", "")
@@ -265,9 +244,9 @@ def _row(row: Mapping[str, str], zone: timezone) -> ScannerRecord:
             credentialed=_inside(tracking),
         ),
         plugin=line(row.get("qid"), 128),
-        title=_text(row.get("title")),
-        state=_state(kind, status, _flag(row.get("vuln patchable")), cves, solution),
-        severity=_severity(row.get("severity")),
+        title=text_of(row.get("title")),
+        state=_state(kind, status, flag(row.get("vuln patchable")), cves, solution),
+        severity=severity(row.get("severity")),
         cves=cves,
         packages=_packages(row.get("results", "")),
         port=port_of(row.get("port")),
@@ -290,15 +269,17 @@ def _state(
     )
 
 
-def _severity(text: str | None) -> Severity:
+def severity(text: str | None) -> Severity:
+    """Qualys's levels from 1 to 5."""
     return _SEVERITIES.get((text or "").strip(), Severity.UNKNOWN)
 
 
-def _flag(text: str | None) -> bool | None:
+def flag(text: str | None) -> bool | None:
+    """Yes or no as Qualys writes it, None where it says neither."""
     return {"1": True, "yes": True, "0": False, "no": False}.get((text or "").strip().lower())
 
 
-def _text(markup: str | None) -> str:
+def text_of(markup: str | None) -> str:
     """Qualys writes HTML into its texts."""
     return line(html.unescape(_TAG.sub(" ", (markup or "")[:8000])))
 

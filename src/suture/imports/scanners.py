@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from suture.core.documents import Document
+from suture.core.scanners.checks import Check
 from suture.core.scanners.scanner import Scanner, ScannerRecord
-from suture.imports import nessus, openscap, openvas, qualys
+from suture.imports import nessus, openscap, openvas, qualys, qualys_knowledge
 from suture.imports.rows import header
 from suture.reading import UnreadableError, opened, root_of
 
 Read = Callable[[Path], Iterator[ScannerRecord]]
+ReadChecks = Callable[[Path], Iterator[Check]]
 
 
 class Format(Document, frozen=True):
@@ -22,7 +24,17 @@ class Format(Document, frozen=True):
     read: Read
 
 
-_BY_ROOT = {
+class Catalogue(Document, frozen=True):
+    """What a scanner says of its checks, without a host."""
+
+    scanner: Scanner
+    name: str
+    read: ReadChecks
+
+
+KNOWLEDGE_BASE = Catalogue(Scanner.QUALYS, "Qualys KnowledgeBase", qualys_knowledge.of_xml)
+
+_BY_ROOT: dict[str, Format | Catalogue] = {
     "NessusClientData_v2": Format(Scanner.NESSUS, "Nessus XML", nessus.of_xml),
     "report": Format(Scanner.OPENVAS, "OpenVAS XML", openvas.of_xml),
     "get_reports_response": Format(Scanner.OPENVAS, "OpenVAS XML", openvas.of_xml),
@@ -31,6 +43,7 @@ _BY_ROOT = {
     "HOST_LIST_VM_DETECTION_OUTPUT": Format(
         Scanner.QUALYS, "Qualys VMDR XML", qualys.of_detections
     ),
+    "KNOWLEDGE_BASE_VULN_LIST_OUTPUT": KNOWLEDGE_BASE,
     "Benchmark": Format(Scanner.OPENSCAP, "XCCDF", openscap.of_xml),
     "TestResult": Format(Scanner.OPENSCAP, "XCCDF", openscap.of_xml),
     "asset-report-collection": Format(Scanner.OPENSCAP, "ARF", openscap.of_xml),
@@ -41,11 +54,12 @@ _BY_COLUMNS = (
     (qualys.COLUMNS, Format(Scanner.QUALYS, "Qualys CSV", qualys.of_csv)),
 )
 KNOWN = (
-    "Nessus (.nessus or CSV), OpenVAS (XML or CSV), Qualys (XML or CSV), OpenSCAP (XCCDF or ARF)"
+    "Nessus (.nessus or CSV), OpenVAS (XML or CSV), Qualys (XML or CSV, and its KnowledgeBase), "
+    "OpenSCAP (XCCDF or ARF)"
 )
 
 
-def recognise(path: Path) -> Format:
+def recognise(path: Path) -> Format | Catalogue:
     """Raises :class:`UnreadableError` where it is no report of a scanner that is known."""
     if _is_xml(path):
         with opened(path) as stream:

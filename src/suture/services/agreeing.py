@@ -12,7 +12,7 @@ from suture.core.assessment.findings import Finding
 from suture.core.documents import Document
 from suture.core.intelligence.advisories import Severity
 from suture.core.scanners.scanner import Scanner, ScannerState
-from suture.store import scanner_reports
+from suture.store import scanner_lines, scanner_reports
 
 
 class ScannerWord(Document, frozen=True):
@@ -35,7 +35,7 @@ def with_agreement(connection: sa.Connection, findings: Sequence[Finding]) -> tu
     scans = scanner_reports.latest(connection, {finding.host for finding in findings})
     of = {number: scan for scan in scans for number in scan.numbers}
     also: dict[tuple[str, str], dict[str, str]] = {}
-    for number, plugin, cves in scanner_reports.open_cves(connection, sorted(of)):
+    for number, plugin, cves in scanner_lines.open_cves(connection, sorted(of)):
         scan = of[number]
         day = f" on {scan.seen_at:%Y-%m-%d}" if scan.seen_at else ""
         says = f"{scan.scanner.label} saw it too{day} (check {plugin})"
@@ -58,9 +58,9 @@ def said_of(
         about = scan.scanner, scan.seen_at, scan.report
         words = [
             ScannerWord(*about, line.state, line.plugin, line.title, line.severity, line.solution)
-            for _, line in scanner_reports.naming(connection, scan.numbers, cve)
+            for _, line in scanner_lines.naming(connection, scan.numbers, cve)
         ]
-        if not words and cve in scanner_reports.closed(connection, scan.numbers):
+        if not words and cve in scanner_lines.closed(connection, scan.numbers):
             words = [ScannerWord(*about, ScannerState.CLOSED)]
         if words:
             found.setdefault(scan.host, []).extend(words)

@@ -1,4 +1,4 @@
-"""Taking over another scanner's report: whole or not at all, and each file once."""
+"""Taking over another scanner's file: whole or not at all, and each report once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,15 +15,16 @@ import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from suture.core.documents import encode
+from suture.core.documents import Document, encode
 from suture.core.scanners.placing import Directory
 from suture.core.scanners.scanner import ScannerRecord
 from suture.imports import scanners
-from suture.imports.scanners import Format
+from suture.imports.scanners import Catalogue, Format
 from suture.reading import UnreadableError
-from suture.services import fleet
-from suture.services.collecting import clock
+from suture.services import fleet, knowledge_bases
+from suture.services.collecting import Progress, clock
 from suture.services.errors import ServiceError
+from suture.services.knowledge_bases import KnowledgeBase
 from suture.services.tallying import OPEN, Tally
 from suture.services.workspace import Workspace
 from suture.store import events, hosts, inventories, scanner_reports
@@ -32,19 +33,27 @@ from suture.store.scanner_reports import StoredReport
 
 _STEP = 1000
 
-Progress = Callable[[str, str], None]
 Line = tuple[int, ScannerRecord]
+
+
+class Imported(Document, frozen=True):
+    """``new`` is False where the file had been imported before."""
+
+    report: StoredReport
+    new: bool
+
 
 _decoder = msgspec.json.Decoder(Line)
 
 
-def import_report(
+def import_file(
     workspace: Workspace, file: Path, progress: Progress = lambda file, what: None
-) -> tuple[StoredReport, bool]:
-    """Keep the report in ``file`` (``-`` is standard input); answers it, and whether it is new.
+) -> Imported | KnowledgeBase:
+    """Keep the report in ``file`` (``-`` is standard input), or what a scanner says of its checks.
 
-    A file that is known already only has its hosts placed again, where some were not.
-    Raises :class:`ServiceError` where the file is none, or is damaged; nothing of it is kept then.
+    A report that is known already only has its hosts placed again, where some were not.
+    Raises :class:`ServiceError` where the file is neither, or is damaged; nothing of it is kept
+    then.
     """
     with fleet.opened(workspace) as store, _on_disk(workspace, file) as path:
         with path.open("rb") as stream:
@@ -53,11 +62,14 @@ def import_report(
             known = scanner_reports.with_hash(connection, sha256)
         if known is not None:
             _place_again(store)
-            return known, False
+            return Imported(known, new=False)
         try:
             format_ = scanners.recognise(path)
+            if isinstance(format_, Catalogue):
+                return knowledge_bases.keep(store, workspace, path, format_, progress)
             read = format_.read(path)
-            return keep(store, workspace, path.name, format_, sha256, read, progress), True
+            kept = keep(store, workspace, path.name, format_, sha256, read, progress)
+            return Imported(kept, new=True)
         except UnreadableError as error:
             raise ServiceError(error.message, f"Known are {scanners.KNOWN}.") from error
 

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import sqlalchemy as sa
+
 from suture.core.assessment.configuration import ConfigurationFinding
 from suture.core.documents import Document
 from suture.core.intelligence import channels
 from suture.core.intelligence.advisories import Rule, Severity
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.inventory import Inventory
+from suture.core.scanners.checks import names_check_alone
 from suture.core.scanners.placing import Placement
 from suture.core.scanners.reconciling import (
     Agreement,
@@ -30,10 +33,11 @@ from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
 from suture.services.importing import directory_of
 from suture.services.workspace import Workspace
-from suture.store import events, inventories, scanner_reports
+from suture.store import events, inventories, scanner_checks, scanner_lines, scanner_reports
 from suture.store.database import Store
 from suture.store.scanner_reports import SeenHost, StoredReport
 
+_REMEDY = "download the KnowledgeBase from Qualys and take it in: suture import FILE"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -48,12 +52,14 @@ class Misfit(StrEnum):
 
 class Unplaced(Document, frozen=True):
     """A host, or the lines of one check, that could not be placed. ``subject`` is the host as the
-    scanner calls it, or the check; ``lines`` counts what is open of it."""
+    scanner calls it, or the check; ``lines`` counts what is open of it. ``remedy`` is what would
+    place it, empty where that is left to the reader."""
 
     what: Misfit
     subject: str
     why: str
     lines: int
+    remedy: str = ""
 
 
 class HostResult(Document, frozen=True):
@@ -80,10 +86,11 @@ class Result(Document, frozen=True):
 
     @property
     def incomplete(self) -> bool:
-        """Whether a host could not be assessed: not told from others, or never scanned by us; or
-        no host at all is enrolled."""
+        """Whether a host could not be assessed: not told from others, never scanned by us, or
+        with checks whose CVEs are not known; or no host at all is enrolled."""
         ambiguous = any(one.what is Misfit.AMBIGUOUS_HOST for one in self.unplaced)
-        return ambiguous or not self.hosts or any(one.unknown for one in self.hosts)
+        unknown = any(one.unknown for one in self.hosts) or any(one.remedy for one in self.unplaced)
+        return ambiguous or unknown or not self.hosts
 
 
 class Comparison:
@@ -98,6 +105,7 @@ class Comparison:
         with store.read() as connection:
             directory = directory_of(connection)
             seen = scanner_reports.hosts(connection, report.id)
+            self._catalogue = _Catalogue(connection, report.scanner)
         for number, host in seen.items():
             placement = directory.place(host.seen)
             if not placement.host:
@@ -111,8 +119,8 @@ class Comparison:
         for name, seen in sorted(self._placed.items()):
             theirs = self._theirs([number for number, _ in seen], [host for _, host in seen])
             compared = reconcile(name, theirs, self._known.about(name, theirs))
-            for record in compared.without_cve:
-                self._add(Misfit.WITHOUT_CVE, _check(record), "the scanner names no CVE for it")
+            for record, why, remedy in self._catalogue.reasons(self._store, compared.without_cve):
+                self._add(Misfit.WITHOUT_CVE, _check(record), why, remedy=remedy)
             for record in compared.undecided:
                 self._add(Misfit.UNDECIDED, _check(record), "the scanner could not tell")
             yield compared
@@ -135,9 +143,9 @@ class Comparison:
             return Theirs(
                 seen=newest.seen,
                 seen_at=newest.seen_at,
-                records=scanner_reports.findings(connection, numbers),
-                closed=scanner_reports.closed(connection, numbers),
-                compares=self.report.summary.compares,
+                records=scanner_lines.findings(connection, numbers),
+                closed=scanner_lines.closed(connection, numbers),
+                compares=self.report.summary.compares or self._catalogue.known,
             )
 
     def _leave(self, host: SeenHost, placement: Placement) -> None:
@@ -145,11 +153,41 @@ class Comparison:
         among = f": {', '.join(placement.candidates[:5])}" if placement.candidates else ""
         self._add(what, host.seen.label, placement.how + among, host.open)
 
-    def _add(self, what: Misfit, subject: str, why: str, lines: int = 1) -> None:
+    def _add(self, what: Misfit, subject: str, why: str, lines: int = 1, remedy: str = "") -> None:
         known = self._misfits.get((what, subject))
         self._misfits[(what, subject)] = Unplaced(
-            what, subject, why, lines + (known.lines if known else 0)
+            what, subject, why, lines + (known.lines if known else 0), remedy
         )
+
+
+class _Catalogue:
+    """Why lines have no CVE: the scanner has none, or the catalogue that would say it is missing
+    or does not know the check."""
+
+    def __init__(self, connection: sa.Connection, scanner: Scanner) -> None:
+        self._needed = scanner is Scanner.QUALYS
+        self._changed_at = scanner_checks.changed_at(connection) if self._needed else None
+
+    @property
+    def known(self) -> bool:
+        return self._changed_at is not None
+
+    def reasons(
+        self, store: Store, records: Sequence[ScannerRecord]
+    ) -> Iterator[tuple[ScannerRecord, str, str]]:
+        """(line, why, what to do about it)."""
+        described: Set[str] = frozenset(record.plugin for record in records)
+        if self._needed:
+            with store.read() as connection:
+                described = scanner_checks.about(connection, described).keys()
+        for record in records:
+            if record.plugin in described or not names_check_alone(record):
+                yield record, "the scanner names no CVE for it", ""
+            elif self._changed_at is None:
+                yield record, "Qualys names a QID alone, and its KnowledgeBase is not here", _REMEDY
+            else:
+                day = f"{self._changed_at:%Y-%m-%d}"
+                yield record, f"the KnowledgeBase, last changed on {day}, has no such QID", _REMEDY
 
 
 def _check(record: ScannerRecord) -> str:
@@ -270,7 +308,7 @@ def configuration(
         }
         found = [
             _finding(of[number].host, of[number].scanner, line)
-            for number, line in scanner_reports.configuration(connection, sorted(of))
+            for number, line in scanner_lines.configuration(connection, sorted(of))
         ]
     gravity = list(Severity)
     return tuple(sorted(found, key=lambda one: (-gravity.index(one.severity), one.host, one.check)))

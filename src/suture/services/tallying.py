@@ -8,20 +8,21 @@ from datetime import datetime
 
 import msgspec
 
+from suture.core.scanners.checks import closed_by
 from suture.core.scanners.scanner import ScannerHost, ScannerRecord, ScannerState
 from suture.reading import UnreadableError
 from suture.store.scanner_reports import KeptHost, Summary
 
 MAX_HOSTS = 200_000
 MAX_LINES = 20_000_000
-MAX_CLOSED = 20_000_000  # CVEs that lines call closed, 4 bytes each
-MAX_CVES = 1_000_000
+MAX_CLOSED = 20_000_000  # what lines call closed, 4 bytes each
+MAX_WORDS = 1_000_000
 
 OPEN = frozenset({ScannerState.VULNERABILITY, ScannerState.CONFIGURATION, ScannerState.UNKNOWN})
 
 
 class _Host(msgspec.Struct):
-    """``closed`` are numbers of CVEs, some more than once."""
+    """``closed`` are numbers of words of :func:`closed_by`, some more than once."""
 
     place: int
     closed: array[int]
@@ -35,7 +36,7 @@ class Tally:
     def __init__(self, name: str) -> None:
         self._name = name
         self._hosts: dict[ScannerHost, _Host] = {}
-        self._cves: dict[str, int] = {}
+        self._words: dict[str, int] = {}
         self._closed = 0
         self._lines = dict.fromkeys(ScannerState, 0)
         self._compares = False
@@ -54,8 +55,9 @@ class Tally:
         self._compares = self._compares or bool(record.cves)
         host.open += record.state in OPEN
         if record.state is ScannerState.CLOSED:
-            self._closed += len(record.cves)
-            host.closed.extend(self._cves.setdefault(cve, len(self._cves)) for cve in record.cves)
+            words = closed_by(record)
+            self._closed += len(words)
+            host.closed.extend(self._words.setdefault(word, len(self._words)) for word in words)
         if record.seen_at is not None:
             host.seen_at = max(host.seen_at or record.seen_at, record.seen_at)
             self.seen_from = min(self.seen_from or record.seen_at, record.seen_at)
@@ -64,13 +66,13 @@ class Tally:
             self.count > MAX_LINES
             or len(self._hosts) > MAX_HOSTS
             or self._closed > MAX_CLOSED
-            or len(self._cves) > MAX_CVES
+            or len(self._words) > MAX_WORDS
         ):
             raise UnreadableError(f"{self._name} is too large; split it")
         return host.place
 
     def hosts(self) -> Iterator[KeptHost]:
-        names = list(self._cves)
+        names = list(self._words)
         for seen, host in self._hosts.items():
             closed = tuple(sorted({names[number] for number in host.closed}))
             yield KeptHost(seen, host.seen_at, host.open, closed)

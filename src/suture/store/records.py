@@ -16,7 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from suture.core.documents import decode, encode
+from suture.core.documents import Document, decode, encode
 from suture.core.intelligence.advisories import Advisory, Affected
 from suture.core.intelligence.advisory_index import Name
 from suture.core.intelligence.enrichment import Enrichment
@@ -46,17 +46,17 @@ class Applied(NamedTuple):
 def rows(record: Advisory | Enrichment) -> Iterator[Row]:
     """The rows of one record: one a release, so that a fleet reads only what concerns it."""
     if isinstance(record, Enrichment):
-        yield _row(record.cve, None, record)
+        yield row(record.cve, None, record)
         return
     by_release: dict[str, list[Affected]] = {}
     for affected in record.affected:
         by_release.setdefault(affected.release, []).append(affected)
     for release, affected_there in (by_release or {"": []}).items():
         part = replace(record, affected=tuple(affected_there))
-        yield _row(record.id, release, part)
+        yield row(record.id, release, part)
 
 
-def _row(key: str, release: str | None, record: Advisory | Enrichment) -> Row:
+def row(key: str, release: str | None, record: Document) -> Row:
     document = encode(record)
     return Row(key[:255], release, hashlib.blake2b(document, digest_size=16).digest(), document)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,7 +14,6 @@ from suture.core.scanners.scanner import Scanner, ScannerHost, ScannerRecord, Sc
 from suture.store.tables import scanner_findings, scanner_hosts, scanner_reports
 
 _BATCH = 2000
-_PART = 500  # values in one IN (…)
 _NOBODY = ScannerHost()
 
 
@@ -51,7 +50,8 @@ class SeenHost(Document, frozen=True, omit_defaults=True):
 
 
 class KeptHost(SeenHost, frozen=True, omit_defaults=True):
-    """With the CVEs that the scanner looked for and did not find; there may be thousands."""
+    """With what the scanner looked for and did not find, in the words of
+    :func:`suture.core.scanners.checks.closed_by`; there may be thousands."""
 
     closed: tuple[str, ...] = ()
 
@@ -132,24 +132,10 @@ def remove(connection: sa.Connection, number: int) -> None:
 
 
 def hosts(connection: sa.Connection, report: int) -> dict[int, SeenHost]:
-    """The hosts of a report by the numbers that :func:`findings` takes."""
+    """The hosts of a report by the numbers that :mod:`suture.store.scanner_lines` takes."""
     query = sa.select(scanner_hosts.c.id, scanner_hosts.c.document)
     rows = connection.execute(query.where(scanner_hosts.c.report == report))
     return {row.id: decode(row.document, SeenHost) for row in rows}
-
-
-def closed(connection: sa.Connection, numbers: Sequence[int]) -> frozenset[str]:
-    """The CVEs that the scanner looked for on hosts and did not find."""
-    query = sa.select(scanner_hosts.c.closed).where(scanner_hosts.c.id.in_(numbers))
-    packed = [zlib.decompress(row.closed).decode() for row in connection.execute(query)]
-    return frozenset(cve for words in packed for cve in words.split())
-
-
-def findings(connection: sa.Connection, numbers: Sequence[int]) -> tuple[ScannerRecord, ...]:
-    """The lines about hosts, in the report's order; their ``host`` is left out."""
-    query = sa.select(scanner_findings.c.document).order_by(scanner_findings.c.id)
-    rows = connection.execute(query.where(scanner_findings.c.scanner_host.in_(numbers)))
-    return tuple(decode(row.document, ScannerRecord) for row in rows)
 
 
 def learned(connection: sa.Connection) -> dict[str, str]:
@@ -212,49 +198,6 @@ def latest(connection: sa.Connection, names: Iterable[str]) -> tuple[LatestScan,
         age[key] = when
         newest[key] = LatestScan(row.host, Scanner(row.scanner), row.seen_at, row.report, numbers)
     return tuple(newest.values())
-
-
-def open_cves(
-    connection: sa.Connection, numbers: Sequence[int]
-) -> Iterator[tuple[int, str, tuple[str, ...]]]:
-    """(host's number, plugin, CVEs) of what a scanner calls open on hosts."""
-    open_ = (ScannerState.VULNERABILITY.value, ScannerState.CONFIGURATION.value)
-    query = sa.select(
-        scanner_findings.c.scanner_host, scanner_findings.c.plugin, scanner_findings.c.cves
-    ).where(scanner_findings.c.state.in_(open_), scanner_findings.c.cves != "")
-    for start in range(0, len(numbers), _PART):
-        part = numbers[start : start + _PART]
-        for row in connection.execute(query.where(scanner_findings.c.scanner_host.in_(part))):
-            yield row.scanner_host, row.plugin, tuple(row.cves.split())
-
-
-def naming(
-    connection: sa.Connection, numbers: Sequence[int], cve: str
-) -> Iterator[tuple[int, ScannerRecord]]:
-    """(host's number, line) of all that names ``cve``."""
-    words = sa.literal(" ").concat(scanner_findings.c.cves).concat(" ")
-    query = (
-        sa.select(scanner_findings.c.scanner_host, scanner_findings.c.document)
-        .where(words.contains(f" {cve} ", autoescape=True))
-        .order_by(scanner_findings.c.id)
-    )
-    for start in range(0, len(numbers), _PART):
-        part = numbers[start : start + _PART]
-        for row in connection.execute(query.where(scanner_findings.c.scanner_host.in_(part))):
-            yield row.scanner_host, decode(row.document, ScannerRecord)
-
-
-def configuration(
-    connection: sa.Connection, numbers: Sequence[int]
-) -> Iterator[tuple[int, ScannerRecord]]:
-    """(host's number, line) of what no patch closes."""
-    query = sa.select(scanner_findings.c.scanner_host, scanner_findings.c.document).where(
-        scanner_findings.c.state == ScannerState.CONFIGURATION.value
-    )
-    for start in range(0, len(numbers), _PART):
-        part = numbers[start : start + _PART]
-        for row in connection.execute(query.where(scanner_findings.c.scanner_host.in_(part))):
-            yield row.scanner_host, decode(row.document, ScannerRecord)
 
 
 def _report(row: sa.Row[tuple[object, ...]]) -> StoredReport:

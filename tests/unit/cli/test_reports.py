@@ -15,6 +15,7 @@ from suture.services import fleet
 from suture.services.workspace import Workspace
 from suture.store import inventories
 from tests.unit.core.builders import host, inventory
+from tests.unit.imports.test_qualys import DETECTIONS
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "scanners"
 Suture = Callable[..., Result]
@@ -87,3 +88,19 @@ def test_what_no_patch_closes_is_among_the_findings(suture: Suture) -> None:
     titles = {one["check"]: one["title"] for one in found}
     assert titles["nessus 40984"] == "Browsable Web Directories (80/tcp)"
     assert "no-security-archive" in titles
+
+
+def test_a_knowledge_base_may_come_in_the_same_command_in_any_order(
+    suture: Suture, tmp_path: Path
+) -> None:
+    report = tmp_path / "detections.xml"
+    report.write_text(DETECTIONS.replace("192.0.2.1", "44.228.249.3"))
+    alone = suture("import", str(report))
+    assert alone.exit_code == 3
+    assert "178000: QID 178000" in alone.stdout
+    told = suture("import", str(report), str(RECORDED / "qualys-knowledgebase.xml"))
+    assert told.exit_code == 0
+    assert "Qualys KnowledgeBase, 4 checks, 4 of them new or changed; 4 are known" in told.stdout
+    assert "QID 178000" not in told.stdout
+    said = json.loads(suture("import", str(report), "--json").stdout)
+    assert [one["only_scanner"] for one in said["reports"][0]["hosts"]] == [2]

@@ -11,30 +11,18 @@ from types import SimpleNamespace
 import pytest
 
 from suture.cli.findings_view import print_explanation
-from suture.core.intelligence.advisories import Advisory, Affected, FixState, Severity
+from suture.core.intelligence.advisories import Severity
 from suture.core.scanners.reconciling import Agreement, Likely
 from suture.core.scanners.scanner import Scanner, ScannerState
 from suture.services import findings, fleet, scanner_reports, tallying
 from suture.services.errors import NotFoundError, ServiceError
-from suture.services.importing import import_report
+from suture.services.importing import Imported, import_file
 from suture.services.scanner_reports import Misfit, Result, compared, result
 from suture.services.workspace import Workspace
-from suture.store import events, inventories, records
-from tests.unit.core.builders import NOW, host, inventory, package
+from suture.store import events
+from tests.unit.core.builders import NOW, host
+from tests.unit.services.scanned import scanned_fleet
 
-ADVISORY = Advisory(
-    "DSA-1",
-    "debian",
-    ("CVE-2026-0001", "CVE-2026-0004"),
-    (Affected("debian:12", "nginx", FixState.FIXED, "2"),),
-    severity=Severity.HIGH,
-)
-PATCHED = Advisory(
-    "DSA-2",
-    "debian",
-    ("CVE-2026-0002",),
-    (Affected("debian:12", "openssl", FixState.FIXED, "3"),),
-)
 SCANNED = int((NOW - timedelta(hours=1)).timestamp())
 
 
@@ -79,32 +67,15 @@ REPORT = report(
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """web1 has been scanned by Suture, the others have not; two share an address."""
-    made = Workspace(tmp_path / "home", f"sqlite:///{tmp_path}/home/s.sqlite")
-    fleet.add(
-        made,
-        (
-            host("web1", address="192.0.2.1"),
-            host("db1", address="192.0.2.2"),
-            host("cache-a", address="192.0.2.20"),
-            host("cache-b", address="192.0.2.20"),
-        ),
-    )
-    with fleet.opened(made) as store, store.begin() as connection:
-        packages = (package("nginx", "1"), package("openssl", "3"))
-        before = NOW - timedelta(days=9)
-        for when in (before, NOW):
-            inventories.record(connection, inventory("web1", packages, collected_at=when))
-        rows = [row for one in (ADVISORY, PATCHED) for row in records.rows(one)]
-        records.apply(connection, "debian", "all", rows, before)
-    return made
+    return scanned_fleet(tmp_path)
 
 
 def imported(workspace: Workspace, content: bytes = REPORT, name: str = "weekly.bin") -> Result:
     path = workspace.home / name
     path.write_bytes(content)
-    stored, new = import_report(workspace, path)
-    return result(workspace, stored.id, new=new)
+    kept = import_file(workspace, path)
+    assert isinstance(kept, Imported)
+    return result(workspace, kept.report.id, new=kept.new)
 
 
 def test_a_report_is_compared_host_by_host(workspace: Workspace) -> None:
@@ -173,8 +144,9 @@ def test_standard_input_is_read_twice_where_that_is_needed(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(gzip.compress(REPORT))))
-    stored, new = import_report(workspace, Path("-"))
-    assert (stored.name, new) == ("standard input", True)
+    kept = import_file(workspace, Path("-"))
+    assert isinstance(kept, Imported)
+    assert (kept.report.name, kept.new) == ("standard input", True)
     assert not list(workspace.home.glob("import-*"))
 
 

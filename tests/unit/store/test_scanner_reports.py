@@ -15,7 +15,7 @@ from suture.core.scanners.scanner import (
     ScannerRecord,
     ScannerState,
 )
-from suture.store import scanner_reports
+from suture.store import scanner_lines, scanner_reports
 from suture.store.database import Store
 from suture.store.scanner_reports import KeptHost, SeenHost, StoredReport, Summary
 from suture.store.tables import metadata
@@ -64,8 +64,8 @@ def test_a_report_comes_back_as_it_was(store: Store) -> None:
         assert (report.id, report.seen_until) == (number, NOW)
         hosts = scanner_reports.hosts(connection, number)
         assert list(hosts.values()) == [SeenHost(WEB1, NOW, 2), SeenHost(PRINTER)]
-        closed = scanner_reports.closed(connection, list(hosts))
-        found = scanner_reports.findings(connection, list(hosts)[:1])
+        closed = scanner_lines.closed(connection, list(hosts))
+        found = scanner_lines.findings(connection, list(hosts)[:1])
     assert closed == {"CVE-2026-0008", "CVE-2026-0009"}
     assert [(one.plugin, one.cves, one.host) for one in found] == [
         ("1", ("CVE-2026-0001", "CVE-2026-0002"), ScannerHost()),
@@ -116,8 +116,8 @@ def test_the_newest_scan_of_each_scanner_counts(store: Store) -> None:
     with store.read() as connection:
         scans = {one.scanner: one for one in scanner_reports.latest(connection, ["web1", "db1"])}
         nessus = scans[Scanner.NESSUS]
-        open_ = list(scanner_reports.open_cves(connection, nessus.numbers))
-        settings = list(scanner_reports.configuration(connection, nessus.numbers))
+        open_ = list(scanner_lines.open_cves(connection, nessus.numbers))
+        settings = list(scanner_lines.configuration(connection, nessus.numbers))
     assert set(scans) == {Scanner.NESSUS, Scanner.OPENVAS}
     assert nessus.seen_at == NOW + timedelta(days=2)
     assert open_ == [(nessus.numbers[0], "1", ("CVE-2026-0001", "CVE-2026-0002"))]
