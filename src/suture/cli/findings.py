@@ -75,7 +75,7 @@ def findings(
     )
     if form is not None:
         print_text(service.rendered(found, service.Format(form)))
-        view.print_unjudged(found.unjudged, stderr=True)
+        view.print_unknown(found.never_seen, found.unjudged, stderr=True)
     elif json:
         print_json(found)
     elif by_weakness:
@@ -114,16 +114,18 @@ def sbom(
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
 ) -> None:
-    """What is installed and what of it is open, as CycloneDX (SBOM with VEX)."""
+    """What is installed and what of it is open, as CycloneDX (SBOM with VEX). Hosts of which
+    nothing can be said are marked as such in it, and named on standard error."""
+    from suture.cli.findings_view import print_unknown
     from suture.cli.output import print_text
     from suture.cli.workspace import workspace
     from suture.services import findings as service
 
-    print_text(
-        service.sbom(
-            workspace(), names=tuple(host or ()), labels=tuple(label or ()), policy_file=policy
-        )
+    made = service.sbom(
+        workspace(), names=tuple(host or ()), labels=tuple(label or ()), policy_file=policy
     )
+    print_text(made.text)
+    print_unknown(made.never_seen, made.unjudged, stderr=True)
 
 
 def _configuration(

@@ -68,18 +68,20 @@ def print_findings(found: OpenFindings, every: bool) -> None:
         out.print(plain(text, "yellow"))
     if found.oldest_scan:
         out.print(plain(f"Oldest scan: {found.oldest_scan:%Y-%m-%d %H:%M} UTC.", "dim"))
-    if found.never_seen:
-        names = ", ".join(found.never_seen)
-        out.print(plain(f"Never scanned, so unknown: {names}. Run: suture scan", "bold yellow"))
-    print_unjudged(found.unjudged)
+    print_unknown(found.never_seen, found.unjudged)
 
 
-def print_unjudged(some: Sequence[Unjudged], *, stderr: bool = False) -> None:
-    """Which hosts show no findings because nothing is known of their release."""
+def print_unknown(
+    never_seen: Sequence[str], unjudged: Sequence[Unjudged], *, stderr: bool = False
+) -> None:
+    """Which hosts show no findings because nothing is known of them, or of their release."""
     by_release: dict[str, list[Unjudged]] = {}
-    for one in some:
+    for one in unjudged:
         by_release.setdefault(one.release, []).append(one)
     out = console(stderr=stderr)
+    if never_seen:
+        said = f"Never scanned, so unknown: {', '.join(never_seen)}. Run: suture scan"
+        out.print(plain(said, "bold yellow"))
     for alike in by_release.values():
         names = ", ".join(one.host for one in alike[:_NAMED])
         more = f" and {len(alike) - _NAMED:,} more" if len(alike) > _NAMED else ""
@@ -122,7 +124,7 @@ def print_overview(found: Overview) -> None:
     most = ", ".join(f"{host} ({count:,})" for host, count in found.busiest[:5])
     if most:
         out.print(plain(f"Most on: {most}.", "dim"))
-    print_unjudged(found.unjudged)
+    print_unknown((), found.unjudged)
 
 
 def print_weaknesses(found: OpenFindings) -> None:

@@ -1,11 +1,13 @@
 """Hosts as CycloneDX: an SBOM of what is installed, with a VEX of what is open.
 
 Of several hosts, each package version is one component however many hosts have it, and each host
-is a component that depends on its packages.
+is a component that depends on its packages. Where nothing can be said about a host, the document
+says so: no statement must not look like nothing open.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -40,6 +42,7 @@ from suture.core.documents import digest
 from suture.core.intelligence.advisories import Severity
 from suture.core.inventory import Inventory, OperatingSystem, Package, PackageState
 
+_UNKNOWN = "suture:vulnerabilities_unknown"  # a property, whose value says why
 # The package manager of a system by its id, as package URLs name it.
 _TYPES = {
     "debian": "deb",
@@ -62,23 +65,21 @@ _RESPONSES = {
 }
 
 
-def render(seen: Sequence[Inventory], findings: Iterable[Finding], made_at: datetime) -> str:
-    """CycloneDX 1.6 as JSON. The same input gives the same serial number."""
+def render(
+    seen: Sequence[Inventory],
+    findings: Iterable[Finding],
+    made_at: datetime,
+    unknown: Mapping[str, str] | None = None,
+) -> str:
+    """CycloneDX 1.6 as JSON. The same input gives the same serial number. ``unknown`` are hosts of
+    which nothing can be said, seen or not, each with the reason."""
+    unknown = unknown or {}
     components: dict[str, Component] = {}
     dependencies: list[Dependency] = []
     by_name: dict[tuple[str, str], list[str]] = {}
     for inventory in seen:
-        host = Component(
-            name=inventory.host,
-            type=ComponentType.OPERATING_SYSTEM,
-            version=inventory.os.title,
-            bom_ref=f"host:{inventory.host}",
-            properties=[
-                Property(name="suture:collected_at", value=inventory.collected_at.isoformat()),
-                Property(name="suture:kernel", value=inventory.kernel.running),
-            ],
-        )
-        components[host.bom_ref.value or ""] = host
+        host = _host(inventory, unknown.get(inventory.host, ""))
+        components[_ref(inventory.host)] = host
         installed = []
         for package in inventory.packages.packages:
             if package.state is not PackageState.RESIDUAL:
@@ -88,6 +89,8 @@ def render(seen: Sequence[Inventory], findings: Iterable[Finding], made_at: date
                 installed.append(Dependency(BomRef(url)))
                 by_name.setdefault((inventory.host, package.name), []).append(url)
         dependencies.append(Dependency(host.bom_ref, installed))
+    never = sorted(unknown.keys() - {inventory.host for inventory in seen})
+    components |= {_ref(host): _never_seen(host, unknown[host]) for host in never}
     vulnerabilities = _vulnerabilities(findings, by_name)
     bom = Bom(
         serial_number=uuid.UUID(digest((sorted(components), made_at))[:32]),
@@ -101,9 +104,56 @@ def render(seen: Sequence[Inventory], findings: Iterable[Finding], made_at: date
                     Component(name="suture", version=__version__, type=ComponentType.APPLICATION)
                 ]
             ),
+            properties=[
+                Property(name=_UNKNOWN, value=f"{host}: {why}") for host, why in unknown.items()
+            ],
         ),
     )
-    return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
+    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
+    return _with_compositions(text, vulnerabilities, never) if unknown else text
+
+
+def _ref(host: str) -> str:
+    return f"host:{host}"
+
+
+def _host(inventory: Inventory, unknown: str) -> Component:
+    properties = [
+        Property(name="suture:collected_at", value=inventory.collected_at.isoformat()),
+        Property(name="suture:kernel", value=inventory.kernel.running),
+    ]
+    if unknown:
+        properties.append(Property(name=_UNKNOWN, value=unknown))
+    return Component(
+        name=inventory.host,
+        type=ComponentType.OPERATING_SYSTEM,
+        version=inventory.os.title,
+        bom_ref=_ref(inventory.host),
+        properties=properties,
+    )
+
+
+def _never_seen(host: str, unknown: str) -> Component:
+    return Component(
+        name=host,
+        type=ComponentType.OPERATING_SYSTEM,
+        bom_ref=_ref(host),
+        properties=[Property(name=_UNKNOWN, value=unknown)],
+    )
+
+
+def _with_compositions(
+    text: str, vulnerabilities: Sequence[Vulnerability], never: Sequence[str]
+) -> str:
+    """How complete the document is, which the library cannot write: there are vulnerabilities
+    that it does not state, and packages of hosts never seen that it does not list."""
+    stated = sorted(str(one.bom_ref.value) for one in vulnerabilities)
+    compositions: list[dict[str, object]] = [
+        {"aggregate": "incomplete" if stated else "unknown", "vulnerabilities": stated}
+    ]
+    if never:
+        compositions.append({"aggregate": "unknown", "assemblies": [_ref(host) for host in never]})
+    return json.dumps(json.loads(text) | {"compositions": compositions}, indent=2)
 
 
 def package_url(system: OperatingSystem, package: Package) -> PackageURL:

@@ -87,6 +87,15 @@ class Explanation(Document, frozen=True):
     scanners: tuple[ScannerWord, ...] = ()
 
 
+class Sbom(Document, frozen=True):
+    """``text`` is CycloneDX: what is installed on the chosen hosts, and what of it is open. Of
+    ``never_seen`` and ``unjudged`` hosts it states nothing, and says so."""
+
+    text: str
+    never_seen: tuple[str, ...]
+    unjudged: tuple[Unjudged, ...]
+
+
 def fleet_findings(
     workspace: Workspace,
     *,
@@ -152,18 +161,21 @@ def sbom(
     names: Sequence[str] = (),
     labels: Sequence[str] = (),
     policy_file: Path | None = None,
-) -> str:
-    """CycloneDX: what is installed on the chosen hosts, and what of it is open."""
+) -> Sbom:
+    """Raises :class:`NotFoundError` where none of the chosen hosts was ever scanned."""
     from suture.reports import cyclonedx
 
-    assessments, _, never = assessed(workspace, names, labels, policy_file)
+    assessments, knowledge, never = assessed(workspace, names, labels, policy_file)
     if not assessments:
         raise NotFoundError(f"never scanned: {', '.join(never)}", "Scan first: suture scan")
-    return cyclonedx.render(
+    unknown = _unjudged(assessments, knowledge)
+    text = cyclonedx.render(
         [one.inventory for one in assessments],
         [finding for one in assessments for finding in one.findings],
         clock(),
+        {one.host: one.message for one in unknown} | dict.fromkeys(never, "never scanned"),
     )
+    return Sbom(text, never, unknown)
 
 
 def explain(

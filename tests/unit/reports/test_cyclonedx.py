@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,13 +30,14 @@ FINDING = Finding(
 )
 
 
-def rendered(*findings: Finding) -> dict[str, Any]:
+def rendered(*findings: Finding, unknown: Mapping[str, str] | None = None) -> dict[str, Any]:
     packages = [
         package("nginx", "1.22.1-9"),
         package("nginx-common", "1.22.1-9", source="nginx"),
         package("gone", "1", state=PackageState.RESIDUAL),
     ]
-    text = render([inventory("web1", packages), inventory("web2", packages)], findings, NOW)
+    seen = [inventory("web1", packages), inventory("web2", packages)]
+    text = render(seen, findings, NOW, unknown)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     document: dict[str, Any] = json.loads(text)
     return document
@@ -59,6 +61,31 @@ def test_what_is_open_names_the_packages_and_the_remedy() -> None:
     ]
     assert one["recommendation"] == "Update nginx to 1.22.1-9+deb12u9"
     assert one["analysis"]["response"] == ["update"]
+
+
+def test_hosts_of_which_nothing_can_be_said_are_told_from_those_without_findings() -> None:
+    unknown = {"web2": "no feed speaks of it", "web3": "never scanned"}
+    document = rendered(FINDING, unknown=unknown)
+    said = {
+        one["name"]: {each["value"] for each in one["properties"] if "unknown" in each["name"]}
+        for one in document["components"]
+        if one["bom-ref"].startswith("host:")
+    }
+    assert said == {"web1": set(), "web2": {"no feed speaks of it"}, "web3": {"never scanned"}}
+    assert [one["value"] for one in document["metadata"]["properties"]] == [
+        "web2: no feed speaks of it",
+        "web3: never scanned",
+    ]
+    assert document["compositions"] == [
+        {"aggregate": "incomplete", "vulnerabilities": ["CVE-2026-0001:nginx:fixable"]},
+        {"aggregate": "unknown", "assemblies": ["host:web3"]},
+    ]
+
+
+def test_no_statement_at_all_is_unknown_and_not_complete() -> None:
+    document = rendered(unknown={"web1": "no feed speaks of it"})
+    assert document["compositions"] == [{"aggregate": "unknown", "vulnerabilities": []}]
+    assert "compositions" not in rendered()
 
 
 def test_package_urls_are_those_of_the_package_manager() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from suture.core.intelligence.advisories import Advisory, Affected, FixState, Se
 from suture.core.inventory import OperatingSystem
 from suture.services import exceptions, fleet
 from suture.services.collecting import clock
+from suture.services.errors import NotFoundError
 from suture.services.findings import Format, Moment, explain, fleet_findings, rendered, sbom
 from suture.services.overview import overview
 from suture.services.workspace import Workspace
@@ -96,7 +98,19 @@ def test_other_programs_read_them(place: Workspace) -> None:
     found = fleet_findings(place)
     assert "CVE-2026-0003" in rendered(found, Format.CSV)
     assert "CVE-2026-0003" in rendered(found, Format.SARIF)
-    assert "pkg:deb/debian/nginx@2" in sbom(place)
+    made = sbom(place)
+    assert "pkg:deb/debian/nginx@2" in made.text
+    assert (made.never_seen, made.unjudged) == ((), ())
+    assert "compositions" not in json.loads(made.text)
+
+
+def test_an_sbom_says_which_hosts_were_never_scanned(place: Workspace) -> None:
+    fleet.add(place, [host("new")])
+    made = sbom(place)
+    assert made.never_seen == ("new",)
+    assert '"host:new"' in made.text
+    with pytest.raises(NotFoundError, match="never scanned: new"):
+        sbom(place, names=("new",))
 
 
 def test_the_overview_counts_what_is_open_on_disk(place: Workspace) -> None:
@@ -129,7 +143,8 @@ def test_an_rpm_host_of_whose_release_no_feed_speaks_is_unknown(
     with fleet.opened(place) as store, store.begin() as connection:
         inventories.record(connection, replace(seen, package_manager="rpm"))
     found = fleet_findings(place)
-    assert overview(place).unjudged == found.unjudged
+    assert overview(place).unjudged == found.unjudged == sbom(place).unjudged
+    assert f"no feed that was synced says anything about {release}" in sbom(place).text
     (one,) = found.unjudged
     assert (one.host, one.release) == ("rpm", release)
     assert remedy in one.remedy
