@@ -40,46 +40,72 @@ _NOBODY = 65534
 _CONNECT_S = 12.0, 60.0  # the first time, and at most
 _TAIL = 4000
 _HOME = "/usr/lib/suture-twin"
-_UNIT = "suture-twin.service"
+_UNITS = "/usr/lib/systemd/system"
+_WAY = "suture-twin"
+_LINE = (
+    *("root=/dev/vda", "rw", "console=ttyS0", "net.ifnames=0"),
+    *(f"systemd.wants={_WAY}.socket", "systemd.mask=ifup@eth0.service"),
+)
 _STATUS = "vm.json"
 
 WAIT_BOOTED = "systemctl is-system-running --wait >/dev/null 2>&1; :\n"
 """A script that ends when the boot has, well or not: the way in is open before."""
 
-# Ready before any service of the host's own starts, with the host keys that those may need. The
-# host's sshd takes /run/sshd away when it ends, and no sshd lets anybody in without it.
-_UNIT_TEXT = f"""[Unit]
-Description=The way into this twin
+# Ready before any service of the host's own starts, with the host keys that those may need.
+_READY_UNIT = f"""[Unit]
+Description=What this twin needs
 DefaultDependencies=no
 After=local-fs.target systemd-udevd.service systemd-tmpfiles-setup.service
 Before=basic.target network-pre.target shutdown.target
 Conflicts=shutdown.target
 [Service]
-ExecStartPre=/bin/sh {_HOME}/ready
-ExecStart=/bin/sh {_HOME}/serve
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh {_HOME}/ready
+StandardError=journal+console
+"""
+# The only network card is in a namespace of its own: neither the host's addresses and firewall nor
+# whatever configures its network has a part in it, and its services see no card at all.
+_WAY_SOCKET = f"""[Unit]
+Description=The way into this twin
+DefaultDependencies=no
+Requires={_WAY}.service
+After={_WAY}.service
+Before=basic.target shutdown.target
+Conflicts=shutdown.target
+[Socket]
+ListenStream={_NETWORK}.15:{_PORT}
+NetworkNamespacePath=/run/netns/{_WAY}
+Accept=yes
+"""
+# The host's sshd takes /run/sshd away when it ends, and no sshd lets anybody in without it.
+_WAY_UNIT = f"""[Unit]
+Description=Somebody who came into this twin
+DefaultDependencies=no
+Before=shutdown.target
+Conflicts=shutdown.target
+CollectMode=inactive-or-failed
+[Service]
+ExecStart=-/usr/sbin/sshd -i -f {_HOME}/sshd_config
+StandardInput=socket
+StandardError=journal
+RuntimeDirectory=sshd
+RuntimeDirectoryPreserve=yes
 KillMode=process
-Restart=always
-RestartSec=1
-"""
-_SERVE_TEXT = f"""while kill -0 $$; do mkdir -p -m 755 /run/sshd; sleep 1; done 2>/dev/null &
-exec /usr/sbin/sshd -D -f {_HOME}/sshd_config
-"""
-_SSHD_TEXT = f"""Port {_PORT}
-ListenAddress {_NETWORK}.15
-{way_in.sshd_config(_HOME)}MaxSessions 100
 """
 _READY_TEXT = """set -u
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mkdir -p /run/sshd /run/suture/packages
+mkdir -p /run/suture/packages
 ip link set lo up
+ip netns add {way} || exit 1
 for _ in $(seq 60); do
     nic=$(ls -d /sys/class/net/*/device 2>/dev/null | head -n 1)
-    [ -z "$nic" ] || break
+    nic=${{nic%/device}}
+    nic=${{nic##*/}}
+    [ -n "$nic" ] && ip link set "$nic" netns {way} && break
     sleep 1
 done
-nic=${{nic%/device}}
-nic=${{nic##*/}}
-ip link set "$nic" up && ip address replace {network}.15/24 dev "$nic" || exit 1
+ip -n {way} address add {network}.15/24 dev "$nic" && ip -n {way} link set "$nic" up || exit 1
 for address in {addresses}; do
     case $address in *:*) length=128 ;; *) length=32 ;; esac
     ip address replace "$address/$length" dev lo
@@ -216,20 +242,24 @@ async def _make_disks(
     ours.write_private_key(directory / "key")
     theirs.write_public_key(directory / "host_key.pub")
     ready = _READY_TEXT.format(
-        network=_NETWORK, addresses=" ".join(clone.addresses), label=LABEL_PACKAGES, home=_HOME
+        way=_WAY,
+        network=_NETWORK,
+        addresses=" ".join(clone.addresses),
+        label=LABEL_PACKAGES,
+        home=_HOME,
     )
     files = {
-        f"/usr/lib/systemd/system/{_UNIT}": (_UNIT_TEXT, 0o644),
+        f"{_UNITS}/{_WAY}.service": (_READY_UNIT, 0o644),
+        f"{_UNITS}/{_WAY}.socket": (_WAY_SOCKET, 0o644),
+        f"{_UNITS}/{_WAY}@.service": (_WAY_UNIT, 0o644),
         f"{_HOME}/ready": (ready, 0o644),
-        f"{_HOME}/serve": (_SERVE_TEXT, 0o644),
-        f"{_HOME}/sshd_config": (_SSHD_TEXT, 0o644),
+        f"{_HOME}/sshd_config": (way_in.sshd_config(_HOME) + "MaxSessions 100\n", 0o644),
         f"{_HOME}/host_key": (theirs.export_private_key().decode(), 0o600),
         f"{_HOME}/authorized_keys": (ours.export_public_key().decode(), 0o644),
     }
     await disk.make_system(Path(clone.root), directory / "system.img", files)
     await disk.make_packages(packages, directory / "packages.img")
-    line = ("root=/dev/vda", "rw", "console=ttyS0", "net.ifnames=0", f"systemd.wants={_UNIT}")
-    await disk.make_boot_loader(directory / "boot.img", kernel, " ".join((*line, *arguments)))
+    await disk.make_boot_loader(directory / "boot.img", kernel, " ".join((*_LINE, *arguments)))
 
 
 async def _start(clone: Clone, directory: Path) -> tuple[VirtualTwin, asyncio.subprocess.Process]:

@@ -41,7 +41,7 @@ unit_files() {
 active_units() {
     has_systemd || return 0
     systemctl list-units --no-legend --plain --type=service,socket,timer,path --state=active |
-        awk '$1 !~ /^(suture-[0-9a-f]+[.]|user@|session-|systemd-|run-)/ { print $1 }' | sort
+        awk '$1 !~ /^(suture-[0-9a-f]+[.]|(suture-twin|sshd?)@|user@|session-|systemd-|run-)/ { print $1 }' | sort
 }
 
 # Units that have failed, and those that fail and are started again.
