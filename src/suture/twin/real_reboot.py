@@ -32,7 +32,7 @@ from suture.twin.vm import WAIT_BOOTED, hindrance
 from suture.twin.watching import Watching
 
 _IMAGE = re.compile(r"linux-image-(?:unsigned-)?(\d.*)")
-MACHINE_SETTINGS = PatchSettings(reconnect_s=300, lock_wait_s=120, reboot_s=900, health_wait_s=120)
+MACHINE_SETTINGS = PatchSettings(reconnect_s=900, lock_wait_s=120, reboot_s=900, health_wait_s=120)
 """A machine that is emulated in software takes its time."""
 
 _CONTAINER_ONLY = "the reboot was rehearsed in a container, without the host's own kernel"
