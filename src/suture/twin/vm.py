@@ -46,6 +46,7 @@ _LINE = (
     *("root=/dev/vda", "rw", "console=ttyS0", "net.ifnames=0"),
     *(f"systemd.wants={_WAY}.socket", "systemd.mask=ifup@eth0.service"),
 )
+_PROCESSOR = {"kvm": "host", "tcg": "max,la57=off"}  # a fifth level of pages costs, in software
 _STATUS = "vm.json"
 
 WAIT_BOOTED = "systemctl is-system-running --wait >/dev/null 2>&1; :\n"
@@ -325,7 +326,7 @@ async def _qemu(directory: Path, accelerator: str, port: int) -> asyncio.subproc
                 *("--bounding-set=-all", "--inh-caps=-all", "--pdeathsig=KILL", "--"),
                 *("qemu-system-x86_64", "-name", "suture-twin", "-nodefaults", "-display", "none"),
                 *("-machine", f"pc,accel={accelerator}"),
-                *("-cpu", "host" if accelerator == "kvm" else "max"),
+                *("-cpu", _PROCESSOR[accelerator]),
                 *("-smp", str(min(2, os.cpu_count() or 1)), "-m", str(_MEMORY_MIB)),
                 *(
                     "-sandbox",
