@@ -141,8 +141,8 @@ def _assess(fleet: Fleet, table: RuleTable) -> FleetFindings:
 
 
 def _loaded(store: Store) -> Fleet:
-    with store.read() as connection:
-        return fleet_columns.fleet(connection)
+    with store.query() as query:
+        return fleet_columns.fleet(query)
 
 
 def _stored(place: Path, runs: int) -> dict[str, list[float]]:

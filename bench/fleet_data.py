@@ -20,7 +20,7 @@ from bench import published
 from suture.core.intelligence.advisories import Advisory
 from suture.core.inventory import Package
 from suture.core.versions import Scheme, is_valid, order, scheme_of
-from suture.store import package_sets
+from suture.store import inventories, package_sets
 from suture.store.database import Store
 from suture.store.tables import observations
 from suture.store.tables import package_sets as sets
@@ -138,7 +138,7 @@ def fill(store: Store, offered: dict[str, list[Offered]], count: int, document: 
     every = {p for some in offered.values() for one in some for level in one.levels for p in level}
     ordered = sorted(every)
     with store.begin() as connection:
-        ids = dict(zip(ordered, package_sets.intern(connection, ordered), strict=True))
+        ids = dict(zip(ordered, inventories.intern(connection, ordered), strict=True))
         originals = [
             (name, release, [ids[package] for package in sorted(packages)])
             for name, release, packages in hosts(offered, min(count, _DRAWN))

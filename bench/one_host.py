@@ -12,14 +12,14 @@ from suture.core.assessment.matching import match, names_of
 from suture.core.documents import encode
 from suture.core.inventory import Host
 from suture.services.knowledge import known_about
-from suture.store import inventories
-from suture.store.database import open_store
+from suture.store import observations
+from suture.store.query import open_for_reading
 
 
 def main(path: str) -> None:
-    store = open_store(f"sqlite:///{path}")
-    with store.read() as connection:
-        (inventory,) = inventories.latest(connection).values()
+    store = open_for_reading(f"sqlite:///{path}")
+    with store.query() as query:
+        (inventory,) = observations.latest(query).values()
     knowledge = known_about(
         store, {inventory.os.release}, now=datetime.now(UTC), names=names_of([inventory])
     )

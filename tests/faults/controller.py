@@ -19,7 +19,8 @@ from suture.engine.work import HostWork
 from suture.hosts.patching import PatchSettings
 from suture.services.host_work import FleetRunner
 from suture.services.logs import logging_to
-from suture.store.database import StoreError, open_store
+from suture.store.database import open_store
+from suture.store.errors import StoreError
 from tests.faults import mutants
 from tests.faults.boundaries import Boundaries, ProcessFault
 from tests.faults.transport import PretendWays

@@ -18,7 +18,8 @@ from suture.core.rollout.state import HostPhase, RolloutState, RolloutStatus, Si
 from suture.services import evidence, plans, rollouts
 from suture.services.errors import RefusedError
 from suture.services.workspace import Workspace
-from suture.store.database import StoreError, open_store
+from suture.store.database import open_store
+from suture.store.errors import StoreError
 from suture.store.rollouts import StoredRollout
 from tests.faults import fleet, invariants
 from tests.faults.controller import GAVE_UP, Orders

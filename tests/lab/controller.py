@@ -19,7 +19,8 @@ from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
 from suture.hosts.transport.ssh import SshSettings
 from suture.services.host_work import FleetRunner
 from suture.services.logs import logging_to
-from suture.store.database import StoreError, open_store
+from suture.store.database import open_store
+from suture.store.errors import StoreError
 from suture.twin.processes import die_with_parent
 from tests.faults.boundaries import Boundaries, ProcessFault
 from tests.faults.controller import GAVE_UP, Watched, quicken

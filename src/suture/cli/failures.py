@@ -11,7 +11,7 @@ def report(error: Exception) -> int | None:
     from suture.hosts.transport import HostError
     from suture.imports.ansible import InventoryFileError
     from suture.services.errors import ServiceError
-    from suture.store.database import StoreError
+    from suture.store.errors import StoreError
 
     if isinstance(error, HostError):
         failure = error.failure

@@ -12,7 +12,7 @@ from suture.cli.output import console, count, duration, plain, size, styled, tab
 if TYPE_CHECKING:
     from suture.services.feeds import FeedStatus
     from suture.services.syncing import Progress, Synced
-    from suture.store.feeds import FeedState
+    from suture.store.knowledge import FeedState
 
 _MOST_ARRIVALS = 10
 

@@ -19,7 +19,8 @@ from suture.engine import durable, fetching, looking, membership, records, ticks
 from suture.engine.membership import HEARTBEAT_S
 from suture.engine.work import FetchWork, HostWork, LookWork, StepRunner
 from suture.store import events, rollouts, workers
-from suture.store.database import Store, StoreError
+from suture.store.database import Store
+from suture.store.errors import StoreError
 from suture.store.workers import Worker
 
 BEAT_S = 0.3

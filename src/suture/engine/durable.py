@@ -39,7 +39,8 @@ from suture.core.rollout.state import HostPhase
 from suture.engine import records
 from suture.engine.work import HostWork, StepRunner
 from suture.engine.writing import Writer
-from suture.store.database import BUSY_TIMEOUT_S, IDLE_S, Store, explained, private_file
+from suture.store.database import IDLE_S, Store, explained, private_file
+from suture.store.query import BUSY_TIMEOUT_S
 
 QUEUE = "hosts"
 POLLING_S = 0.25

@@ -20,7 +20,8 @@ import structlog
 
 from suture.engine.records import GivenUpError, OvertakenError, writing
 from suture.store import workers
-from suture.store.database import Store, StoreError
+from suture.store.database import Store
+from suture.store.errors import StoreError
 
 T = TypeVar("T")
 

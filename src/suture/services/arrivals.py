@@ -17,7 +17,7 @@ from suture.core.intelligence.rule_table import rule_table
 from suture.services.collecting import clock
 from suture.services.knowledge import known_about
 from suture.store import events, fleet_columns, records
-from suture.store.database import Store
+from suture.store.database import Store, query_of
 
 _NAMED = 50  # hosts that an event names; it counts all
 
@@ -38,7 +38,7 @@ def note(store: Store, feed: str, synced_at: datetime) -> tuple[Arrival, ...]:
     """Log an event for each CVE that is open now and was not before ``feed`` was synced at
     ``synced_at``; answers them, those on most hosts first."""
     with store.read() as connection:
-        fleet = fleet_columns.fleet(connection)
+        fleet = fleet_columns.fleet(query_of(connection))
         releases = set(fleet.releases)
         changed = {
             (affected.release, affected.package)

@@ -25,9 +25,9 @@ from suture.services.collecting import clock
 from suture.services.errors import RefusedError, ServiceError
 from suture.services.spooling import Spool, spool
 from suture.services.workspace import Workspace
-from suture.store import events, feeds, records, scores
-from suture.store.database import Store
-from suture.store.feeds import FeedState
+from suture.store import events, feeds, knowledge, records, scores
+from suture.store.database import Store, query_of
+from suture.store.knowledge import FeedState
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -76,8 +76,8 @@ def export(workspace: Workspace, path: Path, progress: Progress) -> tuple[str, .
     part = path.with_name(path.name + ".part")
     parts: dict[str, _Part] = {}
     with fleet.opened(workspace) as store, tarfile.open(part, "w:xz", preset=1) as archive:
-        with store.read() as connection:
-            states = feeds.listing(connection)
+        with store.query() as query:
+            states = knowledge.feeds(query)
         for state in states.values():
             if state.synced_at is not None:
                 progress(state.name)
@@ -132,7 +132,7 @@ def _exported(store: Store, state: FeedState) -> Iterator[tuple[str, bytes]]:
                 lines, size = [], 0
         if lines:
             yield ".jsonl", b"\n".join(lines)
-        elif state.records and (table := scores.latest(connection)):
+        elif state.records and (table := knowledge.scores(query_of(connection))):
             yield _SCORES, encode(_listed(table))
 
 

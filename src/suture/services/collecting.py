@@ -16,7 +16,7 @@ from suture.core.inventory import Host, Inventory
 from suture.hosts import changelogs, facts, indexes
 from suture.hosts.changelogs import Binary, ChangelogWanted
 from suture.hosts.transport import HostError, HostFailure
-from suture.store.changelogs import ChangelogKey, StoredChangelog
+from suture.store.knowledge import ChangelogKey, StoredChangelog
 
 if TYPE_CHECKING:
     from suture.hosts.transport.connector import Connector

@@ -12,7 +12,7 @@ from suture.core.words import seconds
 from suture.services import fleet, policies, scanner_reports
 from suture.services.collecting import clock
 from suture.services.workspace import Workspace
-from suture.store import inventories
+from suture.store import observations
 
 
 def findings(
@@ -27,9 +27,9 @@ def findings(
     policy, _ = policies.load(workspace, policy_file)
     hosts = fleet.chosen(workspace, names=names, labels=labels)
     now = clock()
-    with fleet.opened(workspace) as store, store.read() as connection:
-        seen = inventories.latest(connection)
-        since = inventories.unchanged_since(connection)
+    with fleet.opened(workspace) as store, store.query() as query:
+        seen = observations.latest(query)
+        since = observations.unchanged_since(query)
     found = list(scanner_reports.configuration(workspace, names=names, labels=labels))
     for host in hosts:
         if host.name not in seen:

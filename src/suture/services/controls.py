@@ -14,8 +14,7 @@ from suture.services import fleet
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.workspace import Workspace
-from suture.store import controls as stored_controls
-from suture.store import events
+from suture.store import events, knowledge
 
 
 class ControlStatus(Document, frozen=True):
@@ -119,8 +118,8 @@ def _with_hosts(workspace: Workspace, found: Sequence[Control]) -> tuple[Control
 
 
 def _in_force(workspace: Workspace, control_id: str | None = None) -> tuple[InForce, ...]:
-    if not fleet.is_there(workspace):
+    if not workspace.has_database:
         return ()
-    with fleet.opened(workspace) as store, store.read() as connection:
-        found = stored_controls.listing(connection)
+    with fleet.opened(workspace) as store, store.query() as query:
+        found = knowledge.in_force(query)
     return tuple(one for one in found if control_id in (None, one.control.id))

@@ -14,7 +14,8 @@ from suture.services import evidence, fleet, working
 from suture.services.errors import RefusedError
 from suture.services.workspace import Workspace
 from suture.store import copying, rollouts, workers
-from suture.store.database import SCHEMA, Store, open_store, shown
+from suture.store.database import Store, open_store, shown
+from suture.store.query import SCHEMA
 
 _PROOF_S = 3 * membership.HEARTBEAT_S
 

@@ -31,9 +31,9 @@ from suture.services.errors import RefusedError
 from suture.services.staging import TWINS_AT_ONCE, OnReport, OnStage, Staging
 from suture.services.workspace import Workspace
 from suture.store import drills as stored_drills
-from suture.store import events, inventories, rollouts
+from suture.store import events, observations, rollouts
 from suture.store import plans as stored_plans
-from suture.store.database import Store
+from suture.store.database import Store, query_of
 from suture.store.drills import StoredDrill
 from suture.twin.clone import CloneError
 from suture.twin.containers import ContainerError
@@ -151,7 +151,7 @@ def _tasks(store: Store, staging: Staging, policy: Policy, wanted: Sequence[Prov
     pending = plans.make(store, hosts=chosen, policy=policy, held_back=(), parent=None)
     tasks = []
     with store.read() as connection:
-        seen = inventories.latest(connection)
+        seen = observations.latest(query_of(connection))
         for one in wanted:
             host = pending.by_host.get(one.host)
             if host is not None and host.changes:

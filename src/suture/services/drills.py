@@ -14,7 +14,8 @@ from suture.core.words import seconds
 from suture.services import fleet, policies
 from suture.services.collecting import clock
 from suture.services.workspace import Workspace
-from suture.store import drills, hosts, inventories
+from suture.store import drills, hosts, observations
+from suture.store.database import query_of
 
 
 class Proven(Document, frozen=True):
@@ -44,7 +45,7 @@ def proven(workspace: Workspace) -> tuple[Proven, ...]:
 
 def standings(connection: sa.Connection, policy: Policy, now: datetime) -> tuple[Proven, ...]:
     """By name; a host that was never scanned has no way back to prove."""
-    seen = inventories.latest(connection)
+    seen = observations.latest(query_of(connection))
     kinds = {
         one.name: kind_of(seen[one.name]) for one in hosts.listing(connection) if one.name in seen
     }

@@ -13,9 +13,9 @@ from suture.core.inventory import Host
 from suture.core.planning.plan import HostPlan, Plan
 from suture.core.rollout.state import HostPhase
 from suture.services.knowledge import known_about
-from suture.store import controls, rollouts
+from suture.store import knowledge, rollouts
 from suture.store import plans as stored_plans
-from suture.store.database import Store
+from suture.store.database import Store, query_of
 from suture.twin.regression import Regression
 
 _MOST_ROLLOUTS = 200
@@ -62,6 +62,6 @@ def _in_force(
 ) -> tuple[Control, ...]:
     return tuple(
         one.control
-        for one in controls.listing(connection)
+        for one in knowledge.in_force(query_of(connection))
         if one.host == host and one.control.target not in replaced
     )

@@ -15,8 +15,8 @@ from suture.services import fleet, syncing
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.workspace import Workspace
-from suture.store import events, feeds
-from suture.store.feeds import FeedState
+from suture.store import events, feeds, knowledge
+from suture.store.knowledge import FeedState
 
 
 class FeedStatus(Document, frozen=True):
@@ -44,8 +44,8 @@ def status(workspace: Workspace, known: Mapping[str, Feed]) -> tuple[FeedStatus,
     now = clock()
     with fleet.opened(workspace) as store:
         used = {feed.name for feed in syncing.chosen(store, known, ())}
-        with store.read() as connection:
-            states = feeds.listing(connection)
+        with store.query() as query:
+            states = knowledge.feeds(query)
     found = [
         _status(feed, states.get(feed.name) or FeedState(feed.name), feed.name in used, now)
         for feed in known.values()

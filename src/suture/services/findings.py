@@ -34,7 +34,7 @@ from suture.services.knowledge import Knowledge, known_about
 from suture.services.unjudged import Unjudged, unjudged
 from suture.services.workspace import Workspace
 from suture.store import exceptions as stored_exceptions
-from suture.store import fleet_columns, inventories
+from suture.store import fleet_columns, observations
 
 _SOON = timedelta(days=30)
 _NEVER = "unknown: this host was never scanned by Suture"
@@ -225,12 +225,12 @@ def assessed(
     """The chosen hosts, what they were held against, and the names of those never scanned."""
     policy, _ = policies.load(workspace, policy_file)
     hosts = fleet.chosen(workspace, names=names, labels=labels)
-    with fleet.opened(workspace) as store, store.read() as connection:
+    with fleet.opened(workspace) as store, store.query() as query:
         asked = {host.name for host in hosts}
         if moment.at is None:
-            seen = inventories.latest(connection, asked)
+            seen = observations.latest(query, asked)
         else:
-            seen = inventories.at(connection, moment.at, asked)
+            seen = observations.at(query, moment.at, asked)
         known = [(host, seen[host.name]) for host in hosts if host.name in seen]
         never = tuple(host.name for host in hosts if host.name not in seen)
         now = clock()
@@ -244,7 +244,7 @@ def assessed(
             names=matching.names_of(inventory for _, inventory in known),
         )
         today = (moment.at or now).date()
-        presence = fleet_columns.presence(connection, {host.name for host, _ in known}, moment.at)
+        presence = fleet_columns.presence(query, {host.name for host, _ in known}, moment.at)
         found = assess(known, knowledge, policy, today=today, presence=presence)
         return found, knowledge, never
 

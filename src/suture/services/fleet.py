@@ -20,9 +20,9 @@ from suture.services.errors import NotFoundError, ServiceError
 from suture.services.files import read_at_most
 from suture.services.targets import parse_target
 from suture.services.workspace import Workspace
-from suture.store import changelogs, events, hosts, inventories
-from suture.store.changelogs import StoredChangelog
-from suture.store.database import Store, open_store
+from suture.store import changelogs, events, hosts, inventories, observations
+from suture.store.database import Store, open_store, query_of
+from suture.store.knowledge import StoredChangelog
 
 if TYPE_CHECKING:
     from suture.hosts.transport.connector import Connector
@@ -67,12 +67,6 @@ def opened(workspace: Workspace) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def is_there(workspace: Workspace) -> bool:
-    """Whether the installation has a database already."""
-    file = workspace.database.removeprefix("sqlite:///")
-    return file == workspace.database or Path(file).exists()
 
 
 def enrol(
@@ -192,7 +186,7 @@ def import_ansible(workspace: Workspace, file: Path) -> tuple[Changes, tuple[str
 def listing(workspace: Workspace, labels: Sequence[str] = ()) -> tuple[Details, ...]:
     """The enrolled hosts that have all of ``labels``."""
     with opened(workspace) as store, store.read() as connection:
-        seen = inventories.latest(connection)
+        seen = observations.latest(query_of(connection))
         found = [host for host in hosts.listing(connection) if set(labels) <= set(host.labels)]
     return tuple(
         Details(host, seen[host.name].collected_at if host.name in seen else None) for host in found
@@ -204,7 +198,7 @@ def details(workspace: Workspace, name: str) -> Details:
 
     with opened(workspace) as store, store.read() as connection:
         host = _get(hosts.get(connection, name), name)
-        inventory = inventories.latest(connection, (name,)).get(name)
+        inventory = observations.latest(query_of(connection), (name,)).get(name)
     keys = known_hosts(workspace).fingerprints(host.address, host.port)
     return Details(host, inventory.collected_at if inventory else None, keys, inventory)
 

@@ -27,8 +27,8 @@ from suture.services.errors import ServiceError
 from suture.services.knowledge_bases import KnowledgeBase
 from suture.services.tallying import OPEN, Tally
 from suture.services.workspace import Workspace
-from suture.store import events, hosts, inventories, scanner_reports
-from suture.store.database import Store
+from suture.store import events, hosts, observations, scanner_reports
+from suture.store.database import Store, query_of
 from suture.store.scanner_reports import StoredReport
 
 _STEP = 1000
@@ -124,7 +124,7 @@ def directory_of(connection: sa.Connection) -> Directory:
     """The enrolled hosts by all that is known of them."""
     return Directory(
         hosts.listing(connection),
-        inventories.identities(connection),
+        observations.identities(query_of(connection)),
         scanner_reports.learned(connection),
     )
 

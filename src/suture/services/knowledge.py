@@ -11,11 +11,9 @@ from suture.core.intelligence.advisories import Advisory
 from suture.core.intelligence.advisory_index import AdvisoryIndex, Name
 from suture.core.intelligence.enrichment import Enrichment
 from suture.core.inventory import Inventory
-from suture.store import changelogs as stored_changelogs
-from suture.store import controls, feeds, records
-from suture.store.changelogs import ChangelogKey, StoredChangelog
-from suture.store.database import Store
-from suture.store.feeds import FeedState
+from suture.store import knowledge as stored
+from suture.store.knowledge import ChangelogKey, FeedState, StoredChangelog
+from suture.store.query import Reads
 
 # Of two that say one thing about a CVE the earlier is believed.
 _ENRICHING = ("nvd", "nvd-api", "cve", "vulnrichment", "cisa-kev")
@@ -42,7 +40,7 @@ class Knowledge:
         advisories: Iterable[Advisory] = (),
         stale: Mapping[str, str] | None = None,
         in_force: Iterable[InForce] = (),
-        store: Store | None = None,
+        store: Reads | None = None,
         known_at: datetime | None = None,
         names: Collection[Name] | None = None,
         spoken_of: Iterable[str] = (),
@@ -80,13 +78,11 @@ class Knowledge:
         """What the feeds know about ``cves`` apart from any package."""
         if self._store is None:
             return {}
-        from suture.store import scores  # with numpy, which who asks for no scores can do without
-
         parts: dict[str, dict[str, list[Enrichment]]] = {}
-        with self._store.read() as connection:
-            for feed, one in records.enrichments(connection, cves, known_at=self._known_at):
+        with self._store.query() as query:
+            for feed, one in stored.enrichments(query, cves, known_at=self._known_at):
                 parts.setdefault(one.cve, {}).setdefault(feed, []).append(one)
-            table = scores.latest(connection, known_at=self._known_at)
+            table = stored.scores(query, known_at=self._known_at)
         merged = {}
         for cve in cves:
             by_feed = sorted(parts.get(cve, {}).items(), key=lambda item: _order(item[0]))
@@ -100,7 +96,7 @@ class Knowledge:
 
 
 def known_about(
-    store: Store,
+    store: Reads,
     releases: Collection[str],
     *,
     now: datetime,
@@ -116,17 +112,15 @@ def known_about(
     ``read`` are changelogs that are not stored, ``unreadable`` says which could not be read.
     ``names`` are all that the index is wanted for, None for everything.
     """
-    with store.read() as connection:
-        known = (*stored_changelogs.listing(connection, known_at=known_at), *read)
+    with store.query() as query:
+        known = (*stored.changelogs(query, known_at=known_at), *read)
         advisories = [
             advisory
-            for _, advisory in records.advisories(
-                connection, releases, known_at=known_at, names=names
-            )
+            for _, advisory in stored.advisories(query, releases, known_at=known_at, names=names)
         ]
-        spoken_of = records.spoken_of(connection, releases, but_for=_BESIDE, known_at=known_at)
-        states = feeds.listing(connection)
-        in_force = controls.listing(connection, at=at)
+        spoken_of = stored.spoken_of(query, releases, but_for=_BESIDE, known_at=known_at)
+        states = stored.feeds(query)
+        in_force = stored.in_force(query, at=at)
     return Knowledge(
         known,
         unreadable,

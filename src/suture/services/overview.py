@@ -29,8 +29,8 @@ from suture.services.findings import NOW, Moment
 from suture.services.knowledge import Knowledge, known_about
 from suture.services.unjudged import Unjudged, unjudged
 from suture.services.workspace import Workspace
-from suture.store import fleet_columns, hosts, inventories
-from suture.store.database import Store
+from suture.store import fleet_columns, hosts, observations
+from suture.store.database import Store, query_of
 
 _FIXED = STATES.index(FixState.FIXED)
 
@@ -70,7 +70,7 @@ def overview(
     policy, _ = policies.load(workspace, policy_file)
     with enrolled.opened(workspace) as store:
         with store.read() as connection:
-            columns = fleet_columns.fleet(connection, moment.at)
+            columns = fleet_columns.fleet(query_of(connection), moment.at)
             described = {host.name: host for host in hosts.listing(connection)}
         releases = set(columns.releases)
         known = known_about(store, releases, now=clock(), known_at=moment.known_at)
@@ -98,8 +98,8 @@ def _unjudged(
         for host, release in zip(columns.hosts, columns.releases, strict=True)
         if release not in known.spoken_of
     }
-    with store.read() as connection:
-        managers = inventories.managers(connection, releases, moment.at)
+    with store.query() as query:
+        managers = observations.managers(query, releases, moment.at)
     each = (unjudged(host, of, managers[host], known) for host, of in releases.items())
     return tuple(one for one in each if one is not None)
 

@@ -22,7 +22,7 @@ from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError, ServiceError
 from suture.services.knowledge import known_about
 from suture.services.workspace import Workspace
-from suture.store import events, fleet_columns, inventories, rollouts
+from suture.store import events, fleet_columns, observations, rollouts
 from suture.store import plans as stored_plans
 from suture.store.database import Store
 
@@ -99,9 +99,9 @@ def make(
 ) -> Plan:
     """The plan that follows from what is stored; it is not kept. ``left_out`` are of ``hosts``,
     and count for shares and limits alone."""
-    with store.read() as connection:
-        seen = inventories.latest(connection)
-        presence = fleet_columns.presence(connection, {host.name for host in hosts})
+    with store.query() as query:
+        seen = observations.latest(query)
+        presence = fleet_columns.presence(query, {host.name for host in hosts})
     now = clock()
     known = [(host, seen[host.name]) for host in hosts if host.name in seen]
     knowledge = known_about(store, {inventory.os.release for _, inventory in known}, now=now)

@@ -33,7 +33,7 @@ from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
 from suture.services.importing import directory_of
 from suture.services.workspace import Workspace
-from suture.store import events, inventories, scanner_checks, scanner_lines, scanner_reports
+from suture.store import events, observations, scanner_checks, scanner_lines, scanner_reports
 from suture.store.database import Store
 from suture.store.scanner_reports import SeenHost, StoredReport
 
@@ -234,9 +234,9 @@ class _Known:
             return
         assessments, self._knowledge, _ = own.assessed(workspace, names, (), None)
         self._assessed = {one.host.name: one for one in assessments}
-        with store.read() as connection:
-            self._first = inventories.first_seen(connection)
-            self._since = inventories.unchanged_since(connection)
+        with store.query() as query:
+            self._first = observations.first_seen(query)
+            self._since = observations.unchanged_since(query)
 
     def about(self, host: str, theirs: Theirs) -> Ours | None:
         one = self._assessed.get(host)

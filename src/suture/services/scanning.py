@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from suture.core.assessment import matching
@@ -15,7 +16,7 @@ from suture.core.priority.ranking import RankedPatch
 from suture.hosts.transport import FailureKind, HostFailure
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.ssh import Ask
-from suture.services import fleet, policies
+from suture.services import policies
 from suture.services.assessing import Assessment, assess
 from suture.services.collecting import (
     Changelogs,
@@ -32,8 +33,8 @@ from suture.services.scan_report import ScanReport, host_scan
 from suture.services.targets import parse_target
 from suture.services.unjudged import unjudged
 from suture.services.workspace import Workspace
-from suture.store.changelogs import StoredChangelog
-from suture.store.database import Store
+from suture.store.knowledge import StoredChangelog
+from suture.store.query import Reads, open_for_reading
 
 _LEVELS = ("unknown", "low", "medium", "high", "critical")
 
@@ -85,9 +86,9 @@ async def _scan_once(
     """Feeds are used where this installation has any; nothing is written."""
     collected = await collect(ways, hosts, refresh=refresh, progress=progress)
     fetched = await fetch_changelogs(ways, collected, (), progress)
-    if not fleet.is_there(workspace):
+    if not workspace.has_database:
         return _assess(collected, Knowledge(fetched.read, fetched.unreadable), policy)
-    with fleet.opened(workspace) as store:
+    with closing(open_for_reading(workspace.database)) as store:
         return _assess(collected, _known(store, collected, fetched, fetched.read), policy)
 
 
@@ -99,24 +100,26 @@ async def _scan_fleet(
     refresh: bool,
     progress: Progress,
 ) -> Scan:
-    from suture.store import changelogs, fleet_columns, inventories
+    from suture.services import fleet
+    from suture.store import fleet_columns, observations
+    from suture.store import knowledge as stored
 
     hosts = fleet.chosen(workspace, labels=labels)
     with fleet.opened(workspace) as store:
-        with store.read() as connection:
-            before = inventories.latest(connection, {host.name for host in hosts})
+        with store.query() as query:
+            before = observations.latest(query, {host.name for host in hosts})
         collected = await collect(ways, hosts, refresh=refresh, progress=progress, before=before)
-        with store.read() as connection:
-            known = changelogs.listing(connection)
+        with store.query() as query:
+            known = stored.changelogs(query)
         fetched = await fetch_changelogs(ways, collected, known, progress)
         fleet.record(store, collected, fetched.read, clock())
-        with store.read() as connection:
-            presence = fleet_columns.presence(connection, {host.name for host in hosts})
+        with store.query() as query:
+            presence = fleet_columns.presence(query, {host.name for host in hosts})
         return _assess(collected, _known(store, collected, fetched, ()), policy, presence)
 
 
 def _known(
-    store: Store,
+    store: Reads,
     collected: Sequence[Collected],
     fetched: Changelogs,
     read: Sequence[StoredChangelog],

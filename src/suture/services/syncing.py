@@ -25,9 +25,9 @@ from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError
 from suture.services.spooling import Spool, spool
 from suture.services.workspace import Workspace
-from suture.store import events, feeds, inventories, records, scores
+from suture.store import events, feeds, observations, records, scores
 from suture.store.database import Store
-from suture.store.feeds import FeedState, FileState
+from suture.store.knowledge import FeedState, FileState
 
 Progress = Callable[[str, str, int, int | None], None]
 """Called with the feed, what is being done, how far it is and, where known, of how much."""
@@ -97,8 +97,8 @@ def chosen(store: Store, known: Mapping[str, Feed], names: Sequence[str]) -> tup
             raise NotFoundError(f"no feed {name!r:.80}", "List them: suture feeds status")
     if names:
         return tuple(known[name] for name in names)
-    with store.read() as connection:
-        systems = {one.os.id for one in inventories.latest(connection).values()}
+    with store.query() as query:
+        systems = {one.os.id for one in observations.latest(query).values()}
     return tuple(
         feed
         for feed in known.values()

@@ -17,7 +17,8 @@ from suture.services.errors import ServiceError
 from suture.services.logs import logging_to
 from suture.services.workspace import Workspace
 from suture.store import hosts, workers
-from suture.store.database import StoreError, shown
+from suture.store.database import shown
+from suture.store.errors import StoreError
 from suture.store.workers import Worker
 
 log = structlog.get_logger("suture.services")

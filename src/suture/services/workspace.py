@@ -40,6 +40,12 @@ class Workspace:
     def log(self) -> Path:
         return self.home / "suture.log"
 
+    @property
+    def has_database(self) -> bool:
+        """Whether the installation has a database already."""
+        file = self.database.removeprefix("sqlite:///")
+        return file == self.database or Path(file).exists()
+
     def prepare(self) -> None:
         """Create the directory, readable by its owner alone."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -47,20 +47,5 @@ def end(
     _end(connection, which & table.c.until.is_(None), now)
 
 
-def listing(connection: sa.Connection, *, at: datetime | None = None) -> tuple[InForce, ...]:
-    """What is in force, or was ``at`` a time; by host and control."""
-    query = sa.select(table).order_by(table.c.host, table.c.control, table.c.id)
-    if at is None:
-        query = query.where(table.c.until.is_(None))
-    else:
-        query = query.where(
-            table.c.since <= at, sa.or_(table.c.until.is_(None), table.c.until > at)
-        )
-    return tuple(
-        InForce(row.host, decode(row.document, Control), row.rollout, row.since)
-        for row in connection.execute(query)
-    )
-
-
 def _end(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> None:
     connection.execute(sa.update(table).where(which).values(until=now))

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 
-BUSY_TIMEOUT_S = 30
+from suture.store.errors import StoreError, refused
+from suture.store.query import BUSY_TIMEOUT_S, SCHEMA, Query, sqlite_values, utc
+
 IDLE_S = 15.0
-SCHEMA = "0008"  # the newest of the migrations
 
 _IDLE = "suture_idle_s"
 _ENDED_IDLE = "25P03"  # idle_in_transaction_session_timeout
@@ -33,15 +35,6 @@ _NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-
-
-class StoreError(Exception):
-    """The database cannot be used; ``remedy`` says what to do."""
-
-    def __init__(self, message: str, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
 
 
 class Store:
@@ -67,8 +60,26 @@ class Store:
         with explained(self.engine), self.engine.connect() as connection:
             yield connection
 
+    @contextmanager
+    def query(self) -> Iterator[Query]:
+        with self.read() as connection:
+            yield query_of(connection)
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+def query_of(connection: sa.Connection) -> Query:
+    """Plain SQL within the transaction of ``connection``."""
+
+    def on_sqlite(sql: str, *values: Any) -> sa.CursorResult[Any]:
+        return connection.exec_driver_sql(sql, sqlite_values(values))
+
+    def on_postgresql(sql: str, *values: Any) -> sa.CursorResult[Any]:
+        given = (utc(value) if isinstance(value, datetime) else value for value in values)
+        return connection.exec_driver_sql(sql.replace("?", "%s"), tuple(given))
+
+    return on_sqlite if connection.dialect.name == "sqlite" else on_postgresql
 
 
 def open_store(url: str, *, idle_s: float = IDLE_S) -> Store:
@@ -204,10 +215,7 @@ def explained(engine: sa.Engine) -> Iterator[None]:
                 f"the database {place} ended a transaction in which this process stood still",
                 "Nothing of it was written. Do it again.",
             ) from error
-        raise StoreError(
-            f"the database {place} refused: {error.orig}",
-            "Check that it is there, not damaged, not locked, and that its disk has space.",
-        ) from error
+        raise refused(place, error.orig) from error
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What was seen of many hosts at once, as columns; no host is looked at by itself.
 
-Apart from :mod:`suture.store.inventories`, so that who asks about single hosts need not wait for
+Apart from :mod:`suture.store.observations`, so that who asks about single hosts need not wait for
 numpy.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from suture.core.assessment.fleet import Fleet
@@ -22,45 +22,42 @@ from suture.core.documents import decode
 from suture.core.intelligence import channels
 from suture.core.inventory import OperatingSystem, Origin
 from suture.store import package_sets
-from suture.store.inventories import newest, of_hosts
-from suture.store.tables import observations, packages
-from suture.store.tables import package_sets as sets
+from suture.store.observations import newest
+from suture.store.query import Query, marks, moment, parts
 
 Ids = NDArray[np.int32]
 
+_IDS = "(SELECT ids FROM package_sets WHERE digest = package_set)"
 
-def fleet(connection: sa.Connection, when: datetime | None = None) -> Fleet:
+
+def fleet(query: Query, when: datetime | None = None) -> Fleet:
     """The packages that count of every host seen, now or as known at a time, as columns.
 
     Of inventories only what tells on which minor release a host stays is read, where it may.
     """
-    query = newest(
-        when, observations.c.host, observations.c.release, observations.c.apart, sets.c.ids
-    ).join(sets, sets.c.digest == observations.c.package_set)
-    rows = connection.execute(query.order_by(observations.c.host)).all()
+    rows = sorted(newest(query, f"host, release, apart, {_IDS}", when), key=itemgetter(0))
+    hosts, releases = (tuple(row[place] for row in rows) for place in (0, 1))
     starts, ids = _counted(rows)
-    known = package_sets.by_id(connection, _distinct(ids).tolist())
+    known = package_sets.by_id(query, _distinct(ids).tolist())
     place_of = np.zeros(max(known, default=0) + 1, np.int32)
     place_of[list(known)] = np.arange(len(known), dtype=np.int32)
     return Fleet(
         packages=tuple(known.values()),
-        hosts=tuple(row.host for row in rows),
-        releases=tuple(row.release for row in rows),
+        hosts=hosts,
+        releases=releases,
         starts=starts,
         ids=place_of[ids],
-        streams=_streams(connection, rows, when),
+        streams=_streams(query, hosts, releases, when),
     )
 
 
-def presence(
-    connection: sa.Connection, hosts: Collection[str], when: datetime | None = None
-) -> Presence:
+def presence(query: Query, hosts: Collection[str], when: datetime | None = None) -> Presence:
     """Since when ``hosts`` have had the sources that they have, now or as known at a time."""
-    numbers, source_of = _sources(connection)
+    numbers, source_of = _sources(query)
     names = {host: number for number, host in enumerate(sorted(hosts))}
     found = [
-        unbroken(_observed(connection, part, names, source_of, when), len(numbers))
-        for part in package_sets.parts(list(names))
+        unbroken(_observed(query, part, names, source_of, when), len(numbers))
+        for part in parts(names)
     ]
     return Presence(
         hosts=names,
@@ -76,49 +73,49 @@ class _Archived(msgspec.Struct):
 
 
 def _streams(
-    connection: sa.Connection, rows: Sequence[Any], when: datetime | None
+    query: Query, hosts: Sequence[str], releases: Sequence[str], when: datetime | None
 ) -> tuple[str, ...]:
-    """The minor release on which each host of ``rows`` stays; empty where none does."""
-    asked = [row.host for row in rows if channels.may_stay(row.release)]
+    """The minor release on which each host stays; empty where none does."""
+    asked = [
+        host for host, release in zip(hosts, releases, strict=True) if channels.may_stay(release)
+    ]
     if not asked:
         return ()
-    query = newest(when, observations.c.host, observations.c.inventory)
-    found = of_hosts(connection, query.order_by(observations.c.id), asked)
-    seen = {row.host: decode(zlib.decompress(row.inventory), _Archived) for row in found}
+    found = newest(query, "host, inventory", when, asked)
+    seen = {host: decode(zlib.decompress(packed), _Archived) for host, packed in found}
     streams = {host: channels.stream(one.os, one.archives) for host, one in seen.items()}
-    return tuple(streams.get(row.host, "") for row in rows)
+    return tuple(streams.get(host, "") for host in hosts)
 
 
 def _observed(
-    connection: sa.Connection,
-    hosts: Collection[str],
+    query: Query,
+    hosts: Sequence[str],
     names: Mapping[str, int],
     source_of: NDArray[np.int32],
     when: datetime | None,
 ) -> Observed:
-    begun = sa.true() if when is None else observations.c.seen_from <= when
-    columns = (observations.c.host, observations.c.seen_from, observations.c.apart, sets.c.ids)
-    query = (
-        sa.select(*columns)
-        .join(sets, sets.c.digest == observations.c.package_set)
-        .where(observations.c.host.in_(hosts), begun)
-        .order_by(observations.c.seen_until.desc(), observations.c.id.desc())
+    begun, at_a_time = ("", ()) if when is None else ("AND seen_from <= ?", (when,))
+    found = query(
+        f"SELECT host, seen_from, apart, {_IDS} FROM observations "
+        f"WHERE host IN {marks(hosts)} {begun} ORDER BY seen_until DESC, id DESC",
+        *hosts,
+        *at_a_time,
     )
-    rows = sorted(connection.execute(query), key=lambda row: names[row.host])
+    rows = sorted(found, key=lambda row: names[row[0]])
     starts, ids = _counted(rows)
     return Observed(
-        host=np.array([names[row.host] for row in rows], np.int64),
-        day=np.array([row.seen_from.date().toordinal() for row in rows], np.int32),
+        host=np.array([names[row[0]] for row in rows], np.int64),
+        day=np.array([moment(row[1]).date().toordinal() for row in rows], np.int32),
         starts=starts,
         source=source_of[ids].astype(np.int64),
     )
 
 
 def _counted(rows: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The packages that count of each observation: where each begins (and the end), and all
-    ids, one behind the other."""
-    starts, ids = unpack([row.ids for row in rows])
-    apart_starts, places = unpack([row.apart for row in rows])
+    """The packages that count of each observation, whose last columns are ``apart`` and ``ids``:
+    where each begins (and the end), and all ids, one behind the other."""
+    starts, ids = unpack([row[-1] for row in rows])
+    apart_starts, places = unpack([row[-2] for row in rows])
     counts = np.ones(len(ids), bool)
     counts[places + np.repeat(starts[:-1], np.diff(apart_starts))] = False
     return np.concatenate(([0], np.cumsum(counts)))[starts], ids[counts]
@@ -139,10 +136,10 @@ def _distinct(ids: Ids) -> NDArray[np.int64]:
     return np.flatnonzero(np.bincount(ids))
 
 
-def _sources(connection: sa.Connection) -> tuple[dict[str, int], Ids]:
+def _sources(query: Query) -> tuple[dict[str, int], Ids]:
     """Each source's number, and by package id the number of its source."""
     numbers: dict[str, int] = {}
-    rows = connection.execute(sa.select(packages.c.id, packages.c.source)).all()
-    of = np.zeros(max((row.id for row in rows), default=0) + 1, np.int32)
-    of[[row.id for row in rows]] = [numbers.setdefault(row.source, len(numbers)) for row in rows]
+    rows = list(query("SELECT id, source FROM packages"))
+    of = np.zeros(max((one for one, _ in rows), default=0) + 1, np.int32)
+    of[[one for one, _ in rows]] = [numbers.setdefault(source, len(numbers)) for _, source in rows]
     return numbers, of

@@ -2,7 +2,7 @@
 
 A record is told from others by its content: what a newer file says in the same words goes on, what
 it says no longer is ended, what it says newly begins. Nothing is ever overwritten, so what was
-known at any past time can be asked.
+known at any past time can be asked, of :mod:`suture.store.knowledge`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import msgspec
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from suture.core.documents import Document, decode, encode
 from suture.core.intelligence.advisories import Advisory, Affected
-from suture.core.intelligence.advisory_index import Name
 from suture.core.intelligence.enrichment import Enrichment
+from suture.store.query import parts
 from suture.store.tables import feed_records
 
 _BATCH = 5000
-_PART = 500  # values in one IN (…)
 
 
 class Row(NamedTuple):
@@ -84,7 +82,7 @@ def apply_partial(
     """``new`` is all that the feed says under the keys it names; ``removed`` keys end."""
     keys = sorted({row.key for row in new} | set(removed))
     current: dict[bytes, int] = {}
-    for part in _parts(keys):
+    for part in parts(keys):
         where = (feed_records.c.feed == feed, feed_records.c.key.in_(part))
         current |= _current(connection, *where)
     return _replace(connection, feed, file, new, now, current)
@@ -115,66 +113,11 @@ def count(connection: sa.Connection, feed: str) -> int:
     )
 
 
-def advisories(
-    connection: sa.Connection,
-    releases: Collection[str],
-    *,
-    known_at: datetime | None = None,
-    names: Collection[Name] | None = None,
-) -> Iterator[tuple[str, Advisory]]:
-    """(feed, advisory) of all that concerns ``releases``, as known at a time, else now.
-
-    Of ``names``, where given, alone: those that name none of them are passed over unread.
-    """
-    columns = (feed_records.c.feed, feed_records.c.release, feed_records.c.document)
-    for part in _parts(sorted(releases)):
-        query = sa.select(*columns).where(feed_records.c.release.in_(part), *_known(known_at))
-        for feed, release, document in connection.execute(query.order_by(feed_records.c.id)):
-            if names is None or any(
-                (release, one.package) in names for one in _naming.decode(document).affected
-            ):
-                yield feed, decode(document, Advisory)
-
-
-class _Affected(msgspec.Struct):
-    package: str
-
-
-class _Naming(msgspec.Struct):
-    """Of an advisory only what it is about."""
-
-    affected: list[_Affected]
-
-
-_naming = msgspec.json.Decoder(_Naming)
-
-
-def spoken_of(
-    connection: sa.Connection,
-    releases: Collection[str],
-    *,
-    but_for: str,
-    known_at: datetime | None = None,
-) -> set[str]:
-    """Those of ``releases`` about which any feed says something, as known at a time, else now.
-    Feeds whose names begin with ``but_for`` do not count."""
-    others = feed_records.c.feed.not_like(f"{but_for}%")
-    return {
-        release
-        for release in releases
-        if connection.execute(
-            sa.select(feed_records.c.id)
-            .where(feed_records.c.release == release, others, *_known(known_at))
-            .limit(1)
-        ).first()
-    }
-
-
 def changed(
     connection: sa.Connection, feed: str, at: datetime, releases: Collection[str]
 ) -> Iterator[Advisory]:
     """What ``feed`` began or ceased to say about ``releases`` at exactly that time."""
-    for part in _parts(sorted(releases)):
+    for part in parts(sorted(releases)):
         query = sa.select(feed_records.c.document).where(
             feed_records.c.feed == feed,
             feed_records.c.release.in_(part),
@@ -182,18 +125,6 @@ def changed(
         )
         for row in connection.execute(query):
             yield decode(row.document, Advisory)
-
-
-def enrichments(
-    connection: sa.Connection, cves: Collection[str], *, known_at: datetime | None = None
-) -> Iterator[tuple[str, Enrichment]]:
-    """(feed, enrichment) of ``cves``, as known at a time, else now."""
-    for part in _parts(sorted(cves)):
-        query = sa.select(feed_records.c.feed, feed_records.c.document).where(
-            feed_records.c.key.in_(part), feed_records.c.release.is_(None), *_known(known_at)
-        )
-        for row in connection.execute(query.order_by(feed_records.c.id)):
-            yield row.feed, decode(row.document, Enrichment)
 
 
 def stored(connection: sa.Connection, feed: str) -> Iterator[tuple[str, Row]]:
@@ -205,13 +136,6 @@ def stored(connection: sa.Connection, feed: str) -> Iterator[tuple[str, Row]]:
     )
     for row in connection.execute(query):
         yield row.file, Row(row.key, row.release, bytes(row.digest), bytes(row.document))
-
-
-def _known(at: datetime | None) -> tuple[sa.ColumnElement[bool], ...]:
-    until = feed_records.c.known_until
-    if at is None:
-        return (until.is_(None),)
-    return (feed_records.c.known_from <= at, sa.or_(until.is_(None), until > at))
 
 
 def _current(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> dict[bytes, int]:
@@ -242,13 +166,8 @@ def _replace(
             batch = []
     if batch:
         connection.execute(sa.insert(feed_records), batch)
-    for part in _parts(list(gone.values())):
+    for part in parts(list(gone.values())):
         connection.execute(
             sa.update(feed_records).where(feed_records.c.id.in_(part)).values(known_until=now)
         )
     return Applied(len(begun), len(gone))
-
-
-def _parts(values: Sequence[object]) -> Iterator[Sequence[object]]:
-    for start in range(0, len(values), _PART):
-        yield values[start : start + _PART]

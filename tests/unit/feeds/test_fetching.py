@@ -14,7 +14,7 @@ import urllib3
 
 from suture.feeds.feed import FeedError, FeedFile
 from suture.feeds.fetching import FileSource
-from suture.store.feeds import FileState
+from suture.store.knowledge import FileState
 
 BODY = b"0123456789" * 1000
 

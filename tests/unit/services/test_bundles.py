@@ -17,8 +17,8 @@ from suture.core.intelligence.epss import ScoreTable
 from suture.services import bundles, fleet
 from suture.services.errors import RefusedError, ServiceError
 from suture.services.workspace import Workspace
-from suture.store import feeds, records, scores
-from suture.store.feeds import FeedState
+from suture.store import feeds, knowledge, records, scores
+from suture.store.knowledge import FeedState
 
 NOW = datetime(2026, 8, 16, tzinfo=UTC)
 ADVISORY = Advisory(
@@ -71,10 +71,10 @@ def test_all_that_was_known_is_known_there(bundle: Path, tmp_path: Path) -> None
     states = load(there, bundle)
     assert {name: state.records for name, state in states.items()} == {"dsa": 2, "epss": 1}
     assert states["dsa"].synced_at == NOW
-    with fleet.opened(there) as store, store.read() as connection:
-        assert list(records.advisories(connection, ["debian:12"])) == [("dsa", ADVISORY)]
-        assert list(records.enrichments(connection, ["CVE-2026-0001"])) == [("dsa", ENRICHMENT)]
-        kept = scores.latest(connection)
+    with fleet.opened(there) as store, store.query() as query:
+        assert list(knowledge.advisories(query, ["debian:12"])) == [("dsa", ADVISORY)]
+        assert list(knowledge.enrichments(query, ["CVE-2026-0001"])) == [("dsa", ENRICHMENT)]
+        kept = knowledge.scores(query)
     assert kept is not None
     assert kept.get("CVE-2026-0001") == Epss(0.25, None, date(2026, 8, 16))
 
@@ -100,8 +100,8 @@ def test_a_damaged_bundle_changes_nothing(bundle: Path, tmp_path: Path) -> None:
     changed.write_bytes(bundle.read_bytes()[:-40])
     with pytest.raises(ServiceError, match="damaged"):
         load(there, changed)
-    with fleet.opened(there) as store, store.read() as connection:
-        assert feeds.listing(connection) == {}
+    with fleet.opened(there) as store, store.query() as query:
+        assert knowledge.feeds(query) == {}
 
 
 def test_another_file_is_no_bundle(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from suture.services.findings import fleet_findings
 from suture.services.workspace import Workspace
 from suture.store import changelogs, events, inventories, rollouts
 from suture.store import plans as stored_plans
-from suture.store.changelogs import StoredChangelog
+from suture.store.knowledge import StoredChangelog
 from tests.unit.core.builders import host
 from tests.unit.core.offers import offer, seen, update
 

@@ -16,9 +16,8 @@ from suture.core.policy import Policy
 from suture.services.assessing import assess
 from suture.services.knowledge import Knowledge, known_about
 from suture.store import changelogs, feeds, records, scores
-from suture.store.changelogs import StoredChangelog
 from suture.store.database import Store, open_store
-from suture.store.feeds import FeedState
+from suture.store.knowledge import FeedState, StoredChangelog
 from tests.unit.core.builders import host, inventory, package
 
 NOW = datetime(2026, 8, 16, tzinfo=UTC)

@@ -13,7 +13,7 @@ from suture.services import fleet, scanning
 from suture.services.collecting import Changelogs, Collected
 from suture.services.scanning import Scan
 from suture.services.workspace import Workspace
-from suture.store import inventories, records
+from suture.store import observations, records
 from tests.unit.core.builders import NOW, host, inventory, package
 
 SEEN = replace(
@@ -75,5 +75,5 @@ async def test_the_enrolled_fleet_is_scanned_and_what_was_seen_is_kept(
     done = await scan(workspace)
     (failure,) = done.report.failed
     assert failure.host == "web"
-    with fleet.opened(workspace) as store, store.read() as connection:
-        assert inventories.latest(connection) == {"web": SEEN}
+    with fleet.opened(workspace) as store, store.query() as query:
+        assert observations.latest(query) == {"web": SEEN}

@@ -21,8 +21,8 @@ from suture.services import fleet
 from suture.services.errors import NotFoundError
 from suture.services.syncing import Outcome, Synced, sync
 from suture.services.workspace import Workspace
-from suture.store import events, feeds, inventories, records, scores
-from suture.store.feeds import FeedState
+from suture.store import events, feeds, inventories, knowledge
+from suture.store.knowledge import FeedState
 from tests.unit.core.builders import inventory, package
 
 
@@ -61,8 +61,8 @@ class Site:
         self.feed = replace(self.feed, fetch=fetch)
 
     def known(self) -> list[str]:
-        with fleet.opened(self.workspace) as store, store.read() as connection:
-            return [one.id for _, one in records.advisories(connection, ["debian:12"])]
+        with fleet.opened(self.workspace) as store, store.query() as query:
+            return [one.id for _, one in knowledge.advisories(query, ["debian:12"])]
 
     def state(self) -> FeedState:
         with fleet.opened(self.workspace) as store, store.read() as connection:
@@ -249,8 +249,8 @@ def test_scores_are_kept_by_day(site: Site) -> None:
     site.publish({})
     site.feed = replace(site.feed, parse=None, scores=read)
     assert site.sync().records == 1
-    with fleet.opened(site.workspace) as store, store.read() as connection:
-        kept = scores.latest(connection)
+    with fleet.opened(site.workspace) as store, store.query() as query:
+        kept = knowledge.scores(query)
     assert kept is not None
     assert kept.get("CVE-2026-0001") == Epss(0.5, 0.9, DAY)
     assert kept.get("CVE-2026-0002") is None

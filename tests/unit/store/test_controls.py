@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from suture.core.assessment.mitigation import InForce
 from suture.core.controls import Control, Mask, Sysctl
 from suture.core.rollout.state import RolloutState, RolloutStatus
-from suture.store import controls, rollouts
+from suture.store import controls, knowledge, rollouts
 from suture.store.database import Store
 from suture.store.tables import plans
 
@@ -36,8 +36,8 @@ def kept(store: Store) -> Store:
 
 
 def found(store: Store, at: datetime | None = None) -> list[tuple[str, str, str, int]]:
-    with store.read() as connection:
-        listed = controls.listing(connection, at=at)
+    with store.query() as query:
+        listed = knowledge.in_force(query, at=at)
     return [(one.host, one.control.id, one.rollout, one.since.day) for one in listed]
 
 

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from suture.store.database import SCHEMA, Store, StoreError, make_engine, open_store, shown
+from suture.store.database import Store, make_engine, open_store, shown
+from suture.store.errors import StoreError
+from suture.store.query import SCHEMA
 from suture.store.tables import metadata
 from suture.store.upgrading import newest
 

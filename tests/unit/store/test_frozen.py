@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from suture.core import chain
 from suture.engine.writing import Writer
 from suture.store import events, workers
-from suture.store.database import Store, StoreError, open_store
+from suture.store.database import Store, open_store
+from suture.store.errors import StoreError
 from suture.store.workers import Worker
 from tests.unit.store import postgresql
 
@@ -31,7 +32,8 @@ FROZEN = f"""
 import os, signal, sys
 from datetime import UTC, datetime
 from suture.store import events
-from suture.store.database import StoreError, open_store
+from suture.store.errors import StoreError
+from suture.store.database import open_store
 
 store = open_store(sys.argv[1], idle_s={IDLE_S})
 try:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from suture.core.assessment.fleet import Fleet
 from suture.core.inventory import Inventory, OperatingSystem, Origin, Package, PackageState
-from suture.store import fleet_columns, inventories, package_sets
+from suture.store import fleet_columns, inventories, observations, package_sets
 from suture.store.database import Store
 from tests.unit.core.builders import NOW, fleet_of, inventory, package
 
@@ -42,9 +42,9 @@ def test_the_newest_observation_comes_back_as_it_was(store: Store) -> None:
     web = seen("web", package("nginx", "2"), package("bash"), RPM, GONE)
     clone = seen("clone", *web.packages.packages)
     record(store, seen("web", package("nginx", "1")), replace(web, collected_at=NOW), clone)
-    with store.read() as connection:
-        assert inventories.latest(connection) == {"web": web, "clone": clone}
-        assert inventories.latest(connection, ("web", "unknown")) == {"web": web}
+    with store.query() as query:
+        assert observations.latest(query) == {"web": web, "clone": clone}
+        assert observations.latest(query, ("web", "unknown")) == {"web": web}
 
 
 def test_the_same_packages_extend_the_row_and_what_is_late_is_passed_over(store: Store) -> None:
@@ -52,9 +52,9 @@ def test_the_same_packages_extend_the_row_and_what_is_late_is_passed_over(store:
     again = replace(first, collected_at=NOW + timedelta(hours=2), reboot_required=True)
     late = replace(first, collected_at=NOW + timedelta(hours=1))
     record(store, first, again, late)
-    with store.read() as connection:
-        assert inventories.latest(connection) == {"web": again}
-        assert inventories.at(connection, NOW) == {"web": again}
+    with store.query() as query:
+        assert observations.latest(query) == {"web": again}
+        assert observations.at(query, NOW) == {"web": again}
 
 
 def test_any_past_time_can_be_asked(store: Store) -> None:
@@ -63,13 +63,13 @@ def test_any_past_time_can_be_asked(store: Store) -> None:
         for day in (1, 2, 3)
     ]
     record(store, *days)
-    with store.read() as connection:
+    with store.query() as query:
         for hours, expected in ((23, None), (24, "1"), (47, "1"), (48, "2"), (999, "3")):
             when = NOW + timedelta(hours=hours)
-            known = inventories.at(connection, when)
+            known = observations.at(query, when)
             versions = [one.packages.packages[0].version for one in known.values()]
             assert versions == ([expected] if expected else [])
-            found = counted(fleet_columns.fleet(connection, when))
+            found = counted(fleet_columns.fleet(query, when))
             assert len(found) == len(versions)
 
 
@@ -81,22 +81,22 @@ def test_a_fleet_in_columns_has_what_counts(store: Store) -> None:
         seen("c", RPM, os=alma),
     ]
     record(store, seen("b", package("old")), *some)
-    with store.read() as connection:
-        fleet = fleet_columns.fleet(connection)
+    with store.query() as query:
+        fleet = fleet_columns.fleet(query)
         assert counted(fleet) == counted(fleet_of(some))
         assert counted(fleet)["a"] == ("debian:12", {package("nginx")})
 
 
 def test_an_empty_store_has_no_fleet(store: Store) -> None:
-    with store.read() as connection:
-        assert inventories.latest(connection) == {}
-        assert counted(fleet_columns.fleet(connection)) == {}
+    with store.query() as query:
+        assert observations.latest(query) == {}
+        assert counted(fleet_columns.fleet(query)) == {}
 
 
 def test_a_package_is_stored_once(store: Store) -> None:
     with store.begin() as connection:
-        first = package_sets.intern(connection, [package("a"), package("b"), package("a")])
-        again = package_sets.intern(connection, [package("b"), package("a", "9"), package("a")])
+        first = inventories.intern(connection, [package("a"), package("b"), package("a")])
+        again = inventories.intern(connection, [package("b"), package("a", "9"), package("a")])
     assert first[0] == first[2] == again[2]
     assert first[1] == again[0]
     assert again[1] not in first
@@ -122,9 +122,9 @@ def test_since_when_hosts_have_had_their_sources(store: Store) -> None:
     for day, one in days:
         record(store, replace(one, collected_at=NOW + timedelta(days=day)))
     hosts = ["web", "db", "other"]
-    with store.read() as connection:
-        now = fleet_columns.presence(connection, hosts)
-        then = fleet_columns.presence(connection, hosts, NOW + timedelta(days=1))
+    with store.query() as query:
+        now = fleet_columns.presence(query, hosts)
+        then = fleet_columns.presence(query, hosts, NOW + timedelta(days=1))
     first = NOW.date()
     cases: list[tuple[str, str, int | None, int | None]] = [
         ("web", "bash", 0, 0),
@@ -141,13 +141,13 @@ def test_since_when_hosts_have_had_their_sources(store: Store) -> None:
 
 
 def test_an_empty_store_tells_of_nobody_since_when(store: Store) -> None:
-    with store.read() as connection:
-        assert fleet_columns.presence(connection, ["web"]).since("web", "bash") is None
-        assert fleet_columns.presence(connection, []).since("web", "bash") is None
+    with store.query() as query:
+        assert fleet_columns.presence(query, ["web"]).since("web", "bash") is None
+        assert fleet_columns.presence(query, []).since("web", "bash") is None
 
 
 def test_a_fleet_knows_which_hosts_stay_on_a_minor_release(store: Store) -> None:
     eus, rhel = Origin(archive="rhel-9-for-x86_64-baseos-eus-rpms"), OperatingSystem("rhel", "9.2")
     record(store, seen("a"), seen("b", os=rhel, archives=(eus,)), seen("c", os=rhel))
-    with store.read() as connection:
-        assert list(fleet_columns.fleet(connection).streams) == ["", "9.2", ""]
+    with store.query() as query:
+        assert list(fleet_columns.fleet(query).streams) == ["", "9.2", ""]

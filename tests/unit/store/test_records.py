@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.intelligence.enrichment import CvssScore, Enrichment
-from suture.store import records
-from suture.store.database import Store
+from suture.store import knowledge, records
+from suture.store.database import Store, query_of
 from suture.store.records import Applied, Row
 from suture.store.tables import feed_records
 
@@ -39,11 +39,11 @@ def at(day: int) -> datetime:
 
 
 def known(store: Store, day: int | None = None, *releases: str) -> list[str]:
-    with store.read() as connection:
+    with store.query() as query:
         return [
             f"{one.id} {one.affected[0].fixed}"
-            for _, one in records.advisories(
-                connection,
+            for _, one in knowledge.advisories(
+                query,
                 releases or ("debian:12",),
                 known_at=None if day is None else at(day),
             )
@@ -55,32 +55,32 @@ def test_a_record_is_kept_by_release(store: Store) -> None:
     with store.begin() as connection:
         applied = records.apply(connection, "tracker", "all", all_rows(both), at(0))
     assert applied == Applied(began=2, ended=0)
-    with store.read() as connection:
-        ((feed, one),) = records.advisories(connection, ["debian:13"])
+    with store.query() as query:
+        ((feed, one),) = knowledge.advisories(query, ["debian:13"])
     assert (feed, one.affected) == ("tracker", both.affected[1:])
 
 
 def test_what_names_no_wanted_package_is_passed_over(store: Store) -> None:
     with store.begin() as connection:
         records.apply(connection, "tracker", "all", all_rows(advisory("1")), at(0))
-    with store.read() as connection:
+    with store.query() as query:
         for release, package, found in (
             ("debian:12", "nginx", 1),
             ("debian:12", "curl", 0),
             ("debian:13", "nginx", 0),
         ):
             names = {(release, package)}
-            assert len(list(records.advisories(connection, ["debian:12"], names=names))) == found
+            assert len(list(knowledge.advisories(query, ["debian:12"], names=names))) == found
 
 
 def test_of_which_releases_something_is_known(store: Store) -> None:
     with store.begin() as connection:
         records.apply(connection, "tracker", "all", all_rows(advisory("1")), at(1))
-    with store.read() as connection:
+    with store.query() as query:
         asked = {"debian:12", "fedora:40"}
-        assert records.spoken_of(connection, asked, but_for="epel-") == {"debian:12"}
-        assert records.spoken_of(connection, asked, but_for="epel-", known_at=at(0)) == set()
-        assert records.spoken_of(connection, asked, but_for="track") == set()
+        assert knowledge.spoken_of(query, asked, but_for="epel-") == {"debian:12"}
+        assert knowledge.spoken_of(query, asked, but_for="epel-", known_at=at(0)) == set()
+        assert knowledge.spoken_of(query, asked, but_for="track") == set()
 
 
 def test_what_is_said_again_goes_on_and_what_is_not_ends(store: Store) -> None:
@@ -119,16 +119,16 @@ def test_a_withdrawn_advisory_without_packages_is_kept(store: Store) -> None:
     bare = Advisory("1", "debian", (), (), withdrawn=at(0).date())
     with store.begin() as connection:
         records.apply(connection, "dsa", "a", all_rows(bare), at(0))
-        assert [one for _, one in records.advisories(connection, [""])] == [bare]
+        assert [one for _, one in knowledge.advisories(query_of(connection), [""])] == [bare]
 
 
 def test_enrichment_is_asked_by_vulnerability(store: Store) -> None:
     one = Enrichment("CVE-2026-0001", scores=(CvssScore("3.1", "", 9.8, "nvd"),))
     with store.begin() as connection:
         records.apply(connection, "nvd", "2026", all_rows(one, Enrichment("CVE-2026-2")), at(0))
-        found = list(records.enrichments(connection, ["CVE-2026-0001"]))
+        found = list(knowledge.enrichments(query_of(connection), ["CVE-2026-0001"]))
         assert found == [("nvd", one)]
-        assert list(records.advisories(connection, ["debian:12"])) == []
+        assert list(knowledge.advisories(query_of(connection), ["debian:12"])) == []
 
 
 days = st.lists(st.dictionaries(st.sampled_from("123"), st.sampled_from("456")), max_size=6)

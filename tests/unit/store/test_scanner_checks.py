@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from suture.core.scanners.checks import Check
-from suture.store import records, scanner_checks
+from suture.store import knowledge, scanner_checks
 from suture.store.database import Store
 from suture.store.tables import feed_records
 from tests.unit.core.builders import NOW
@@ -61,5 +61,5 @@ def test_of_a_check_that_comes_twice_the_last_word_counts(
 
 def test_checks_are_no_enrichment(store: Store) -> None:
     apply(store, NGINX)
-    with store.read() as connection:
-        assert list(records.enrichments(connection, ["CVE-2026-0001"])) == []
+    with store.query() as query:
+        assert list(knowledge.enrichments(query, ["CVE-2026-0001"])) == []

@@ -1,0 +1,20 @@
+"""Why a database cannot be used."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The database cannot be used; ``remedy`` says what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+def refused(place: str, why: object) -> StoreError:
+    """What the driver says of the database at ``place``, in an operator's words."""
+    return StoreError(
+        f"the database {place} refused: {why}",
+        "Check that it is there, not damaged, not locked, and that its disk has space.",
+    )

@@ -1,0 +1,97 @@
+"""What was seen on hosts, to be read: each host's inventories over time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from suture.core.documents import decode
+from suture.core.inventory import Identity, Inventory
+from suture.store import package_sets
+from suture.store.query import Query, marks, moment, parts
+
+
+def latest(query: Query, hosts: Collection[str] | None = None) -> dict[str, Inventory]:
+    """The newest observation of each host, or of ``hosts``, by the host's name."""
+    return _inventories(query, None, hosts)
+
+
+def at(query: Query, when: datetime, hosts: Collection[str] | None = None) -> dict[str, Inventory]:
+    """What was known of each host's packages at a time, by the host's name.
+
+    What else the inventory tells is as it was seen last while the packages were these, which may
+    be later than ``when``.
+    """
+    return _inventories(query, when, hosts)
+
+
+def unchanged_since(query: Query) -> dict[str, datetime]:
+    """Since when each host has had the packages that it was last seen with."""
+    rows = query("SELECT host, max(seen_from) FROM observations GROUP BY host")
+    return {host: moment(since) for host, since in rows}
+
+
+def first_seen(query: Query) -> dict[str, datetime]:
+    rows = query("SELECT host, min(seen_from) FROM observations GROUP BY host")
+    return {host: moment(since) for host, since in rows}
+
+
+class _Known(msgspec.Struct):
+    identity: Identity | None = None
+
+
+def identities(query: Query) -> dict[str, Identity]:
+    """By what other scanners may know each host, as it was last seen."""
+    rows = newest(query, "host, inventory")
+    known = {host: decode(zlib.decompress(seen), _Known) for host, seen in rows}
+    return {host: one.identity for host, one in known.items() if one.identity is not None}
+
+
+class _Managed(msgspec.Struct):
+    package_manager: str
+
+
+def managers(query: Query, hosts: Collection[str], when: datetime | None = None) -> dict[str, str]:
+    """The package manager of each of ``hosts``, as it was last seen, or as known at a time."""
+    return {
+        host: decode(zlib.decompress(seen), _Managed).package_manager
+        for host, seen in newest(query, "host, inventory", when, hosts)
+    }
+
+
+def _inventories(
+    query: Query, when: datetime | None, hosts: Collection[str] | None
+) -> dict[str, Inventory]:
+    rows = newest(query, "host, inventory, package_set", when, hosts)
+    loaded = package_sets.load(query, {digest for _, _, digest in rows})
+    return {
+        host: replace(decode(zlib.decompress(seen), Inventory), packages=loaded[digest])
+        for host, seen, digest in rows
+    }
+
+
+def newest(
+    query: Query,
+    columns: str,
+    when: datetime | None = None,
+    hosts: Collection[str] | None = None,
+) -> list[Sequence[Any]]:
+    """``columns`` of the newest observation of each host, or of ``hosts``, of those that had begun
+    at a time. Of two at once both, the later behind the other, for it counts."""
+    begun, at_a_time = ("", ()) if when is None else ("WHERE seen_from <= ?", (when,))
+    sql = (
+        f"SELECT {columns} FROM observations WHERE (host, seen_until) IN "
+        f"(SELECT host, max(seen_until) FROM observations {begun} GROUP BY host)"
+    )
+    if hosts is None:
+        return list(query(f"{sql} ORDER BY id", *at_a_time))
+    return [
+        row
+        for some in parts(hosts)
+        for row in query(f"{sql} AND host IN {marks(some)} ORDER BY id", *at_a_time, *some)
+    ]
