@@ -17,7 +17,6 @@ from msgspec import Meta
 
 from suture.core.documents import Document
 from suture.core.inventory import Host, Inventory, PackageState
-from suture.core.yaml_reading import read_yaml
 
 ControlId = Annotated[
     str,
@@ -266,6 +265,9 @@ def parse(text: str, *, name: str) -> Control:
 
     Raises :class:`suture.core.yaml_reading.DocumentError`, which names file, line and key.
     """
+    # Controls that are read from the database alone need no YAML.
+    from suture.core.yaml_reading import read_yaml
+
     return read_yaml(text, Control, name=name)
 
 

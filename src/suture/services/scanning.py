@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from suture.core.assessment import matching
-from suture.core.assessment.history import Presence
 from suture.core.documents import Document
 from suture.core.inventory import Host
 from suture.core.policy import Policy
@@ -35,6 +35,9 @@ from suture.services.unjudged import unjudged
 from suture.services.workspace import Workspace
 from suture.store.knowledge import StoredChangelog
 from suture.store.query import Reads, open_for_reading
+
+if TYPE_CHECKING:
+    from suture.core.assessment.history import Presence
 
 _LEVELS = ("unknown", "low", "medium", "high", "critical")
 

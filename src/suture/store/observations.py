@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,15 +83,18 @@ def newest(
 ) -> list[Sequence[Any]]:
     """``columns`` of the newest observation of each host, or of ``hosts``, of those that had begun
     at a time. Of two at once both, the later behind the other, for it counts."""
-    begun, at_a_time = ("", ()) if when is None else ("WHERE seen_from <= ?", (when,))
-    sql = (
-        f"SELECT {columns} FROM observations WHERE (host, seen_until) IN "
-        f"(SELECT host, max(seen_until) FROM observations {begun} GROUP BY host)"
-    )
-    if hosts is None:
-        return list(query(f"{sql} ORDER BY id", *at_a_time))
+    begun, at_a_time = ("true", ()) if when is None else ("seen_from <= ?", (when,))
+    asked: Iterable[tuple[str, list[str]]] = [("true", [])]
+    if hosts is not None:
+        asked = ((f"host IN {marks(some)}", some) for some in parts(hosts))
     return [
         row
-        for some in parts(hosts)
-        for row in query(f"{sql} AND host IN {marks(some)} ORDER BY id", *at_a_time, *some)
+        for among, names in asked
+        for row in query(
+            f"SELECT {columns} FROM observations WHERE (host, seen_until) IN (SELECT host, "
+            f"max(seen_until) FROM observations WHERE {begun} AND {among} GROUP BY host) "
+            "ORDER BY id",
+            *at_a_time,
+            *names,
+        )
     ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from suture.core.documents import encode
 from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.inventory import OperatingSystem
 from suture.services import fleet, scanning
@@ -36,6 +40,13 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return Workspace(tmp_path / "home", f"sqlite:///{tmp_path}/home/s.sqlite")
 
 
+def advise(workspace: Workspace) -> None:
+    affected = (Affected("fedora:40", "nginx", FixState.FIXED, "1.26.1-1"),)
+    advisory = Advisory("FEDORA-1", "fedora", ("CVE-2099-0001",), affected)
+    with fleet.opened(workspace) as store, store.begin() as connection:
+        records.apply(connection, "fedora-40", "f", records.rows(advisory), NOW)
+
+
 async def scan(workspace: Workspace, *targets: str) -> Scan:
     return await scanning.scan(
         workspace,
@@ -59,10 +70,7 @@ async def test_an_rpm_host_of_which_no_feed_speaks_is_not_assessed(workspace: Wo
 
 
 async def test_an_rpm_host_is_assessed_by_feeds(workspace: Workspace) -> None:
-    affected = (Affected("fedora:40", "nginx", FixState.FIXED, "1.26.1-1"),)
-    advisory = Advisory("FEDORA-1", "fedora", ("CVE-2099-0001",), affected)
-    with fleet.opened(workspace) as store, store.begin() as connection:
-        records.apply(connection, "fedora-40", "f", records.rows(advisory), NOW)
+    advise(workspace)
     (seen,) = (await scan(workspace, "web")).report.hosts
     (finding,) = seen.findings
     assert (finding.package, finding.state) == ("nginx", "fixed-elsewhere")
@@ -77,3 +85,40 @@ async def test_the_enrolled_fleet_is_scanned_and_what_was_seen_is_kept(
     assert failure.host == "web"
     with fleet.opened(workspace) as store, store.query() as query:
         assert observations.latest(query) == {"web": SEEN}
+
+
+ONE_SHOT = """
+import asyncio, sys
+from pathlib import Path
+from suture.core.documents import decode
+from suture.core.inventory import Host, Inventory
+from suture.services import scanning
+from suture.services.collecting import Changelogs, Collected
+from suture.services.workspace import Workspace
+
+async def collect(*_, **__):
+    return (Collected(Host("web", "web"), decode(sys.stdin.buffer.read(), Inventory)),)
+
+async def fetch(*_):
+    return Changelogs((), {})
+
+scanning.collect, scanning.fetch_changelogs = collect, fetch
+home, database = sys.argv[1:]
+done = asyncio.run(scanning.scan(
+    Workspace(Path(home), database), targets=["web"], labels=(), key=None, jump=None,
+    policy_file=None, refresh=False, accept_new=False, ask=None, progress=lambda host, what: None,
+))
+print(len(done.report.hosts[0].findings), {"sqlalchemy", "numpy"} & set(sys.modules))
+"""
+
+
+def test_one_shot_takes_no_import_that_it_can_do_without(workspace: Workspace) -> None:
+    advise(workspace)
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_SHOT, str(workspace.home), workspace.database],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        input=encode(SEEN),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().strip() == "1 set()"
