@@ -63,7 +63,7 @@ class SqliteFile:
 def open_for_reading(url: str) -> Reads:
     """The database at ``url``; raises :class:`StoreError`. What is not a SQLite file at the newest
     schema is opened the usual way, which migrates it or says what is wrong."""
-    path = sqlite_path(url)
+    path = _sqlite_path(url)
     if path is not None and (connection := _connected(path)) is not None:
         return SqliteFile(path, connection)
     from suture.store.database import open_store
@@ -71,7 +71,7 @@ def open_for_reading(url: str) -> Reads:
     return open_store(url)
 
 
-def sqlite_path(url: str) -> Path | None:
+def _sqlite_path(url: str) -> Path | None:
     """The file of a URL that names one and no more."""
     name = url.removeprefix("sqlite:///")
     return None if name in (url, "", ":memory:") or "?" in name else Path(name)
