@@ -29,15 +29,21 @@ def worker(
             help="Work only on hosts behind this jump host, written as they were enrolled with."
         ),
     ] = None,
+    site: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Work only on hosts with this label."),
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file.")] = None,
 ) -> None:
     """Drive all unfinished rollouts, until SIGTERM or Ctrl-C.
 
     Any number may run, on one machine with SQLite, on several with PostgreSQL. One that ends or
     dies is replaced by the others. Start rollouts with `suture rollout start --detach`, and see
-    who is at work with `suture worker list`.
+    who is at work with `suture worker list`. While a worker of a site is alive, by jump host or by
+    label, the others leave its hosts to it.
 
-    Examples: `suture worker`; `suture worker --jump ops@bastion-berlin`.
+    Examples: `suture worker`; `suture worker --jump ops@bastion-berlin`; `suture worker --site
+    berlin`.
 
     Exit code 0: stopped by a signal, the work at hand was let go of; 2: no database or a wrong
     policy, or it was frozen for so long that others took over. Start it again then.
@@ -54,12 +60,18 @@ def worker(
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, lambda number, frame: stop())
         me = started.worker
-        behind = ", ".join(me.jumps)
-        what = f"{count(started.behind, 'host')} behind {behind}" if behind else "all hosts"
+        ways = [f"behind {one}" for one in me.jumps] + [f"with label {one}" for one in me.sites]
+        what = f"{count(started.hosts, 'host')} {' or '.join(ways)}" if ways else "all hosts"
         out.print(plain(f"Worker {me.id}: {what}", "bold"))
         out.print(plain(started.database))
 
-    working.serve(workspace(), policy_file=policy, jumps=tuple(jump or ()), on_start=on_start)
+    working.serve(
+        workspace(),
+        policy_file=policy,
+        jumps=tuple(jump or ()),
+        sites=tuple(site or ()),
+        on_start=on_start,
+    )
     out.print(plain("Stopped. Hosts finish what they are at by themselves; others go on."))
 
 
@@ -77,7 +89,7 @@ def list_(json: Json = False) -> None:
     if not found:
         console().print("No worker is at work. Start one: suture worker")
         return
-    made = table("Worker", "For", "Last heartbeat", "Drives", "|Jump hosts", "|At work on")
+    made = table("Worker", "For", "Last heartbeat", "Drives", "|Only", "|At work on")
     for one in found:
         silent = "bold yellow" if one.is_silent else ""
         hosts = ", ".join(one.hosts[:5]) + (", …" if len(one.hosts) > 5 else "")
@@ -86,7 +98,7 @@ def list_(json: Json = False) -> None:
             plain(duration(one.since_s)),
             plain(f"{duration(one.heartbeat_s)} ago", silent),
             plain(one.worker.drives or "all rollouts"),
-            plain(", ".join(one.worker.jumps)),
+            plain(", ".join((*one.worker.jumps, *one.worker.sites))),
             plain(f"{len(one.hosts)}: {hosts}" if one.hosts else "nothing"),
         )
     console().print(made)

@@ -18,7 +18,7 @@ from suture.core.rollout.state import HostPhase
 from suture.engine import durable, fetching, looking, membership, records, ticks
 from suture.engine.membership import HEARTBEAT_S
 from suture.engine.work import FetchWork, HostWork, LookWork, StepRunner
-from suture.store import events, rollouts, workers
+from suture.store import events, hosts, rollouts, workers
 from suture.store.database import Store
 from suture.store.errors import StoreError
 from suture.store.workers import Worker
@@ -176,7 +176,7 @@ class Driver:
                 workers.dismiss(connection, dead)
             for id_, work in self._orphans().items():
                 jump = rollouts.jump_of(connection, work.rollout, work.host)
-                durable.resume(id_, self._queue(jump))
+                durable.resume(id_, self._queue(work.host, jump))
                 log.warning("takes over", work=id_)
                 events.append(
                     connection,
@@ -193,14 +193,15 @@ class Driver:
         tick = ticks.tick(
             self.store, driven.plan, driven.rollout, datetime.now(UTC), most=self._at_once
         )
+        jump_of = driven.plan.jump_of
         at_work = driven.work(tick)
         for work in at_work:
             if work.id not in driven.enqueued:
-                durable.enqueue(work, self._queue(driven.plan.jump_of.get(work.host, "")))
+                durable.enqueue(work, self._queue(work.host, jump_of.get(work.host, "")))
         fetches = [FetchWork(driven.rollout, host.host) for host in tick.fetching]
         for fetch in fetches:
             if fetch.id not in driven.enqueued:
-                fetching.enqueue(fetch, self._queue(driven.plan.jump_of.get(fetch.host, "")))
+                fetching.enqueue(fetch, self._queue(fetch.host, jump_of.get(fetch.host, "")))
         looks = [LookWork(driven.rollout, gate.wave, gate.done) for gate in tick.looking]
         for look in looks:
             if look.id not in driven.enqueued:
@@ -242,23 +243,30 @@ class Driver:
         return tuple(one for one in listed if one.id in alive)
 
     def _orphans(self) -> dict[str, durable.Begun]:
-        jumps = {jump for one in self._alive for jump in one.jumps}
-        queues = {durable.queue_name(jump) for jump in jumps} | {durable.QUEUE}
+        places = {place for one in self._alive for place in one.places}
+        queues = {durable.queue_name(place) for place in places} | {durable.QUEUE}
         return durable.orphans({one.id for one in self._alive}, queues)
 
     def _share_out(self) -> None:
         """Those who take from one queue take about as much each."""
-        for jump in self.worker.jumps or ("",):
-            takers = sum(jump in (one.jumps or ("",)) for one in self._alive)
+        for place in self.worker.places:
+            takers = sum(place in one.places for one in self._alive)
             share = -(-self._at_once // max(1, takers))
-            if self._shares.get(jump) != share:
-                durable.share(durable.queue_name(jump), share)
-                self._shares[jump] = share
+            if self._shares.get(place) != share:
+                durable.share(durable.queue_name(place), share)
+                self._shares[place] = share
 
-    def _queue(self, jump: str) -> str:
-        """Work behind a jump host is for those who work there, as long as there are any."""
-        is_served = any(jump in one.jumps for one in self._alive)
-        return durable.queue_name(jump if is_served else "")
+    def _queue(self, host: str, jump: str) -> str:
+        """Work of a place is for those who are at home there, as long as there are any."""
+        return durable.queue_name(membership.place_of(jump, self._labels(host), self._alive))
+
+    def _labels(self, host: str) -> tuple[str, ...]:
+        """A host's labels as they are now, where anybody asks for them."""
+        if not any(one.sites for one in self._alive):
+            return ()
+        with self.store.read() as connection:
+            found = hosts.get(connection, host)
+        return found.labels if found else ()
 
     def _is_mine(self, rollout: str) -> bool:
         """Of the processes that drive all rollouts, each drives its part of them."""
@@ -303,16 +311,18 @@ def driving(
     at_once: int,
     rollout: str = "",
     jumps: tuple[str, ...] = (),
+    sites: tuple[str, ...] = (),
 ) -> Iterator[Driver]:
     """Make this process a driver for as long as the context lasts: of one ``rollout``, or, where
     none is named, of all.
 
     ``at_once`` hosts are worked on at the same time, in all processes and rollouts together,
-    whatever the plans allow. With ``jumps`` this process works on the hosts behind these alone.
+    whatever the plans allow. With ``jumps`` or ``sites`` this process works on the hosts
+    behind these or with these labels alone.
     Leaving lets go of the work at hand: hosts end their transactions by themselves, and whoever
     drives the rollout next goes on from there.
     """
-    worker = membership.this_process(drives=rollout, jumps=jumps)
+    worker = membership.this_process(drives=rollout, jumps=jumps, sites=sites)
     driver = Driver(store, worker, at_once)
     with records.writing(store) as connection:
         workers.dismiss(connection, worker.id)
@@ -320,7 +330,7 @@ def driving(
     beating = threading.Thread(target=driver.beat, name="heartbeat", daemon=True)
     try:
         with durable.running(
-            store, worker.id, runner, at_once=at_once, jumps=jumps, on_end=driver.wake
+            store, worker.id, runner, at_once=at_once, places=worker.places, on_end=driver.wake
         ):
             beating.start()
             yield driver

@@ -8,7 +8,7 @@ is refused).
 The store is the truth: what DBOS's own database loses in a power cut is enqueued again from the
 rollout's rows. So steps are not recorded in DBOS a second time.
 
-Work behind a jump host that has workers of its own is in a queue of its own.
+Work behind a jump host, or of a site, that has workers of its own is in a queue of its own.
 """
 
 from __future__ import annotations
@@ -155,12 +155,12 @@ def running(
     runner: StepRunner,
     *,
     at_once: int,
-    jumps: Collection[str] = (),
+    places: Collection[str] = ("",),
     on_end: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """DBOS at work in this process; ``on_end`` is called, on its thread, as hosts come to an end.
 
-    It takes work behind the ``jumps`` alone, or, without any, what is in no such queue.
+    It takes the work of its ``places`` (see :class:`suture.store.workers.Worker`).
 
     ``executor`` is unique for each process: two that share one would run each other's steps.
     """
@@ -189,7 +189,7 @@ def running(
     try:
         with explaining():
             DBOS(config=config)
-            queues = [queue_name(jump) for jump in jumps or ("",)]
+            queues = [queue_name(place) for place in places]
             DBOS.listen_queues(queues)
             DBOS.launch()
         for queue in queues:
@@ -208,9 +208,9 @@ def explaining() -> contextlib.AbstractContextManager[None]:
     return explained(in_context().engine)
 
 
-def queue_name(jump: str) -> str:
-    """The queue of the workers behind a jump host, or, for "", of all others."""
-    return f"{QUEUE}@{jump}" if jump else QUEUE
+def queue_name(place: str) -> str:
+    """The queue of the workers of a place, or, for "", of all others."""
+    return f"{QUEUE}@{place}" if place else QUEUE
 
 
 def share(queue: str, at_once: int) -> None:

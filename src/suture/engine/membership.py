@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from suture.store.workers import Worker
+from suture.store.workers import Worker, site
 
 HEARTBEAT_S = 2.0
 DEAD_AFTER_S = 20.0
 _BLIND_AFTER_S = 3 * HEARTBEAT_S
 
 
-def this_process(*, drives: str = "", jumps: tuple[str, ...] = ()) -> Worker:
+def this_process(
+    *, drives: str = "", jumps: tuple[str, ...] = (), sites: tuple[str, ...] = ()
+) -> Worker:
     pid = os.getpid()
     return Worker(
         id=f"{socket.gethostname()[:24]}-{pid}-{_started(pid)}",
@@ -27,7 +29,16 @@ def this_process(*, drives: str = "", jumps: tuple[str, ...] = ()) -> Worker:
         pid=pid,
         drives=drives,
         jumps=jumps,
+        sites=sites,
     )
+
+
+def place_of(jump: str, labels: Iterable[str], workers: Iterable[Worker]) -> str:
+    """Where one of ``workers`` is at home that a host belongs to: behind its jump host, else by
+    the first of its labels; ``""`` where nobody is."""
+    served = {place for one in workers for place in one.places if place}
+    wanted = (jump, *map(site, labels))
+    return next((place for place in wanted if place in served), "")
 
 
 class Watch:

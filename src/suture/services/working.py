@@ -36,11 +36,12 @@ class WorkerView(Document, frozen=True):
 
 
 class Started(Document, frozen=True):
-    """A worker that has begun; ``behind`` is how many enrolled hosts are behind its jump hosts."""
+    """A worker that has begun; ``hosts`` is how many enrolled hosts are its own, where it is
+    bound to jump hosts or labels."""
 
     worker: Worker
     database: str
-    behind: int
+    hosts: int
 
 
 def listing(workspace: Workspace) -> tuple[WorkerView, ...]:
@@ -66,6 +67,7 @@ def serve(
     *,
     policy_file: Path | None = None,
     jumps: tuple[str, ...] = (),
+    sites: tuple[str, ...] = (),
     on_start: Callable[[Started, Callable[[], None]], None],
 ) -> None:
     """Drive all rollouts until the function that ``on_start`` was given is called.
@@ -90,9 +92,13 @@ def serve(
         def on_settled(tick: Tick) -> None:
             afterwards.submit(conclude, tick.rollout.id)
 
-        with driving(store, runner, at_once=policy.concurrency.total, jumps=jumps) as driver:
+        total = policy.concurrency.total
+        with driving(store, runner, at_once=total, jumps=jumps, sites=sites) as driver:
             with store.read() as connection:
-                behind = sum(host.jump in jumps for host in hosts.listing(connection))
+                own = sum(
+                    bool(membership.place_of(host.jump or "", host.labels, (driver.worker,)))
+                    for host in hosts.listing(connection)
+                )
             place = shown(store.engine.url)
-            on_start(Started(driver.worker, place, behind), driver.stop)
+            on_start(Started(driver.worker, place, own), driver.stop)
             driver.serve(on_settled=on_settled)

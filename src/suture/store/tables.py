@@ -317,7 +317,7 @@ workers = Table(
     Column("since", Float, nullable=False),
     Column("heartbeat", Float, nullable=False),
     Column("drives", String(64), nullable=False),
-    Column("jumps", Text, nullable=False),
+    Column("jumps", Text, nullable=False),  # and labels: the places where it works
 )
 
 fences = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
@@ -12,13 +13,15 @@ from suture.core.rollout.state import HostPhase
 from suture.store.database import now_s, release_when_idle, upsert
 from suture.store.tables import fences, rollout_hosts, workers
 
+_SITE = "label="
+
 
 class Worker(Document, frozen=True):
     """A process that drives rollouts: the one that it ``drives``, or all where that is empty.
 
-    ``since`` and ``heartbeat`` are seconds since the epoch by the database's clock. ``jumps`` are
-    the jump hosts behind which it works, and nowhere else; it works everywhere where there is
-    none.
+    ``since`` and ``heartbeat`` are seconds since the epoch by the database's clock. It works on
+    hosts behind the jump hosts ``jumps`` or with one of the labels ``sites``, and on no others;
+    without either on all.
     """
 
     id: str
@@ -28,6 +31,17 @@ class Worker(Document, frozen=True):
     heartbeat: float = 0.0
     drives: str = ""
     jumps: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it works, in one word each; ``""`` is wherever nobody else is at home."""
+        return (*self.jumps, *map(site, self.sites)) or ("",)
+
+
+def site(label: str) -> str:
+    """The place of the hosts with a label. No jump host is called so."""
+    return f"{_SITE}{label}"
 
 
 def enlist(connection: sa.Connection, worker: Worker) -> None:
@@ -35,8 +49,9 @@ def enlist(connection: sa.Connection, worker: Worker) -> None:
     values = asdict(worker) | {
         "since": now_s(),
         "heartbeat": now_s(),
-        "jumps": encode(worker.jumps).decode(),
+        "jumps": encode((*worker.jumps, *map(site, worker.sites))).decode(),
     }
+    del values["sites"]  # they are among the places of the column
     connection.execute(sa.insert(workers).values(values))
 
 
@@ -68,8 +83,18 @@ def is_listed(connection: sa.Connection, worker_id: str) -> bool:
 
 def listing(connection: sa.Connection) -> tuple[Worker, ...]:
     rows = connection.execute(sa.select(workers).order_by(workers.c.since, workers.c.id))
-    found = (dict(row._mapping) for row in rows)
-    return tuple(Worker(**one | {"jumps": decode(one["jumps"], tuple[str, ...])}) for one in found)
+    return tuple(_worker(dict(row._mapping)) for row in rows)
+
+
+def _worker(row: dict[str, Any]) -> Worker:
+    places = decode(row["jumps"], tuple[str, ...])
+    return Worker(
+        **row
+        | {
+            "jumps": tuple(one for one in places if not one.startswith(_SITE)),
+            "sites": tuple(one.removeprefix(_SITE) for one in places if one.startswith(_SITE)),
+        }
+    )
 
 
 def hands(connection: sa.Connection) -> dict[str, tuple[str, ...]]:

@@ -35,10 +35,11 @@ def test_where_nobody_works_a_command_says_how_to_begin(suture: Run) -> None:
 
 def test_who_is_at_work_is_listed(suture: Run) -> None:
     with fleet.opened(suture.place) as store, store.begin() as connection:
-        workers.enlist(connection, membership.this_process(jumps=("ops@bastion",)))
+        mine = membership.this_process(jumps=("ops@bastion",), sites=("berlin",))
+        workers.enlist(connection, mine)
         workers.enlist(connection, Worker(id="far-1-1", machine="m", pid=1, drives="r1"))
     _, out, _ = suture("worker", "list")
-    assert "ops@bastion" in out
+    assert "ops@bastion, berlin" in out
     assert "all rollouts" in out
     _, text, _ = suture("worker", "list", "--json")
     here, far = sorted(json.loads(text)["workers"], key=lambda one: str(one["worker"]["drives"]))
@@ -49,14 +50,15 @@ def test_a_worker_ends_with_0_when_it_is_told_to(tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "SUTURE_HOME": str(tmp_path)}
     program = "from suture.cli.main import main; main()"
     with subprocess.Popen(
-        [sys.executable, "-c", program, "worker", "--jump", "ops@bastion"],
+        [sys.executable, "-c", program, "worker", "--jump", "ops@bastion", "--site", "berlin"],
         env=env,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         try:
             assert process.stderr is not None
-            assert "0 hosts behind ops@bastion" in process.stderr.readline()
+            said = "0 hosts behind ops@bastion or with label berlin"
+            assert said in process.stderr.readline()
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
             assert "Stopped" in process.stderr.read()

@@ -3,10 +3,13 @@
 import os
 import subprocess
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from suture.engine import membership
-from suture.engine.membership import DEAD_AFTER_S, HEARTBEAT_S, Watch
+from suture.engine.membership import DEAD_AFTER_S, HEARTBEAT_S, Watch, place_of
 from suture.store.workers import Worker
 
 FAR = Worker(id="far-1-1", machine="elsewhere", pid=1, heartbeat=1000.0)
@@ -76,3 +79,43 @@ def test_a_heart_that_was_never_seen_beating_proves_nothing() -> None:
     watch = Watch()
     assert watch.alive([FAR])
     assert not watch.is_proved(FAR)
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3, unique=True).map(tuple)
+WORKERS = st.lists(
+    st.builds(
+        Worker, id=st.just("w"), machine=st.just("m"), pid=st.just(1), jumps=NAMES, sites=NAMES
+    ),
+    max_size=4,
+)
+
+
+@given(jump=st.sampled_from(["", "a", "b"]), labels=NAMES, workers=WORKERS)
+def test_a_host_belongs_to_those_who_ask_for_it_or_to_nobody(
+    jump: str, labels: tuple[str, ...], workers: list[Worker]
+) -> None:
+    asking = [one for one in workers if jump in one.jumps or set(labels) & set(one.sites)]
+    place = place_of(jump, labels, workers)
+    assert bool(place) == bool(asking)
+    if place:
+        takers = [one for one in workers if place in one.places]
+        assert takers
+        assert all(one in asking for one in takers)
+
+
+@pytest.mark.parametrize(
+    ("jump", "labels", "place"),
+    [
+        ("a", ("b",), "a"),
+        ("c", ("x", "c", "b"), "label=c"),
+        ("", ("b", "c"), "label=b"),
+        ("", ("a",), ""),
+        ("b", (), ""),
+    ],
+)
+def test_the_jump_host_goes_before_labels_in_their_order(
+    jump: str, labels: tuple[str, ...], place: str
+) -> None:
+    free = Worker("w1", "m", 1)
+    bound = Worker("w2", "m", 2, jumps=("a",), sites=("b", "c"))
+    assert place_of(jump, labels, (free, bound)) == place

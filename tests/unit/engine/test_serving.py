@@ -18,7 +18,7 @@ from suture.core.rollout.state import HostPhase, RolloutStatus
 from suture.engine import ticks
 from suture.engine.driver import driving
 from suture.engine.following import follow
-from suture.store import events, plans, rollouts, workers
+from suture.store import events, hosts, plans, rollouts, workers
 from suture.store.database import Store, open_store
 from tests.unit.core import builders
 from tests.unit.engine.pretend import PretendRunner
@@ -33,9 +33,12 @@ BASTION = "ops@bastion"
 
 @pytest.fixture
 def shared(new_database: str) -> Iterator[Store]:
-    """On both databases, a rollout of three hosts, of which web3 is behind a jump host."""
+    """On both databases, a rollout of three hosts, of which web3 is behind a jump host and web2 is
+    labelled."""
     store = open_store(new_database)
     _start(store, "r1", HOSTS, jumps={"web3": BASTION})
+    with store.begin() as connection:
+        hosts.save(connection, builders.host("web2", labels=("shop", "berlin")), datetime.now(UTC))
     yield store
     store.close()
 
@@ -116,17 +119,31 @@ def test_a_worker_that_is_told_to_stop_lets_go(shared: Store, tmp_path: Path) ->
     assert _phases(shared) == {HostPhase.DONE}
 
 
-def test_a_site_has_its_own_worker(shared: Store, tmp_path: Path) -> None:
-    with _worker(shared, tmp_path, "--jump", BASTION):
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        (("--jump", BASTION), {"web1", "web2"}),
+        (("--site", "berlin"), {"web1", "web3"}),
+        (("--jump", BASTION, "--site", "berlin"), {"web1"}),
+        (("--site", "nowhere"), {"web1", "web2", "web3"}),
+    ],
+)
+def test_a_site_has_its_own_worker(
+    shared: Store, tmp_path: Path, options: tuple[str, ...], left: set[str]
+) -> None:
+    with _worker(shared, tmp_path, *options):
         runner = PretendRunner(tmp_path)
         with driving(shared, runner, at_once=8, rollout="r1") as driver:
             driver.drive("r1", on_event=lambda event: None, on_tick=lambda tick: None)
     assert _phases(shared) == {HostPhase.DONE}
-    assert {work.split(":")[1] for work in runner.begun} == {"web1", "web2"}
+    assert {work.split(":")[1] for work in runner.begun} == left
 
 
-def test_a_site_whose_worker_died_is_everybodys(shared: Store, tmp_path: Path) -> None:
-    with _worker(shared, tmp_path, "--jump", BASTION, "--stop-at", "apply:before") as killed:
+@pytest.mark.parametrize("option", [("--jump", BASTION), ("--site", "berlin")])
+def test_a_site_whose_worker_died_is_everybodys(
+    shared: Store, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    with _worker(shared, tmp_path, *option, "--stop-at", "apply:before") as killed:
         runner = PretendRunner(tmp_path)
         with driving(shared, runner, at_once=8, rollout="r1") as driver:
             driver.drive("r1", on_event=lambda event: None, on_tick=lambda tick: None)

@@ -21,6 +21,17 @@ def test_a_dismissed_worker_learns_it_from_its_next_heartbeat(store: Store) -> N
         assert workers.listing(connection) == ()
 
 
+def test_where_a_worker_is_at_home_is_kept(store: Store) -> None:
+    bound = Worker(id="w2", machine="m", pid=8, jumps=("ops@bastion",), sites=("berlin",))
+    with store.begin() as connection:
+        for one in (WORKER, bound):
+            workers.enlist(connection, one)
+        free, kept = sorted(workers.listing(connection), key=lambda one: one.id)
+    assert (free.jumps, free.sites, free.places) == ((), (), ("",))
+    assert (kept.jumps, kept.sites) == (("ops@bastion",), ("berlin",))
+    assert kept.places == ("ops@bastion", "label=berlin")
+
+
 def test_the_current_fence_is_the_last_one_given(store: Store) -> None:
     with store.begin() as connection:
         assert workers.current_fence(connection, "web1") == 0
