@@ -122,20 +122,14 @@ class Span(Document, frozen=True):
         return self.closes is None or now + timedelta(seconds=needs_s) <= self.closes
 
 
-def span_at(windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime) -> Span | None:
-    """The span that is open now, None where none is. Without ``windows`` all time is open but for
-    the freezes."""
-    spans, first = _from(windows, freezes, now)
-    return spans[first] if first < len(spans) and spans[first].opens <= now else None
-
-
 def next_fit(
     windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime, needs_s: float
 ) -> Span | None:
     """The first span, from now on, in which ``needs_s`` seconds fit; None where there is none for
-    at least a year. Where it is open already, enough of it is left."""
-    spans, first = _from(windows, freezes, now)
-    for at in range(first, len(spans)):
+    at least a year. Where it is open already, enough of it is left. Without ``windows`` all time is
+    open but for the freezes."""
+    spans, ends = _spans(tuple(windows), tuple(freezes), now.astimezone(UTC).year)
+    for at in range(bisect_right(ends, now), len(spans)):
         if spans[at].admits(max(now, spans[at].opens), needs_s):
             return spans[at]
     return None
@@ -176,14 +170,6 @@ def check_rule(rule: str) -> None:
         raise ValueError(f"rule `{rule}`: FREQ is one of {', '.join(sorted(_FREQUENCIES))}")
     if not re.fullmatch(r"[1-9][0-9]{0,2}", parts.get("INTERVAL", "1")):
         raise ValueError(f"rule `{rule}`: INTERVAL is a number from 1 to 999")
-
-
-def _from(
-    windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime
-) -> tuple[tuple[Span, ...], int]:
-    """Spans in order, and the place of the first that ends after ``now``."""
-    spans, ends = _spans(tuple(windows), tuple(freezes), now.astimezone(UTC).year)
-    return spans, bisect_right(ends, now)
 
 
 @lru_cache(maxsize=1024)

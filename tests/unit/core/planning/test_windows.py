@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.core.planning.windows import Freeze, Span, Window, frozen, next_fit, openings, span_at
+from suture.core.planning.windows import Freeze, Span, Window, frozen, next_fit, openings
 
 MINUTE = timedelta(minutes=1)
 
@@ -134,6 +135,12 @@ def is_open(one: Window, now: datetime) -> bool:
     return any(s.opens <= now and s.closes is not None and now < s.closes for s in around)
 
 
+def open_at(windows: Sequence[Window], freezes: Sequence[Freeze], now: datetime) -> Span | None:
+    """The span that is open now."""
+    span = next_fit(windows, freezes, now, 0)
+    return span if span is not None and span.opens <= now else None
+
+
 @settings(deadline=None)
 @given(st.lists(windows, max_size=3), st.lists(freezes, max_size=3), moments)
 def test_what_is_open_now_is_open_by_a_window_and_in_no_freeze(
@@ -142,7 +149,7 @@ def test_what_is_open_now_is_open_by_a_window_and_in_no_freeze(
     expected = not some or any(is_open(one, now) for one in some)
     if any(begins <= now < ends for freeze in held for begins, ends in frozen(freeze)):
         expected = False
-    span = span_at(some, held, now)
+    span = open_at(some, held, now)
     assert (span is not None) == expected
     if span is not None:
         assert span.admits(now, 0)
@@ -162,8 +169,8 @@ def test_what_fits_is_inside_of_what_is_open_all_the_time(
     begins = max(now, span.opens)
     assert span.admits(begins, needs)
     for share in (0, 0.5, 0.999):
-        assert span_at(some, held, begins + timedelta(seconds=needs * share)) == span
-    open_now = span_at(some, held, now)
+        assert open_at(some, held, begins + timedelta(seconds=needs * share)) == span
+    open_now = open_at(some, held, now)
     if open_now is not None and open_now.admits(now, needs):
         assert open_now == span
 
@@ -199,8 +206,8 @@ def test_a_freeze_takes_whole_days_of_its_zone_and_single_ones() -> None:
         ("2026-12-21T23:00", True),
         ("2026-12-25T12:00", False),
     ):
-        assert (span_at((), (year_end,), at(moment)) is not None) is free
-    span = span_at((), (year_end,), at("2026-12-19T20:00"))
+        assert (open_at((), (year_end,), at(moment)) is not None) is free
+    span = open_at((), (year_end,), at("2026-12-19T20:00"))
     assert span is not None and span.closes == at("2026-12-19T23:00")
 
 
