@@ -309,7 +309,7 @@ def _suspects(view: RolloutView) -> list[tuple[str, str]]:
 
 def _missing_approval(view: RolloutView) -> str:
     from suture.core.rollout.approvals import standing
-    from suture.core.rollout.progress import current_wave
+    from suture.core.rollout.tick import current_wave
 
     state = view.rollout.state
     wave = current_wave(view.plan, state)

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from suture.core.planning.plan import Plan
 from suture.core.rollout.approvals import renewed, standing
-from suture.core.rollout.progress import Tick
+from suture.core.rollout.going_forward import stuck
 from suture.core.rollout.state import HostPhase, HostState, RolloutState, RolloutStatus, Signal
+from suture.core.rollout.tick import Tick
 from suture.core.rollout.transitions import RefusedError, leave_out, pause
 
 
@@ -80,8 +81,8 @@ def _resume(plan: Plan, state: RolloutState, now: datetime) -> RolloutState:
     troubled = [h.host for h in state.hosts if _is_trouble(h) and h.host not in state.tolerated]
     if troubled or gates != state.gates:
         return replace(running, tolerated=(*state.tolerated, *troubled))
-    stuck = Tick(plan, running, now).stuck()
-    return replace(leave_out(running, stuck.items(), now), tolerated=(*state.tolerated, *stuck))
+    left = stuck(Tick(plan, running, now))
+    return replace(leave_out(running, left.items(), now), tolerated=(*state.tolerated, *left))
 
 
 def _is_trouble(host: HostState) -> bool:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from suture.core.planning.plan import LeftOut, OnFailure, Plan
 from suture.core.planning.windows import Freeze, Window
-from suture.core.rollout.progress import failures, next_actions
+from suture.core.rollout.progress import next_actions
 from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import (
     ActionKind,
@@ -154,7 +154,7 @@ def test_a_host_taken_back_counts_as_a_failure_until_a_person_resumes() -> None:
     state = ended(start(whole, "r"), "a", HostPhase.ROLLED_BACK, "it hurt")
     (stop,) = next_actions(whole, state, NOW)
     assert stop.kind is ActionKind.PAUSE
-    assert [failed.host for failed in failures(state)] == ["a"]
+    assert [host.host for host in state.hosts if host.phase.is_failure] == ["a"]
     resumed = apply_signal(whole, pause(state, stop.reason), Signal.RESUME, NOW)
     assert resumed.tolerated == ("a",)
     assert started(next_actions(whole, resumed, NOW)) == ["b"]
