@@ -15,8 +15,8 @@ from suture.hosts.patching import PatchSession, PatchSettings
 from suture.hosts.rollback import preview
 from suture.hosts.transport import HostError
 from tests.lab import probe
+from tests.lab.box import Box, box, run, take_back
 from tests.lab.probe import CONFFILE, NAME
-from tests.lab.test_patching import Box, box, run, take_back
 
 __all__ = ["box"]
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import pytest
 
-from lab.fleet import LabHost
-from suture.core.evidence import Step, StepReport, Verdict
+from suture.core.evidence import Step, Verdict
 from suture.core.inventory import HealthCheck, HealthCheckKind
-from suture.core.planning.plan import HostPlan, RebootRule
 from suture.hosts import patching
-from suture.hosts.patching import SEQUENCE, WAY_BACK, PatchSession, PatchSettings
-from suture.hosts.transport import Transport
 from tests.lab import probe
-from tests.lab.probe import CONFFILE, NAME, sh
+from tests.lab.box import SETTINGS, Box, box, run, take_back
+from tests.lab.probe import CONFFILE, NAME
+
+__all__ = ["box"]
 
 pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("patching")]
 
-_ALIVE = HealthCheck(HealthCheckKind.UNIT, f"{NAME}.service")
-_SETTINGS = PatchSettings(reconnect_s=60, lock_wait_s=3, health_wait_s=4)
 _HOLD_LOCK = """
 cat >/run/locker.pl <<'EOF'
 use Fcntl;
@@ -40,71 +33,6 @@ EOF
 setsid perl /run/locker.pl >/dev/null 2>&1 </dev/null &
 until [ -s /run/locker.pid ]; do sleep 0.1; done
 """
-
-
-@dataclass
-class Box:
-    """A host with ``suture-probe`` 1.0 installed, and sessions on it."""
-
-    server: LabHost
-    transport: Transport
-    sessions: list[PatchSession] = field(default_factory=list)
-
-    async def plan(self, *versions: str, checks: tuple[HealthCheck, ...] = (_ALIVE,)) -> HostPlan:
-        change = await probe.change(self.transport, "1.0", *versions)
-        return probe.host_plan(self.server.host.name, change, checks=checks)
-
-    def session(self, plan: HostPlan, plan_id: str = "", **options: Any) -> PatchSession:
-        session = PatchSession(
-            plan=plan,
-            plan_id=plan_id or uuid.uuid4().hex,
-            connect=self.server.connect,
-            now=lambda: datetime.now(UTC),
-            settings=options.pop("settings", _SETTINGS),
-            **options,
-        )
-        self.sessions.append(session)
-        return session
-
-    async def version(self, name: str = NAME) -> str:
-        return await sh(
-            self.transport,
-            f"dpkg-query -W -f '${{Version}} ${{db:Status-Status}}' {name} 2>/dev/null || true",
-        )
-
-    async def sh(self, script: str) -> str:
-        return await sh(self.transport, script)
-
-
-@pytest.fixture
-async def box(server: LabHost) -> AsyncIterator[Box]:
-    async with server.connect() as transport:
-        box = Box(server, transport)
-        await box.sh(
-            f"dpkg --purge --force-all {NAME} {NAME}-extra >/dev/null 2>&1\n"
-            f"rm -rf {probe.ARCHIVE}/* {CONFFILE}* /var/lib/suture/cache/{NAME}*"
-        )
-        await probe.publish(transport, "1.0")
-        await probe.install(transport, "1.0")
-        yield box
-        for session in box.sessions:
-            await session.close()
-
-
-async def run(session: PatchSession, until: Step) -> StepReport:
-    """The steps up to ``until``; every one before must pass."""
-    for step, function in SEQUENCE:
-        report = await function(session)
-        if step is until:
-            return report
-        assert report.verdict is Verdict.PASS, report.reason
-    raise AssertionError(until)
-
-
-async def take_back(session: PatchSession) -> StepReport:
-    for _, function in WAY_BACK:
-        report = await function(session)
-    return report
 
 
 async def test_a_patch_takes_and_is_taken_back_exactly(box: Box) -> None:
@@ -391,7 +319,7 @@ async def test_other_updaters_go_on_where_the_policy_says_so(box: Box) -> None:
     await probe.publish(
         box.transport, "2.0", postinst="systemctl is-active apt-daily.timer >/var/tmp/probe-timer"
     )
-    settings = msgspec.structs.replace(_SETTINGS, pause_updaters=False)
+    settings = msgspec.structs.replace(SETTINGS, pause_updaters=False)
     session = box.session(await box.plan("2.0"), settings=settings)
     assert (await run(session, Step.APPLY)).verdict is Verdict.PASS
     assert await box.sh("cat /var/tmp/probe-timer") == "active\n"
@@ -399,140 +327,10 @@ async def test_other_updaters_go_on_where_the_policy_says_so(box: Box) -> None:
 
 async def test_a_host_keeps_free_what_the_policy_says(box: Box) -> None:
     await probe.publish(box.transport, "2.0")
-    settings = msgspec.structs.replace(_SETTINGS, min_free_mib=(("/boot", 999_999_999),))
+    settings = msgspec.structs.replace(SETTINGS, min_free_mib=(("/boot", 999_999_999),))
     session = box.session(await box.plan("2.0"), settings=settings)
     await patching.acquire(session)
     report = await patching.preflight(session)
     assert report.verdict is Verdict.FAIL
     assert "disk space: / has" in report.reason and "999999999 MiB have to stay" in report.reason
     await box.sh("[ ! -e /var/tmp/probe-timer ] || rm /var/tmp/probe-timer")
-
-
-_WAIT = "touch /run/probe-in; while [ -e /run/probe-in ]; do sleep 0.2; done; echo once >>/run/runs"
-
-
-async def until_installing(box: Box) -> None:
-    await box.sh("until [ -e /run/probe-in ]; do sleep 0.1; done")
-
-
-async def test_a_cut_connection_and_a_new_sshd_do_not_disturb_it(box: Box) -> None:
-    await box.sh("rm -f /run/runs /run/probe-in")
-    await probe.publish(box.transport, "2.0", postinst=_WAIT + "; systemctl restart ssh")
-    session = box.session(await box.plan("2.0"))
-    await run(session, Step.BUNDLE)
-    applying = asyncio.create_task(patching.apply(session))
-    await until_installing(box)
-    await box.sh(
-        "for pid in $(pgrep -f '^sshd: .*@'); do\n"
-        '  grep -q "^PPid:[[:space:]]*$pid$" /proc/$$/status || kill -9 $pid\n'
-        "done; rm /run/probe-in"
-    )
-    report = await applying
-    assert report.verdict is Verdict.PASS, report.reason
-    assert await box.sh("cat /run/runs") == "once\n"
-    assert (await patching.verify(session)).verdict is Verdict.PASS
-
-
-async def test_a_controller_that_died_finds_its_transaction_again(box: Box) -> None:
-    await box.sh("rm -f /run/runs /run/probe-in")
-    await probe.publish(box.transport, "2.0", postinst=_WAIT)
-    plan, plan_id = await box.plan("2.0"), uuid.uuid4().hex
-    first = box.session(plan, plan_id)
-    await run(first, Step.BUNDLE)
-    applying = asyncio.create_task(patching.apply(first))
-    await until_installing(box)
-    applying.cancel()
-    await first.close()
-    second = asyncio.create_task(patching.apply(box.session(plan, plan_id)))
-    await box.sh("rm /run/probe-in")
-    report = await second
-    assert report.verdict is Verdict.PASS, report.reason
-    assert await box.sh("cat /run/runs") == "once\n"
-
-
-async def test_a_killed_transaction_is_told_and_taken_back(box: Box) -> None:
-    await box.sh("rm -f /run/probe-in")
-    await probe.publish(box.transport, "2.0", postinst=_WAIT)
-    session = box.session(await box.plan("2.0"))
-    await run(session, Step.BUNDLE)
-    applying = asyncio.create_task(patching.apply(session))
-    await until_installing(box)
-    unit = f"suture-{session.transaction_id(Step.APPLY)}"
-    await box.sh(
-        "tree() { for child in $(pgrep -P $1); do tree $child; done; echo $1; }\n"
-        f"kill -KILL $(tree $(systemctl show -p MainPID --value {unit})) || true"  # or gone by then
-    )
-    report = await applying
-    assert report.verdict is Verdict.FAIL
-    assert "interrupted by the death of its process" in report.reason
-    assert report.changed_host
-    await box.sh("rm -f /run/probe-in")
-    report = await take_back(session)
-    assert report.verdict is Verdict.PASS, report.reason
-    assert await box.version() == "1.0 installed"
-    assert "apt-daily.timer" in await box.sh("systemctl list-timers --no-legend")
-
-
-async def test_only_one_transaction_at_a_time(box: Box) -> None:
-    await box.sh("rm -f /run/probe-in")
-    await probe.publish(box.transport, "2.0", postinst=_WAIT)
-    plan = await box.plan("2.0")
-    session = box.session(plan)
-    await run(session, Step.BUNDLE)
-    applying = asyncio.create_task(patching.apply(session))
-    await until_installing(box)
-    other = await patching.acquire(box.session(plan))
-    assert other.verdict is Verdict.FAIL
-    assert "another transaction" in other.reason
-    assert not other.changed_host
-    await box.sh("rm -f /run/probe-in")
-    assert (await applying).verdict is Verdict.PASS
-
-
-async def test_a_full_disk_is_noticed_before_anything_is_fetched(box: Box) -> None:
-    await probe.publish(box.transport, "2.0", payload_kib=4096)
-    plan = await box.plan("2.0")
-    await box.sh("mount -t tmpfs -o size=1m tmpfs /var/lib/suture")
-    try:
-        report = await patching.acquire(box.session(plan))
-    finally:
-        await box.sh("umount /var/lib/suture")
-    assert report.verdict is Verdict.FAIL
-    assert report.reason.startswith("disk full: downloading the packages needs 8 MiB")
-    assert not report.changed_host
-    assert (await patching.acquire(box.session(plan))).verdict is Verdict.PASS
-
-
-async def test_a_disk_that_fills_up_while_unpacking_is_taken_back(box: Box) -> None:
-    await probe.publish(box.transport, "2.0", payload_kib=4096)
-    session = box.session(await box.plan("2.0"))
-    await run(session, Step.BUNDLE)
-    directory = f"/usr/lib/{NAME}"
-    await box.sh(
-        f"cp -a {directory} /run/kept; mount -t tmpfs -o size=1m tmpfs {directory}; "
-        f"cp -a /run/kept/. {directory}/; rm -rf /run/kept"
-    )
-    try:
-        report = await patching.apply(session)
-        assert report.verdict is Verdict.FAIL
-        assert "No space left" in report.log
-        report = await take_back(session)
-        assert report.verdict is Verdict.PASS, report.reason
-        assert await box.version() == "1.0 installed"
-    finally:
-        await box.sh(f"umount -l {directory}; apt-get install -qq --reinstall {NAME}=1.0")
-
-
-async def test_a_reboot_is_proved_by_another_boot_id(box: Box) -> None:
-    await probe.publish(box.transport, "2.0")
-    plan = await box.plan("2.0")
-    session = box.session(msgspec.structs.replace(plan, reboot=RebootRule.ALWAYS))
-    before = await box.sh("cat /proc/sys/kernel/random/boot_id")
-    report = await run(session, Step.REBOOT)
-    assert report.verdict is Verdict.PASS, report.reason
-    again = await patching.reboot(session)
-    assert again.verdict is Verdict.PASS
-    assert (await patching.verify(session)).verdict is Verdict.PASS
-    async with box.server.connect() as transport:
-        assert await sh(transport, "cat /proc/sys/kernel/random/boot_id") != before
-        assert await sh(transport, "uptime -s; systemctl is-active ssh")

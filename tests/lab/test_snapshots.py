@@ -18,7 +18,7 @@ from suture.hosts.bundles import list_bundles
 from suture.hosts.rollback import preview
 from suture.hosts.shell import program, quote
 from tests.lab import probe
-from tests.lab.test_patching import Box, box, run, take_back
+from tests.lab.box import Box, box, run, take_back
 
 __all__ = ["box"]
 

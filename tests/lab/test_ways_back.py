@@ -13,8 +13,8 @@ from suture.hosts import patching
 from suture.hosts.patching import PatchSession
 from suture.hosts.rollback import Preview, Restored, preview
 from tests.lab import probe
+from tests.lab.box import Box, box, run, take_back
 from tests.lab.probe import CONFFILE, NAME
-from tests.lab.test_patching import Box, box, run, take_back
 
 __all__ = ["box"]
 
