@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from suture.core.intelligence.advisories import Severity
-from suture.core.scanners.checks import Check, informed
+from suture.core.scanners.checks import Check, bare_title, informed
 from suture.core.scanners.scanner import (
     MAX_PACKAGES,
     PackageEvidence,
@@ -114,8 +114,8 @@ def _inside(tracking: str) -> bool | None:
 
 
 def _detection(detection: Element, host: ScannerHost, checks: Mapping[str, Check]) -> ScannerRecord:
-    """A finding of a report by asset (VULN_INFO) or of VMDR (DETECTION). What is open counts as a
-    vulnerability until ``checks``, or the KnowledgeBase later, say what it is."""
+    """A finding of a report by asset (VULN_INFO) or of VMDR (DETECTION), with what ``checks`` say
+    of it."""
     qid = (detection.findtext("QID") or "").strip()
     seen = detection.findtext("LAST_FOUND") or detection.findtext("LAST_FOUND_DATETIME")
     status = detection.findtext("VULN_STATUS") or detection.findtext("STATUS") or ""
@@ -123,8 +123,8 @@ def _detection(detection: Element, host: ScannerHost, checks: Mapping[str, Check
         scanner=Scanner.QUALYS,
         host=host,
         plugin=line(qid, 128),
-        title=line(f"QID {qid}", 128),
-        state=_state(detection.findtext("TYPE") or "", status, True, (), ""),
+        title=bare_title(line(qid, 120)),
+        state=_state(detection.findtext("TYPE") or "", status, None, (), ""),
         severity=severity(detection.findtext("SEVERITY")),
         packages=_packages(detection.findtext("RESULT") or detection.findtext("RESULTS") or ""),
         port=port_of(detection.findtext("PORT")),

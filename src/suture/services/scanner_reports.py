@@ -15,7 +15,7 @@ from suture.core.intelligence import channels
 from suture.core.intelligence.advisories import Rule, Severity
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.inventory import Inventory
-from suture.core.scanners.checks import names_check_alone
+from suture.core.scanners.checks import is_undescribed
 from suture.core.scanners.placing import Placement
 from suture.core.scanners.reconciling import (
     Agreement,
@@ -181,7 +181,7 @@ class _Catalogue:
             with store.read() as connection:
                 described = scanner_checks.about(connection, described).keys()
         for record in records:
-            if record.plugin in described or not names_check_alone(record):
+            if record.plugin in described or not is_undescribed(record):
                 yield record, "the scanner names no CVE for it", ""
             elif self._changed_at is None:
                 yield record, "Qualys names a QID alone, and its KnowledgeBase is not here", _REMEDY

@@ -145,3 +145,18 @@ def test_a_damaged_one_leaves_nothing(
     with pytest.raises(ServiceError, match=why):
         import_file(workspace, path)
     assert known(workspace).changed == 4
+
+
+def test_a_report_that_describes_its_checks_itself_needs_none(workspace: Workspace) -> None:
+    path = workspace.home / "report.csv"
+    path.write_text(
+        "IP,DNS,QID,Title,Severity,Vuln Status,CVE ID,Solution\n"
+        "192.0.2.1,web1,105971,EOL/Obsolete Software,5,Active,,Upgrade to a newer version\n"
+        "192.0.2.1,web1,7,,5,Active,,\n"
+    )
+    kept = import_file(workspace, path)
+    assert isinstance(kept, Imported)
+    obsolete, unknown = result(workspace, kept.report.id).unplaced
+    assert (obsolete.why, obsolete.remedy) == ("the scanner names no CVE for it", "")
+    assert unknown.subject == "7"
+    assert "suture import" in unknown.remedy

@@ -42,10 +42,22 @@ def names_check_alone(record: ScannerRecord) -> bool:
     return record.scanner is Scanner.QUALYS and not record.cves and record.state in _OPEN
 
 
+def bare_title(number: str) -> str:
+    """The title of a line of which no more than its check's number is known."""
+    return f"QID {number}"
+
+
+def is_undescribed(record: ScannerRecord) -> bool:
+    """Whether nobody has said as yet what a line is about."""
+    return names_check_alone(record) and record.title in ("", bare_title(record.plugin))
+
+
 def informed(record: ScannerRecord, check: Check | None) -> ScannerRecord:
-    """A line with what the catalogue says of its check; as it is where that is nothing."""
+    """A line with what the catalogue says of its check. Where that is nothing it is as it was, and
+    counts as a vulnerability where nobody has said what it is about."""
     if check is None:
-        return record
+        unknown = is_undescribed(record)
+        return replace(record, state=ScannerState.VULNERABILITY) if unknown else record
     return replace(
         record,
         title=check.title or record.title,

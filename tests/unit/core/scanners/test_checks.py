@@ -44,8 +44,12 @@ def test_what_is_not_open_stays_so(state: ScannerState) -> None:
     assert informed(line(state=state), NGINX).state is state
 
 
-def test_an_unknown_check_changes_nothing() -> None:
-    assert informed(line(), None) == line()
+def test_an_unknown_check_changes_nothing_that_somebody_has_said() -> None:
+    setting = ScannerState.CONFIGURATION
+    for said in (line(), line(title="Weak cipher", state=setting), line(state=ScannerState.CLOSED)):
+        assert informed(said, None) == said
+    assert informed(line(state=setting), None) == line()
+    assert informed(line(state=setting, title=""), None) == line(title="")
 
 
 @given(named=CVES, qid=st.sampled_from(["178000", "38170", "9"]))
