@@ -46,7 +46,7 @@ def test_a_report_about_settings_alone_does_not_compare() -> None:
     assert not tally.summary("XCCDF").compares
 
 
-@pytest.mark.parametrize("limit", ["MAX_LINES", "MAX_HOSTS", "MAX_CLOSED", "MAX_CVES"])
+@pytest.mark.parametrize("limit", ["MAX_LINES", "MAX_HOSTS", "MAX_CLOSED", "MAX_WORDS"])
 def test_too_much_is_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tallying, limit, 1)
     tally = Tally("report.xml")
