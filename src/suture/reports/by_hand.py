@@ -51,6 +51,7 @@ _RESTART_STALE = [
 ASKS_REBOOT = f"test -e /run/reboot-required || {_STALE} | grep ."
 """Succeeds where the host asks for it, or units still run what was replaced after the restarts."""
 
+_BOOT = "/proc/sys/kernel/random/boot_id"
 _MARKS = "xargs -r apt-mark auto <{place}/before/automatic >/dev/null"
 
 
@@ -92,6 +93,16 @@ def commands(plan: Plan, host: HostPlan) -> Commands:
 def reboot(host: HostPlan) -> RebootRule:
     """A kernel asks for its reboot in no file on every distribution; the plan knows of it."""
     return RebootRule.ALWAYS if host.reboot_expected else host.reboot
+
+
+def same_boot(plan: Plan) -> str:
+    """Succeeds where the host was not rebooted since its way back was put on disk."""
+    return f"grep -qxFf {ROOT}/{plan.id}/before/boot_id {_BOOT}"
+
+
+def same_kernel(plan: Plan) -> str:
+    """Succeeds where the kernel runs that ran then."""
+    return f"uname -rv | diff {ROOT}/{plan.id}/before/kernel -"
 
 
 def beyond(host: HostPlan) -> list[str]:
@@ -198,6 +209,8 @@ def _bundle(place: str, changes: Iterable[Change]) -> list[str]:
         "tar -czf etc.tar.gz -C / etc",
         "tar -tzf etc.tar.gz >/dev/null",
         "apt-mark showauto >automatic",
+        "uname -rv >kernel",
+        f"cat {_BOOT} >boot_id",
         "touch complete",
     ]
 
