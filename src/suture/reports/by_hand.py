@@ -29,10 +29,12 @@ _INSTALL = (
 _DOWNLOAD = "apt-get download -q -o APT::Sandbox::User=root"
 # As the host's own scripts say it: what holds up everything else is left for a reboot.
 LEFT_RUNNING = (
-    "^(dbus|dbus-broker|systemd-logind|systemd-user-sessions|user@.*|user-runtime-dir@.*|getty@.*|"
-    "serial-getty@.*|console-getty|container-getty@.*|autovt@.*|display-manager|gdm3?|lightdm|sddm|"
-    "xdm|NetworkManager|wpa_supplicant|networking|ifup@.*|ModemManager|docker|containerd|libvirtd|"
-    "virtqemud|lxc|lxd|suture-[0-9a-f]+|unattended-upgrades|apt-daily.*|packagekit)[.]service$"
+    "^(dbus|dbus-broker|systemd-logind|systemd-user-sessions|user@.*|"
+    "user-runtime-dir@.*|getty@.*|serial-getty@.*|console-getty|container-getty@.*|"
+    "autovt@.*|display-manager|gdm3?|lightdm|sddm|xdm|NetworkManager|wpa_supplicant|"
+    "networking|ifup@.*|ModemManager|docker|containerd|libvirtd|virtqemud|lxc|lxd|"
+    "suture-[0-9a-f]+|(suture-twin|sshd?)@.*|unattended-upgrades|apt-daily.*|"
+    "packagekit)[.]service$"
 )
 _REPLACED = "'^[^ ]+ ..x. [^/]*/(usr|lib|lib32|lib64|bin|sbin|opt|snap)/.* [(]deleted[)]$'"
 # Of a line of /proc/PID/cgroup, unless it is a unit within another: that is a container's.
