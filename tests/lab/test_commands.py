@@ -37,7 +37,8 @@ def suture(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """With the host enrolled, and its key pinned."""
+    """With the host enrolled, and its key pinned. An earlier installation that had it is gone."""
+    server.run("rm -f /var/lib/suture/fence")
     run = Run(tmp_path, monkeypatch, capsys)
     assert _add(run, server, "root", "server") == 0
     assert run("hosts", "test", "--accept-new")[0] == 0
@@ -183,16 +184,18 @@ def test_packages_lie_ready_when_the_window_opens(
 
     def open_the_window() -> None:
         """Once the packages are there; from then on the host can reach no archive."""
-        _until(lambda: _fetched(suture.place))
-        seen.extend((server.run(cached), _installed(server)))
-        server.run("mv /etc/apt/sources.list /etc/apt/sources.list.away")
-        _Clock.ahead = timedelta(hours=3, minutes=1)
+        try:
+            _until(lambda: _fetched(suture.place))
+            seen.extend((server.run(cached), _installed(server)))
+            server.run("mv /etc/apt/sources.list /etc/apt/sources.list.away")
+        finally:
+            _Clock.ahead = timedelta(hours=3, minutes=1)
 
     watcher = threading.Thread(target=open_the_window, daemon=True)
     watcher.start()
     code, out, _ = suture("rollout", "start", "latest", "--without-rehearsal")
     watcher.join()
-    server.run("mv /etc/apt/sources.list.away /etc/apt/sources.list")
+    server.run("mv /etc/apt/sources.list.away /etc/apt/sources.list", check=False)
     assert code == 0, out
     assert wanted <= set(seen[0].split())
     assert seen[1] == before != _installed(server)
