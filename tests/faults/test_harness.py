@@ -130,13 +130,21 @@ def test_a_host_without_probe_before_act_is_found_out(
 def test_a_host_without_fences_is_found_out(
     sqlite: Database, controllers: Zygote, tmp_path: Path
 ) -> None:
-    """Its controller is frozen before it asks, taken over, and then asks all the same."""
-    told = _story(
-        controllers=2,
-        flaws=dict.fromkeys(_HOSTS, Flaws(no_fence=True)),
-        processes=((ProcessFault("freeze", "act-before", 4, 12.0),),) * 2,
-    )
-    assert "acts after" in _trouble(told, sqlite, controllers, tmp_path)
+    """One of two controllers is frozen before it asks, taken over, and then asks all the same. The
+    other may have had all the work by then: so the story is told of either, and again."""
+    frozen = (ProcessFault("freeze", "act-before", 4, 12.0),)
+    for number in range(4):
+        told = _story(
+            controllers=2,
+            flaws=dict.fromkeys(_HOSTS, Flaws(no_fence=True)),
+            processes=(frozen, ()) if number % 2 == 0 else ((), frozen),
+        )
+        place = tmp_path / str(number)
+        place.mkdir()
+        found = _trouble(told, sqlite, controllers, place)
+        if "acts after" in found:
+            return
+    raise AssertionError(f"nothing acted after it was taken over; found {found!r}")
 
 
 def _changed(record: Record, host: str) -> None:

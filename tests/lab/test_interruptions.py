@@ -103,7 +103,7 @@ async def test_only_one_transaction_at_a_time(box: Box) -> None:
 async def test_a_full_disk_is_noticed_before_anything_is_fetched(box: Box) -> None:
     await probe.publish(box.transport, "2.0", payload_kib=4096)
     plan = await box.plan("2.0")
-    await box.sh("mount -t tmpfs -o size=1m tmpfs /var/lib/suture")
+    await box.sh("mkdir -p /var/lib/suture; mount -t tmpfs -o size=1m tmpfs /var/lib/suture")
     try:
         report = await patching.acquire(box.session(plan))
     finally:
