@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
+import sqlalchemy as sa
 import structlog
 
 from suture.core.evidence import Event
@@ -166,10 +168,10 @@ class Driver:
         """Give work whose process is gone back to the queue, and work in a queue that nobody takes
         from to one that somebody does.
 
-        The engine's turn to write is held throughout, so of several survivors one does it and the
+        The turn to decide is held throughout, so of several survivors one does it and the
         others find nothing left; should that one die in the middle, the next begins anew.
         """
-        with records.writing(self.store) as connection:
+        with records.deciding(self.store) as connection:
             listed = workers.listing(connection)
             self._alive = self._living(listed)
             for dead in {one.id for one in listed} - {one.id for one in self._alive}:
@@ -281,10 +283,7 @@ class Driver:
             if work.id not in causes:
                 continue
             reason = f"its state is unknown, the work ended early: {causes[work.id]:.300}"
-            with records.writing(self.store) as connection:
-                drained = work.is_drained(records.known_reports(connection, work).keys())
-                told = outcomes.left_drained(reason, work.rollout, work.host, drained)
-                records.finish_host(connection, work, HostPhase.LOST, told, datetime.now(UTC))
+            records.transact(self.store, partial(_lose, work=work, reason=reason))
             self.wake()
 
     def _find_lost_fetches(self, fetches: Collection[FetchWork]) -> None:
@@ -294,9 +293,17 @@ class Driver:
             if work.id not in causes:
                 continue
             problem = f"the work ended early: {causes[work.id]:.300}"
-            with records.writing(self.store) as connection:
-                records.finish_fetch(connection, work, problem, datetime.now(UTC))
+            records.transact(
+                self.store,
+                partial(records.finish_fetch, work=work, problem=problem, now=datetime.now(UTC)),
+            )
             self.wake()
+
+
+def _lose(connection: sa.Connection, work: HostWork, reason: str) -> None:
+    drained = work.is_drained(records.known_reports(connection, work).keys())
+    told = outcomes.left_drained(reason, work.rollout, work.host, drained)
+    records.finish_host(connection, work, HostPhase.LOST, told, datetime.now(UTC))
 
 
 def _lot(worker: str, rollout: str) -> bytes:
@@ -324,7 +331,7 @@ def driving(
     """
     worker = membership.this_process(drives=rollout, jumps=jumps, sites=sites)
     driver = Driver(store, worker, at_once)
-    with records.writing(store) as connection:
+    with records.deciding(store) as connection:
         workers.dismiss(connection, worker.id)
         workers.enlist(connection, worker)
     beating = threading.Thread(target=driver.beat, name="heartbeat", daemon=True)

@@ -23,7 +23,8 @@ from suture.core.rollout.gates import Look
 from suture.core.rollout.state import HostPhase, RolloutState, RolloutStatus
 from suture.engine.work import FetchWork, HostWork, LookWork
 from suture.store import events, looks, rollouts, workers
-from suture.store.database import Store
+from suture.store.database import Store, release_when_idle
+from suture.store.errors import DeadlockError
 from suture.store.rollouts import StoredRollout
 
 T = TypeVar("T")
@@ -52,21 +53,36 @@ class StepFinished(StepReport, frozen=True):
 
 
 def transact(store: Store, act: Callable[[sa.Connection], T]) -> T:
-    """``act`` in a transaction of its own, again where another process was faster."""
+    """A decision: ``act`` in a transaction of its own, again where another process was faster."""
     while True:
         try:
-            with writing(store) as connection:
+            with deciding(store) as connection:
                 return act(connection)
         except OvertakenError:
             continue
 
 
 @contextmanager
-def writing(store: Store) -> Iterator[sa.Connection]:
-    """A transaction of the engine. They are made one after the other, on PostgreSQL as well, for
-    each adds to the one chain of events; who would wait for a row waits here instead."""
-    with store.begin() as connection, events.together(connection):
+def deciding(store: Store) -> Iterator[sa.Connection]:
+    """A transaction that decides by what it reads of more than one rollout or worker: what others
+    are at work on counts against limits that all share. So such decisions are made one after the
+    other, while hosts' reports are written beside them."""
+    with writing(store) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727475)")
         yield connection
+
+
+@contextmanager
+def writing(store: Store) -> Iterator[sa.Connection]:
+    """A transaction of the engine; of a process that stands still it is given up. Raises
+    :class:`OvertakenError` where it and another wait for one another's rows."""
+    try:
+        with store.begin() as connection:
+            release_when_idle(connection)
+            yield connection
+    except DeadlockError as error:
+        raise OvertakenError(error.message) from error
 
 
 def known_reports(connection: sa.Connection, work: HostWork) -> dict[Step, StepReport]:

@@ -35,7 +35,7 @@ from suture.core.rollout.state import (
 )
 from suture.core.rollout.transitions import RefusedError
 from suture.core.rollout.ways_back import AskedBack
-from suture.engine.records import advance, get, transact, writing
+from suture.engine.records import advance, deciding, get, transact
 from suture.store import events, plans, rollouts, signals
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
@@ -101,7 +101,7 @@ def start_rollout(
     Raises :class:`RefusedError` where a host still has a part in another rollout: two never work
     on the same host.
     """
-    with writing(store) as connection:
+    with deciding(store) as connection:
         given = plan_approvals(connection, plan.id)
         if catches_up is None:
             state = transitions.start(plan, rollout, by=actor, approvals=given)

@@ -1,7 +1,7 @@
 """Writing for many hosts at once: whatever waits goes into one transaction.
 
-A transaction costs a write to the disk that is waited for, and the chain of events has them made
-one after the other. So hundreds of hosts share one thread and, when they come together, one
+A transaction costs a write to the disk that is waited for, and the chain of events has their ends
+come one after the other. So hundreds of hosts share one thread and, when they come together, one
 transaction. Where one of them is refused, each is given a transaction of its own instead.
 """
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 
-from suture.store.errors import StoreError, refused
+from suture.store.errors import DeadlockError, StoreError, refused
 from suture.store.query import BUSY_TIMEOUT_S, SCHEMA, Query, sqlite_values, utc
+
+T = TypeVar("T")
 
 IDLE_S = 15.0
 
 _IDLE = "suture_idle_s"
 _ENDED_IDLE = "25P03"  # idle_in_transaction_session_timeout
+_DEADLOCK = "40P01"
+
+_LAST = "suture.last"
 
 _DRIVERS = ("sqlite", "postgresql", "postgresql+psycopg")
 _SECRETS = ("password", "sslpassword")
@@ -53,7 +59,8 @@ class Store:
         with self._turn, explained(self.engine), self.engine.begin() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
+            with _last_acts(connection):
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -67,6 +74,27 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def at_the_end(
+    connection: sa.Connection, act: Callable[[sa.Connection, Sequence[T]], None], given: T
+) -> None:
+    """Have ``act`` be called last in the transaction, once, with everything given to it."""
+    acts: dict[Any, list[T]] = connection.info[_LAST]
+    acts.setdefault(act, []).append(given)
+
+
+@contextmanager
+def _last_acts(connection: sa.Connection) -> Iterator[None]:
+    acts: dict[Callable[[sa.Connection, Sequence[Any]], None], list[Any]] = {}
+    info = connection.info  # which cannot be asked for any more once the connection is lost
+    info[_LAST] = acts
+    try:
+        yield
+        for act, given in acts.items():
+            act(connection, given)
+    finally:
+        del info[_LAST]
 
 
 def query_of(connection: sa.Connection) -> Query:
@@ -128,13 +156,16 @@ def shown(url: sa.URL) -> str:
     return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
-def release_when_idle(connection: sa.Connection) -> None:
+def release_when_idle(connection: sa.Connection, most_s: float = math.inf) -> None:
     """Have PostgreSQL end this transaction, and give its locks to others, where this process says
-    nothing in it for the engine's ``idle_s``: because it was frozen, or its network is dead. What
-    it then tries is a :class:`StoreError`, and nothing of the transaction is written."""
+    nothing in it for the engine's ``idle_s``, or ``most_s``: because it was frozen, or its network
+    is dead. What it then tries is a :class:`StoreError`, and nothing of the transaction is
+    written."""
     if connection.dialect.name == "postgresql":
-        idle_ms = round(connection.get_execution_options().get(_IDLE, IDLE_S) * 1000)
-        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}")
+        idle_s = min(most_s, connection.get_execution_options().get(_IDLE, IDLE_S))
+        connection.exec_driver_sql(
+            f"SET LOCAL idle_in_transaction_session_timeout = {round(idle_s * 1000)}"
+        )
 
 
 @cache
@@ -210,7 +241,13 @@ def explained(engine: sa.Engine) -> Iterator[None]:
         if isinstance(error, sa.exc.IntegrityError):
             raise
         place = shown(engine.url)
-        if getattr(error.orig, "sqlstate", None) == _ENDED_IDLE:
+        state = getattr(error.orig, "sqlstate", None)
+        if state == _DEADLOCK:
+            raise DeadlockError(
+                f"another process changed the same rows of {place} in the opposite order",
+                "Nothing of it was written. Do it again.",
+            ) from error
+        if state == _ENDED_IDLE:
             raise StoreError(
                 f"the database {place} ended a transaction in which this process stood still",
                 "Nothing of it was written. Do it again.",

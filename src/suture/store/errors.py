@@ -12,6 +12,10 @@ class StoreError(Exception):
         self.remedy = remedy
 
 
+class DeadlockError(StoreError):
+    """Two transactions waited for one another, and the database gave this one up."""
+
+
 def refused(place: str, why: object) -> StoreError:
     """What the driver says of the database at ``place``, in an operator's words."""
     return StoreError(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from msgspec.structs import asdict
@@ -13,10 +12,21 @@ from msgspec.structs import asdict
 from suture.core import chain
 from suture.core.documents import encode
 from suture.core.evidence import Event
-from suture.store.database import release_when_idle
+from suture.store.database import at_the_end, release_when_idle
 from suture.store.tables import events
 
-_BATCH = "suture.events"
+_TURN_S = 5.0
+
+
+class _Said(NamedTuple):
+    """An event that has no place in the chain yet."""
+
+    at: datetime
+    kind: str
+    subject: str
+    host: str
+    actor: str
+    data: str
 
 
 def append(
@@ -28,59 +38,29 @@ def append(
     host: str = "",
     actor: str = "",
     data: Any = None,
-) -> Event:
-    """Add an event; within :func:`together` it is written with the others."""
-    batch: _Batch | None = connection.info.get(_BATCH)
-    if batch is None:
-        with together(connection) as batch:
-            return batch.append(at, kind, subject, host, actor, data)
-    return batch.append(at, kind, subject, host, actor, data)
+) -> None:
+    """Add an event, with all others of the transaction at its end.
 
-
-class _Batch:
-    """Events that are not written yet, behind the last one that is."""
-
-    def __init__(self, before: Event | None) -> None:
-        self.before = before
-        self.fresh: list[Event] = []
-
-    def append(
-        self, at: datetime, kind: str, subject: str, host: str, actor: str, data: Any
-    ) -> Event:
-        self.before = chain.link(
-            self.before,
-            at=at,
-            kind=kind,
-            subject=subject,
-            host=host,
-            actor=actor,
-            data=encode({} if data is None else data).decode(),
-        )
-        self.fresh.append(self.before)
-        return self.before
-
-
-@contextmanager
-def together(connection: sa.Connection) -> Iterator[_Batch]:
-    """Events that are appended to ``connection`` within are written at the end, at once.
-
-    Until its transaction ends nobody else writes any, so the chain cannot fork; one that stands
-    still is ended, so that nobody waits for a frozen process. Who begins a
-    transaction with this, before any row, is never waited for by another who did so too.
+    The chain cannot be written by two at once. So whoever writes it has only to commit then, and
+    all else of their transactions goes on side by side.
     """
+    text = encode({} if data is None else data).decode()
+    at_the_end(connection, _write, _Said(at, kind, subject, host, actor, text))
+
+
+def _write(connection: sa.Connection, fresh: Sequence[_Said]) -> None:
+    """Nobody else writes an event from here to the end of the transaction; one that stands still
+    is ended, so that nobody waits for a frozen process."""
     if connection.dialect.name == "postgresql":
-        release_when_idle(connection)
+        release_when_idle(connection, most_s=_TURN_S)
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(727474)")
     row = connection.execute(sa.select(events).order_by(events.c.seq.desc()).limit(1)).one_or_none()
-    batch = _Batch(Event(**row._mapping) if row else None)
-    info = connection.info  # which cannot be asked for any more once the connection is lost
-    info[_BATCH] = batch
-    try:
-        yield batch
-    finally:
-        del info[_BATCH]
-    if batch.fresh:
-        connection.execute(sa.insert(events), [asdict(event) for event in batch.fresh])
+    before = Event(**row._mapping) if row else None
+    rows = []
+    for said in fresh:
+        before = chain.link(before, **said._asdict())
+        rows.append(asdict(before))
+    connection.execute(sa.insert(events), rows)
 
 
 def head(connection: sa.Connection) -> int:

@@ -76,8 +76,10 @@ def dismiss(connection: sa.Connection, worker_id: str) -> bool:
 
 
 def is_listed(connection: sa.Connection, worker_id: str) -> bool:
-    """Whether the worker counts as alive; that stays so until the end of the transaction."""
-    query = sa.select(workers.c.id).where(workers.c.id == worker_id).with_for_update()
+    """Whether the worker counts as alive; that stays so until the end of the transaction, and its
+    heart may beat meanwhile."""
+    query = sa.select(workers.c.id).where(workers.c.id == worker_id)
+    query = query.with_for_update(read=True, key_share=True)
     return connection.execute(query).first() is not None
 
 

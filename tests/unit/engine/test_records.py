@@ -48,6 +48,7 @@ def test_a_report_under_an_older_fence_is_refused(at_work: Store) -> None:
         assert rollouts.step_reports(connection, "r1") == ()
         records.finish_step(connection, WORK, new, REPORT, NOW)
         assert rollouts.step_reports(connection, "r1") == (REPORT,)
+    with at_work.read() as connection:
         assert _kinds(connection).count("step.finished") == 1
 
 
@@ -65,6 +66,7 @@ def test_the_event_vouches_for_the_whole_report(at_work: Store) -> None:
     with at_work.begin() as connection:
         fence = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
         records.finish_step(connection, WORK, fence, REPORT, NOW)
+    with at_work.read() as connection:
         *_, event = events.stream(connection, subject="r1")
     told = decode(event.data, StepFinished)
     assert (told.report_sha256, told.fence, told.log) == (digest(REPORT), fence, "")

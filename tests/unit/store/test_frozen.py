@@ -27,19 +27,20 @@ IDLE_S = 0.5
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
-# Writes an event, is frozen before the end of its transaction, and says what came of it.
+# Is frozen when its events are written and its transaction has to be committed, and says what came
+# of it.
 FROZEN = f"""
 import os, signal, sys
 from datetime import UTC, datetime
 from suture.store import events
 from suture.store.errors import StoreError
-from suture.store.database import open_store
+from suture.store.database import at_the_end, open_store
 
 store = open_store(sys.argv[1], idle_s={IDLE_S})
 try:
     with store.begin() as connection:
         events.append(connection, at=datetime.now(UTC), kind="frozen", subject="r1")
-        os.kill(os.getpid(), signal.SIGSTOP)
+        at_the_end(connection, lambda connection, given: os.kill(os.getpid(), signal.SIGSTOP), None)
 except StoreError as error:
     print(error.message)
 with store.begin() as connection:
