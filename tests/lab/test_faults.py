@@ -27,7 +27,7 @@ from suture.core.evidence import Step
 from suture.core.planning.plan import HostPlan, Plan
 from suture.core.rollout.state import HostPhase
 from suture.engine import ticks
-from suture.engine.records import StepFinished
+from suture.engine.stepping import StepFinished
 from suture.hosts.transaction import bundle_id, transaction_id
 from suture.store import events, plans, rollouts, workers
 from suture.store.database import Store, open_store

@@ -37,6 +37,7 @@ from suture.core.planning.planner import SCHEMA
 from suture.core.rollout import outcomes
 from suture.core.rollout.state import HostPhase
 from suture.engine import records
+from suture.engine.stepping import StepChange
 from suture.engine.work import HostWork, StepRunner
 from suture.engine.writing import Writer
 from suture.store.database import IDLE_S, Store, explained, private_file
@@ -83,7 +84,7 @@ class _Context:
             nonlocal fence
             report = known.get(step)
             if report is None:
-                fence = await self._begin(asked, step, fence, reports)
+                fence = await self.writer.change(_change(asked, step, fence, reports))
                 report = await self.runner.run(asked, step, fence)
             reports.append(report)
             return report
@@ -107,7 +108,6 @@ class _Context:
         refused = phase is work.stood and bool(outcomes.refusal(reports))
 
         def finish(connection: sa.Connection) -> None:
-            self._finish_step(connection, work, fence, reports)
             records.finish_host(
                 connection,
                 work,
@@ -119,24 +119,15 @@ class _Context:
                 refused=refused,
             )
 
-        await self.writer.transact(finish)
+        await self.writer.change(_change(work, None, fence, reports), finish)
         return phase
 
-    async def _begin(
-        self, work: HostWork, step: Step, fence: int, reports: Sequence[StepReport]
-    ) -> int:
-        def begin(connection: sa.Connection) -> int:
-            self._finish_step(connection, work, fence, reports)
-            return records.begin_step(connection, self.worker, work, step, _now())
 
-        return await self.writer.transact(begin)
-
-    def _finish_step(
-        self, connection: sa.Connection, work: HostWork, fence: int, reports: Sequence[StepReport]
-    ) -> None:
-        """Write the last report, if it came about here, under ``fence``."""
-        if fence:
-            records.finish_step(connection, work, fence, reports[-1], _now())
+def _change(
+    work: HostWork, step: Step | None, fence: int, reports: Sequence[StepReport]
+) -> StepChange:
+    """With the last report, if it came about here, under ``fence``."""
+    return StepChange(work, step, reports[-1] if fence else None, fence)
 
 
 _context: _Context | None = None

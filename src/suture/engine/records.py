@@ -1,8 +1,4 @@
-"""What workers write about hosts, each in one transaction.
-
-Every report names the fence under which it came about, and only the host's newest is accepted:
-a worker that was given up and wakes up again records nothing.
-"""
+"""What the engine writes about hosts besides their steps, and the transactions it does it in."""
 
 from __future__ import annotations
 
@@ -13,9 +9,8 @@ from datetime import datetime
 from typing import TypeVar
 
 import sqlalchemy as sa
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from suture.core.documents import digest
 from suture.core.evidence import Step, StepReport
 from suture.core.planning.plan import Plan
 from suture.core.rollout import canary, transitions
@@ -34,22 +29,9 @@ class OvertakenError(Exception):
     """Another process changed the rollout meanwhile: load it again."""
 
 
-class SupersededError(Exception):
-    """Another worker has the host now; what this one found out is not recorded."""
-
-
 class GivenUpError(asyncio.CancelledError):
     """This worker counts as dead, so it may begin nothing. A cancellation to DBOS, which then
     leaves the work as it is for another worker."""
-
-
-class StepFinished(StepReport, frozen=True):
-    """A report as the event log holds it: without the host's output, but with the digest of the
-    whole report, so that this cannot be changed either."""
-
-    attempt: int = 0
-    fence: int = 0
-    report_sha256: str = ""
 
 
 def transact(store: Store, act: Callable[[sa.Connection], T]) -> T:
@@ -89,48 +71,6 @@ def known_reports(connection: sa.Connection, work: HostWork) -> dict[Step, StepR
     """The steps of this attempt that have been reported: they are not taken again."""
     found = rollouts.step_reports(connection, work.rollout, host=work.host, attempt=work.attempt)
     return {report.step: report for report in found}
-
-
-def begin_step(
-    connection: sa.Connection, worker: str, work: HostWork, step: Step, now: datetime
-) -> int:
-    """The fence for taking a step now.
-
-    Only for a worker that is listed, which :class:`~suture.engine.writing.Writer` sees to in the
-    same transaction: otherwise one that was only frozen could get a fence above that of its
-    successor.
-    """
-    fence = workers.next_fence(connection, work.host, worker)
-    events.append(
-        connection,
-        at=now,
-        kind="step.started",
-        subject=work.rollout,
-        host=work.host,
-        data={"step": step, "attempt": work.attempt, "fence": fence},
-    )
-    return fence
-
-
-def finish_step(
-    connection: sa.Connection, work: HostWork, fence: int, report: StepReport, now: datetime
-) -> None:
-    """Keep a report; raises :class:`SupersededError`."""
-    if workers.current_fence(connection, work.host) != fence:
-        raise SupersededError(f"another worker has taken over {work.host}")
-    if not rollouts.save_report(connection, work.rollout, work.attempt, report):
-        return
-    fields = asdict(replace(report, log=""))
-    events.append(
-        connection,
-        at=now,
-        kind="step.finished",
-        subject=work.rollout,
-        host=work.host,
-        data=StepFinished(
-            **fields, attempt=work.attempt, fence=fence, report_sha256=digest(report)
-        ),
-    )
 
 
 def finish_host(

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,14 +165,6 @@ def release_when_idle(connection: sa.Connection, most_s: float = math.inf) -> No
         connection.exec_driver_sql(
             f"SET LOCAL idle_in_transaction_session_timeout = {round(idle_s * 1000)}"
         )
-
-
-@cache
-def insert_new(dialect: str, table: sa.Table) -> sa.Executable:
-    """A statement that inserts a row and returns its key; nothing where the row is there."""
-    new = upsert(dialect, table).on_conflict_do_nothing()
-    statement: sa.Executable = new.returning(*table.primary_key)
-    return statement
 
 
 def upsert(dialect: str, table: sa.Table) -> Any:

@@ -7,17 +7,18 @@ document with a revision, and a row for each host: of ten thousand, those that c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 
 import sqlalchemy as sa
 from msgspec.structs import replace
 
 from suture.core.documents import Document, decode, encode
-from suture.core.evidence import StepReport
+from suture.core.evidence import Step, StepReport
 from suture.core.rollout.limits import Elsewhere
 from suture.core.rollout.state import HostPhase, HostState, RolloutState, RolloutStatus
-from suture.store.database import insert_new
+from suture.store.database import upsert
 from suture.store.tables import reports, rollout_hosts, rollouts
 
 _SKIPPED = HostPhase.SKIPPED
@@ -262,17 +263,31 @@ def host_phases(state: RolloutState) -> dict[str, HostPhase]:
     return {host.host: host.phase for host in state.hosts}
 
 
-def save_report(connection: sa.Connection, rollout: str, attempt: int, report: StepReport) -> bool:
-    """Keep a step's report; False when this attempt has one already (a repeated step)."""
-    values = {
-        "rollout": rollout,
-        "host": report.host,
-        "attempt": attempt,
-        "step": report.step.value,
-        "document": encode(report),
-    }
-    statement = insert_new(connection.dialect.name, reports)
-    return connection.execute(statement, values).first() is not None
+def save_reports(
+    connection: sa.Connection, given: Iterable[tuple[str, int, StepReport]]
+) -> set[tuple[str, str, int, Step]]:
+    """Keep steps' reports, each of a rollout and an attempt; (rollout, host, attempt, step) of
+    those that are new. Of a repeated step the first report is kept."""
+    values = [
+        {
+            "rollout": rollout,
+            "host": report.host,
+            "attempt": attempt,
+            "step": report.step.value,
+            "document": encode(report),
+        }
+        for rollout, attempt, report in given
+    ]
+    rows = connection.execute(_new_reports(connection.dialect.name), values)
+    return {(row.rollout, row.host, row.attempt, Step(row.step)) for row in rows}
+
+
+@cache
+def _new_reports(dialect: str) -> sa.Executable:
+    new = upsert(dialect, reports).on_conflict_do_nothing()
+    key = (reports.c.rollout, reports.c.host, reports.c.attempt, reports.c.step)
+    statement: sa.Executable = new.returning(*key)
+    return statement
 
 
 def step_reports(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import Any
 
@@ -114,29 +115,44 @@ def hands(connection: sa.Connection) -> dict[str, tuple[str, ...]]:
     return {worker: tuple(hosts) for worker, hosts in found.items()}
 
 
-def next_fence(connection: sa.Connection, host: str, worker: str) -> int:
-    """A number greater than any given for the host before, for ``worker``. The host refuses
+def next_fences(connection: sa.Connection, hosts: Collection[str], worker: str) -> dict[str, int]:
+    """By host a number greater than any given for it before, for ``worker``. The host refuses
     lower ones."""
-    values = {"host": host, "fence": 1, "worker": worker}
-    return int(connection.execute(_next_fence(connection.dialect.name), values).scalar_one())
+    values = [{"host": host, "fence": 1, "worker": worker} for host in sorted(hosts)]
+    rows = connection.execute(_next_fences(connection.dialect.name), values)
+    return {row.host: int(row.fence) for row in rows}
 
 
 @cache
-def _next_fence(dialect: str) -> sa.Executable:
+def _next_fences(dialect: str) -> sa.Executable:
     new = upsert(dialect, fences)
     higher = {"fence": fences.c.fence + 1, "worker": new.excluded.worker}
     statement: sa.Executable = new.on_conflict_do_update(
         index_elements=[fences.c.host], set_=higher
-    ).returning(fences.c.fence)
+    ).returning(fences.c.host, fences.c.fence)
     return statement
 
 
-def current_fence(connection: sa.Connection, host: str) -> int:
-    """The highest number given for the host, 0 where none was; it stays until the end of the
-    transaction."""
-    return int(connection.execute(_CURRENT_FENCE, {"of_host": host}).scalar() or 0)
+def current_fences(connection: sa.Connection, hosts: Collection[str]) -> dict[str, int]:
+    """By host the highest number given for it, none where none was; they stay until the end of
+    the transaction."""
+    rows = connection.execute(_CURRENT_FENCES, {"of_hosts": sorted(hosts)})
+    return {row.host: int(row.fence) for row in rows}
 
 
-_CURRENT_FENCE = (
-    sa.select(fences.c.fence).where(fences.c.host == sa.bindparam("of_host")).with_for_update()
+_CURRENT_FENCES = (
+    sa.select(fences.c.host, fences.c.fence)
+    .where(fences.c.host.in_(sa.bindparam("of_hosts", expanding=True)))
+    .order_by(fences.c.host)
+    .with_for_update()
 )
+
+
+def next_fence(connection: sa.Connection, host: str, worker: str) -> int:
+    """As :func:`next_fences`."""
+    return next_fences(connection, (host,), worker)[host]
+
+
+def current_fence(connection: sa.Connection, host: str) -> int:
+    """As :func:`current_fences`, 0 where no number was given."""
+    return current_fences(connection, (host,)).get(host, 0)

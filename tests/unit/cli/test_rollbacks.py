@@ -177,7 +177,7 @@ def test_a_machine_that_is_out_of_reach_goes_back_to_its_snapshot(suture: Run) -
     check = Check(CHECK, Verdict.PASS, "snap-7")
     report = StepReport("web1", Step.BUNDLE, Verdict.PASS, NOW, 1.0, checks=(check,))
     with fleet.opened(suture.place) as store, store.begin() as connection:
-        rollouts.save_report(connection, "r1", 0, report)
+        rollouts.save_reports(connection, [("r1", 0, report)])
     seen = propose(suture, how=WayBack(snapshot=True), hosts=("web1",))
     assert [one.kind for one in seen.hosts[0].refusals] == [Refusal.DATA_LOSS]
     how = WayBack(snapshot=True, accept_data_loss=True)

@@ -13,7 +13,7 @@ from suture.core.planning.plan import Plan
 from suture.core.rollout.state import HostPhase
 from suture.engine import ticks
 from suture.engine.driver import driving
-from suture.engine.records import StepFinished
+from suture.engine.stepping import StepFinished
 from suture.engine.work import PATCHING
 from suture.store import events, plans, rollouts
 from suture.store.database import Store, open_store

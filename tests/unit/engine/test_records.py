@@ -1,4 +1,4 @@
-"""A worker writes only what it found out while the host was its own."""
+"""Ends of work are recorded once, for the attempt that they are of."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,23 +6,18 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from suture.core.documents import decode, digest
-from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.plan import Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.state import HostPhase
 from suture.engine import records, ticks
-from suture.engine.records import OvertakenError, StepFinished, SupersededError
+from suture.engine.records import OvertakenError
 from suture.engine.work import HostWork
-from suture.store import events, rollouts, workers
+from suture.store import rollouts, workers
 from suture.store.database import Store
 from suture.store.workers import Worker
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 WORK = HostWork(rollout="r1", host="web1", attempt=0, way_back=False)
-REPORT = StepReport(
-    host="web1", step=Step.APPLY, verdict=Verdict.PASS, started_at=NOW, seconds=2.0, log="done"
-)
 
 
 @pytest.fixture
@@ -32,45 +27,6 @@ def at_work(store: Store, plan: Plan) -> Store:
     with store.begin() as connection:
         workers.enlist(connection, Worker(id="w1", machine="m", pid=1))
     return store
-
-
-def _kinds(connection: sa.Connection) -> list[str]:
-    return [event.kind for event in events.stream(connection, subject="r1")]
-
-
-def test_a_report_under_an_older_fence_is_refused(at_work: Store) -> None:
-    with at_work.begin() as connection:
-        old = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-        new = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-        assert new > old
-        with pytest.raises(SupersededError):
-            records.finish_step(connection, WORK, old, REPORT, NOW)
-        assert rollouts.step_reports(connection, "r1") == ()
-        records.finish_step(connection, WORK, new, REPORT, NOW)
-        assert rollouts.step_reports(connection, "r1") == (REPORT,)
-    with at_work.read() as connection:
-        assert _kinds(connection).count("step.finished") == 1
-
-
-def test_a_step_that_was_reported_is_known(at_work: Store) -> None:
-    with at_work.begin() as connection:
-        assert records.known_reports(connection, WORK) == {}
-        fence = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-        records.finish_step(connection, WORK, fence, REPORT, NOW)
-        assert records.known_reports(connection, WORK) == {Step.APPLY: REPORT}
-        again = HostWork(rollout="r1", host="web1", attempt=1, way_back=False)
-        assert records.known_reports(connection, again) == {}
-
-
-def test_the_event_vouches_for_the_whole_report(at_work: Store) -> None:
-    with at_work.begin() as connection:
-        fence = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-        records.finish_step(connection, WORK, fence, REPORT, NOW)
-    with at_work.read() as connection:
-        *_, event = events.stream(connection, subject="r1")
-    told = decode(event.data, StepFinished)
-    assert (told.report_sha256, told.fence, told.log) == (digest(REPORT), fence, "")
-    assert decode(event.data, StepReport).verdict is Verdict.PASS
 
 
 def test_an_end_is_recorded_once_and_never_for_another_attempt(at_work: Store) -> None:

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
+from suture.core.evidence import Step, StepReport, Verdict
 from suture.engine.records import GivenUpError, OvertakenError
+from suture.engine.stepping import StepChange, SupersededError
+from suture.engine.work import HostWork
 from suture.engine.writing import Writer
-from suture.store import workers
+from suture.store import rollouts, workers
 from suture.store.database import Store
 from suture.store.workers import Worker
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -56,6 +62,28 @@ async def test_who_was_overtaken_is_asked_again(writer: Writer) -> None:
 
     assert await writer.transact(act) == 3
     assert tries == [1, 1, 1]
+
+
+async def test_what_follows_a_change_is_written_with_it_or_not_at_all(
+    store: Store, writer: Writer
+) -> None:
+    work = HostWork(rollout="r1", host="web1", attempt=0, way_back=False)
+    report = StepReport(
+        host="web1", step=Step.APPLY, verdict=Verdict.PASS, started_at=NOW, seconds=1.0
+    )
+    followed: list[str] = []
+    assert await writer.change(StepChange(work, Step.APPLY)) == 1
+    assert await writer.change(StepChange(work, Step.APPLY)) == 2
+    changes = [
+        writer.change(StepChange(work, None, report, 1), lambda _: followed.append("refused")),
+        writer.change(StepChange(work, None, report, 2), lambda _: followed.append("written")),
+    ]
+    refused, written = await asyncio.gather(*changes, return_exceptions=True)
+    assert isinstance(refused, SupersededError)
+    assert written == 0
+    assert followed == ["written"]
+    with store.read() as connection:
+        assert rollouts.step_reports(connection, "r1") == (report,)
 
 
 async def test_a_worker_that_counts_as_dead_writes_nothing(store: Store, writer: Writer) -> None:

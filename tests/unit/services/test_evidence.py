@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from suture.core.documents import digest, encode
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.performance import Distribution, Performance
-from suture.engine import records, ticks
+from suture.engine import stepping, ticks
+from suture.engine.stepping import StepChange
 from suture.engine.work import HostWork
 from suture.services import evidence, fleet, plans
 from suture.services.workspace import Workspace
@@ -57,8 +58,8 @@ def place(tmp_path: Path) -> Workspace:
                 data={"sha256": digest(REHEARSAL)},
             )
             workers.enlist(connection, Worker(id="w1", machine="m", pid=1, heartbeat=0.0))
-            fence = records.begin_step(connection, "w1", WORK, Step.APPLY, NOW)
-            records.finish_step(connection, WORK, fence, REPORT, NOW)
+            stepping.write(connection, "w1", [StepChange(WORK, Step.APPLY)], NOW)
+            stepping.write(connection, "w1", [StepChange(WORK, None, REPORT, 1)], NOW)
     return place
 
 

@@ -50,9 +50,9 @@ def test_a_step_is_reported_once_an_attempt(store: Store, rollout: rollouts.Stor
         host="web1", step=Step.APPLY, verdict=Verdict.PASS, started_at=NOW, seconds=1.5
     )
     with store.begin() as connection:
-        assert rollouts.save_report(connection, "r1", 0, report)
-        assert not rollouts.save_report(connection, "r1", 0, report)
-        assert rollouts.save_report(connection, "r1", 1, report)
+        assert rollouts.save_reports(connection, [("r1", 0, report)])
+        assert not rollouts.save_reports(connection, [("r1", 0, report)])
+        assert rollouts.save_reports(connection, [("r1", 1, report)])
         assert rollouts.step_reports(connection, "r1", host="web1") == (report, report)
 
 

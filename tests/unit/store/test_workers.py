@@ -38,6 +38,9 @@ def test_the_current_fence_is_the_last_one_given(store: Store) -> None:
         assert [workers.next_fence(connection, "web1", "w1") for _ in range(3)] == [1, 2, 3]
         assert workers.next_fence(connection, "web2", "w1") == 1
         assert workers.current_fence(connection, "web1") == 3
+        assert workers.next_fences(connection, {"web1", "web3"}, "w2") == {"web1": 4, "web3": 1}
+        found = workers.current_fences(connection, ["web1", "web2", "web4"])
+        assert found == {"web1": 4, "web2": 1}
 
 
 def test_fences_grow_and_no_two_are_alike(store: Store) -> None:
