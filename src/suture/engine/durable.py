@@ -174,7 +174,7 @@ def running(
     if engine:
         config["system_database_engine"] = engine
     else:
-        config["system_database_url"] = url.render_as_string(hide_password=False)
+        config["system_database_url"] = _quick(url).render_as_string(hide_password=False)
     _forward_logs()
     _context = _Context(store, executor, runner, on_end, engine or store.engine)
     try:
@@ -286,6 +286,13 @@ def _now() -> datetime:
 
 def _is_sqlite(url: sa.URL) -> bool:
     return url.get_backend_name() == "sqlite"
+
+
+def _quick(url: sa.URL) -> sa.URL:
+    """DBOS need not wait for the server's disk at each of its commits: what it loses is enqueued
+    again, and the store's next commit takes it to the disk too."""
+    options = " ".join((*url.normalized_query.get("options", ()), "-c synchronous_commit=off"))
+    return url.update_query_dict({"options": options})
 
 
 def _sqlite_engine(store: Path) -> sa.Engine:
