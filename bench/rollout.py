@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,16 +41,22 @@ _RINGS = (
 
 @dataclass(frozen=True)
 class Driven:
-    """One rollout from its first host's start to its end; ``workers`` are their memory and CPU."""
+    """One rollout from its first host's start to its end; the CPU is that of all workers, and of
+    the database's server where there is one."""
 
     seconds: float
     tick_ms: float
     rss_mb: float
     cpu_s: float
+    server_cpu_s: float
 
     @property
     def per_s(self) -> float:
         return HOSTS / self.seconds
+
+    @property
+    def cores(self) -> float:
+        return (self.cpu_s + self.server_cpu_s) / self.seconds
 
 
 def run(runs: int) -> Report:
@@ -62,8 +68,8 @@ def run(runs: int) -> Report:
         with tempfile.TemporaryDirectory(prefix="suture-bench-") as directory:
             sqlite.append(driven(f"sqlite:///{directory}/store.sqlite", plan, workers=1))
         with postgresql.running(durable=True) as server:
-            postgres.append(driven(server.empty(), plan, workers=1))
-            two.append(driven(server.empty(), plan, workers=2))
+            postgres.append(driven(server.empty(), plan, workers=1, server_cpu_s=server.cpu_s))
+            two.append(driven(server.empty(), plan, workers=2, server_cpu_s=server.cpu_s))
     ratio = tuple(both.per_s / one.per_s for both, one in zip(two, sqlite, strict=True))
     return Report(
         title=f"rollout: {HOSTS} hosts in 3 rings, {len(PATCHING)} steps each",
@@ -76,6 +82,9 @@ def run(runs: int) -> Report:
             Figure("steps_per_s_postgres_2", "PostgreSQL, two workers", _steps(two), "/s"),
             Figure("cpu_ms_sqlite", "CPU of the worker a host", _cpu(sqlite), "ms"),
             Figure("cpu_ms_postgres", "CPU of the worker a host", _cpu(postgres), "ms"),
+            Figure("cpu_ms_postgres_2", "CPU of both workers a host", _cpu(two), "ms"),
+            Figure("server_ms_postgres_2", "and of the server", _server_cpu(two), "ms"),
+            Figure("cores_postgres_2", "cores in use, two workers", _cores(two), ""),
             Figure("rss_mb", "memory, SQLite", tuple(d.rss_mb for d in sqlite), "MB", "< 400"),
             Figure("tick_ms", "a tick, SQLite", tuple(d.tick_ms for d in sqlite), "ms", "< 200"),
         ),
@@ -107,12 +116,16 @@ def make() -> Plan:
     )
 
 
-def driven(url: str, plan: Plan, *, workers: int) -> Driven:
+def driven(
+    url: str, plan: Plan, *, workers: int, server_cpu_s: Callable[[], float] = lambda: 0.0
+) -> Driven:
     """A rollout of the plan in a new database, carried out by so many processes."""
     store = open_store(url)
     begin(store, plan, "r1")
+    before_s = server_cpu_s()
     with working(url, workers) as processes:
         tick_ms = _wait(store, plan)
+        used_s = server_cpu_s() - before_s
         figures = [stopped(process) for process in processes]
     seconds = _seconds(store)
     store.close()
@@ -121,6 +134,7 @@ def driven(url: str, plan: Plan, *, workers: int) -> Driven:
         tick_ms=tick_ms,
         rss_mb=max(one["rss_mb"] for one in figures),
         cpu_s=sum(one["cpu_s"] for one in figures),
+        server_cpu_s=used_s,
     )
 
 
@@ -203,3 +217,11 @@ def _steps(measured: Sequence[Driven]) -> tuple[float, ...]:
 
 def _cpu(measured: Sequence[Driven]) -> tuple[float, ...]:
     return tuple(one.cpu_s / HOSTS * 1000 for one in measured)
+
+
+def _server_cpu(measured: Sequence[Driven]) -> tuple[float, ...]:
+    return tuple(one.server_cpu_s / HOSTS * 1000 for one in measured)
+
+
+def _cores(measured: Sequence[Driven]) -> tuple[float, ...]:
+    return tuple(one.cores for one in measured)

@@ -117,7 +117,10 @@ class Driver:
             except StoreError as error:
                 log.error("cannot go on, tries again", reason=error.message)
                 busy = False
-            self._rest(began, BEAT_S if busy else IDLE_BEAT_S)
+            if known:
+                self._rest(began, BEAT_S if busy else IDLE_BEAT_S)
+            else:  # the end of a host's work is news to whoever drives its rollout
+                self._stop.wait(IDLE_BEAT_S)
 
     def _serve_once(
         self, known: dict[str, Driven], on_settled: Callable[[ticks.Tick], None]
