@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
-from suture.core.planning.plan import REBOOT_BUDGET_S, HostPlan, RebootRule
+from suture.core.planning.expectations import kernels
+from suture.core.planning.plan import REBOOT_BUDGET_S, RebootRule
 from suture.hosts.controls import control_functions
 from suture.hosts.results import parse_results
 from suture.hosts.session import PatchSession
@@ -15,7 +15,6 @@ from suture.hosts.shell import program
 from suture.hosts.steps import Outcome, perform, settle
 from suture.hosts.transport import HostError
 
-_KERNEL = re.compile(r"linux-image-.*\d")
 _ASK = (
     "[ ! -e /run/reboot-required ] && [ ! -e /var/run/reboot-required ] "
     '|| printf "required\\t/run/reboot-required is there\\n" >&3\n'
@@ -45,16 +44,11 @@ async def reboot_by_rule(session: PatchSession, step: Step, why: str) -> Outcome
     return await wait_for_new_boot(session, receipt.boot_then, why)
 
 
-def kernels(plan: HostPlan) -> tuple[str, ...]:
-    """The kernel packages that the plan brings."""
-    return tuple(c.package for c in plan.changes if _KERNEL.match(c.package))
-
-
 async def _why(session: PatchSession) -> str:
     """The reason for a reboot in words, empty where there is none."""
     if session.plan.reboot is RebootRule.ALWAYS:
         return "the policy asks for it after every patch"
-    if brought := kernels(session.plan):
+    if brought := kernels(session.plan.changes):
         return f"a new kernel: {brought[0]}"
     script = program("common", "query", "stale", "restart") + control_functions(session)
     script += (_ASK if session.plan.changes else "") + "each_control pending\n"

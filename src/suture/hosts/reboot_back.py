@@ -7,8 +7,9 @@ decides as on the way there, but ``always`` is for patches: nothing that is as b
 from __future__ import annotations
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.core.planning.expectations import kernels
 from suture.core.planning.plan import HostPlan, RebootRule
-from suture.hosts.reboot import kernels, reboot_by_rule
+from suture.hosts.reboot import reboot_by_rule
 from suture.hosts.results import Results
 from suture.hosts.rollback import way_back_functions
 from suture.hosts.services import RUNNING_CODE
@@ -42,7 +43,7 @@ def what_needs_it(plan: HostPlan, results: Results) -> str:
     """The reason for a reboot in words, empty where there is none."""
     reasons = {why for (why,) in results.of("required", 1)}
     for before, now in results.of("kernel", 2):
-        if kernels(plan) and before and before != now:
+        if kernels(plan.changes) and before and before != now:
             reasons.add(f"the kernel {now} runs, {before} did before")
     return ", ".join(sorted(reasons))
 
@@ -54,7 +55,7 @@ def kernel_checks(plan: HostPlan, results: Results) -> tuple[Check, ...]:
     said beside the rest, as :data:`RUNNING_CODE` is.
     """
     found = next(iter(results.of("kernel", 2)), None)
-    if not kernels(plan) or found is None:
+    if not kernels(plan.changes) or found is None:
         return ()
     before, now = found
     if before == now:

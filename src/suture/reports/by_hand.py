@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
+from suture.core.planning.expectations import kernels
 from suture.core.planning.plan import HostPlan, Plan, RebootRule
 from suture.core.rollout.limits import Room
 from suture.core.selection.ledger import Change
@@ -64,7 +65,9 @@ class NoRoomError(ValueError):
 class Commands(NamedTuple):
     """Each a list of commands, run as root in one bash, that stop at the first that fails.
 
-    ``unpatched`` and ``patched`` change nothing and fail where a package is at another version.
+    ``unpatched`` and ``patched`` change nothing and fail where a package is at another version;
+    so does ``same_kernel`` where another kernel runs than before the plan. It is empty where the
+    plan brings no kernel, or forbids the reboot that would end it.
     """
 
     unpatched: list[str]
@@ -75,6 +78,7 @@ class Commands(NamedTuple):
     restart: list[str]
     patched: list[str]
     way_back: list[str]
+    same_kernel: list[str]
 
 
 def commands(plan: Plan, host: HostPlan) -> Commands:
@@ -89,6 +93,7 @@ def commands(plan: Plan, host: HostPlan) -> Commands:
         restart=[*restart, *_RESTART_STALE],
         patched=_versions(host.changes, before=False),
         way_back=[*_way_back(place, host.changes), *restart, *_RESTART_STALE],
+        same_kernel=_same_kernel(place, host),
     )
 
 
@@ -100,11 +105,6 @@ def reboot(host: HostPlan) -> RebootRule:
 def same_boot(plan: Plan) -> str:
     """Succeeds where the host was not rebooted since its way back was put on disk."""
     return f"grep -qxFf {ROOT}/{plan.id}/before/boot_id {_BOOT}"
-
-
-def same_kernel(plan: Plan) -> str:
-    """Succeeds where the kernel runs that ran then."""
-    return f"uname -rv | diff {ROOT}/{plan.id}/before/kernel -"
 
 
 def beyond(host: HostPlan) -> list[str]:
@@ -256,6 +256,13 @@ def _way_back(place: str, changes: Iterable[Change]) -> list[str]:
         _MARKS.format(place=place),
         f"tar -df {place}/before/etc.tar.gz -C / || true",
     ]
+
+
+def _same_kernel(place: str, host: HostPlan) -> list[str]:
+    """Nothing was changed where no way back was put on disk."""
+    if not kernels(host.changes) or host.reboot is RebootRule.NEVER:
+        return []
+    return [f"! test -e {place}/before/complete || uname -rv | diff {place}/before/kernel -"]
 
 
 def _same(wanted: Iterable[str], found: str) -> str:

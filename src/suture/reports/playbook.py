@@ -142,6 +142,7 @@ def _taken_back() -> list[dict[str, Any]]:
     return [
         _run("Way back", "way_back", changed),
         *_reboot(changed, by_rule="(rebooted is defined and rebooted is changed)"),
+        _check("The kernel is that of before", "same_kernel", changed),
         _check("Versions are as before", "unpatched", changed),
         _check("Health is as before", "health", changed, retries=6),
     ]
@@ -153,6 +154,7 @@ def _back_tasks() -> list[dict[str, Any]]:
         *_look("Whether it is as before the plan", "unpatched"),
         _run("Way back", "way_back", todo),
         *_reboot(todo),
+        _check("The kernel is that of before", "same_kernel", "not ansible_check_mode"),
         _check("Versions are as before", "unpatched", "not ansible_check_mode"),
         _check("Health is as before", "health", "not ansible_check_mode", retries=6),
         _fact("It is back and well", "well"),

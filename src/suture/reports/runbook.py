@@ -16,7 +16,6 @@ from suture.reports.by_hand import (
     commands,
     reboot,
     same_boot,
-    same_kernel,
 )
 
 _REBOOT_IF_ASKED = f"if {ASKS_REBOOT}; then systemctl reboot; fi"
@@ -72,16 +71,13 @@ def _host(plan: Plan, host: HostPlan) -> Iterator[str]:
         yield f"- [ ] At its place: {_text(more)}, which is not written out here."
     yield from _steps(made, reboot(host))
     yield from ("", "Way back, where anything failed from Install on:", *_block(made.way_back))
-    again, kernel = _REBOOT_IF_ASKED, []
+    again = _REBOOT_IF_ASKED
     title = "Reboot where that asks for it:"
     if reboot(host) is not RebootRule.NEVER:
-        title = (
-            "Reboot, into the kernel of before, where it was rebooted since or that asks for it:"
-        )
+        title = "Reboot where it was rebooted since or that asks for it:"
         again = f"if ! {same_boot(plan)} || {ASKS_REBOOT}; then systemctl reboot; fi"
-        kernel = [same_kernel(plan)]
     yield from ("", title, *_block([again]))
-    yield from ("", "It is as before:", *_block([*kernel, *made.unpatched, *made.health]))
+    yield from ("", "It is as before:", *_block([*made.same_kernel, *made.unpatched, *made.health]))
 
 
 def _steps(made: Commands, rule: RebootRule) -> Iterator[str]:

@@ -17,10 +17,11 @@ from msgspec.structs import replace
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning.plan import LeftOut, Plan, RebootRule
-from suture.reports.by_hand import LEFT_RUNNING, NoRoomError, batches, check, commands, reboot
+from suture.reports.by_hand import LEFT_RUNNING, ROOT, NoRoomError, batches, check, commands, reboot
 from tests.unit.core.builders import change, host_plan, plan, wave, with_host
 
 HOSTILE = 'it\'s "{{ 7 * 7 }}" $(touch /tmp/owned) `id`; # \\'
+KERNEL = change("linux-image-6.1.0-32-amd64", before=None)
 
 
 def sound(*lines: str) -> bool:
@@ -41,7 +42,8 @@ def rich() -> Plan:
 
 
 def test_commands_are_shell_whatever_they_hold() -> None:
-    made = commands(rich(), rich().host("a"))
+    one = rich().host("a")
+    made = commands(rich(), replace(one, changes=(*one.changes, KERNEL)))
     for lines in made:
         assert lines and sound(*lines), lines
 
@@ -198,6 +200,31 @@ def test_a_reboot_that_the_plan_expects_is_made() -> None:
     one = host_plan("a", reboot=RebootRule.IF_NEEDED, reboot_expected=False)
     assert reboot(one) is RebootRule.IF_NEEDED
     assert reboot(replace(one, reboot_expected=True)) is RebootRule.ALWAYS
+
+
+@pytest.mark.parametrize(
+    ("complete", "ran", "passes"), [(True, True, True), (True, False, False), (False, False, True)]
+)
+def test_the_kernel_of_before_has_to_run_where_anything_was_changed(
+    tmp_path: Path, complete: bool, ran: bool, passes: bool
+) -> None:
+    whole = plan([wave(0, ["a"])])
+    (line,) = commands(whole, host_plan("a", changes=(KERNEL,))).same_kernel
+    before = tmp_path / "before"
+    before.mkdir()
+    (before / "kernel").write_bytes(subprocess.check_output(["uname", "-rv"]) if ran else b"6.1\n")
+    if complete:
+        (before / "complete").touch()
+    script = line.replace(f"{ROOT}/{whole.id}", str(tmp_path))
+    done = subprocess.run(["bash", "-ec", script], capture_output=True, check=False)
+    assert (done.returncode == 0) is passes, done.stdout
+
+
+def test_the_kernel_is_not_asked_for_where_the_plan_brings_none_or_may_not_boot_it() -> None:
+    whole = plan([wave(0, ["a"])])
+    assert commands(whole, host_plan("a")).same_kernel == []
+    never = host_plan("a", changes=(KERNEL,), reboot=RebootRule.NEVER)
+    assert commands(whole, never).same_kernel == []
 
 
 def test_what_is_left_running_is_what_the_hosts_own_script_leaves() -> None:

@@ -161,13 +161,24 @@ def test_failures_are_counted_over_the_wave_and_no_approval_is_taken_for_granted
     log = (tmp_path / "log").read_text().split()
     assert done.returncode == 2, done.stdout
     there = ["patched", "unpatched", "health", "bundle", "download", "install"]
-    back = ["way_back", "unpatched", "health"]
+    back = ["way_back", "same_kernel", "unpatched", "health"]
     expected = [f"b-{one}" for one in (*there, *back)]
     if may_fail == 2:
         expected += [f"c-{one}" for one in (*there, "restart", "patched", "health")]
     assert log == expected, done.stdout
     assert ("It is approved" in done.stdout) is (may_fail == 2)
     assert ("Failed: a, b" in done.stdout) is (may_fail == 1), done.stdout
+
+
+@needs_ansible
+def test_a_way_back_that_ends_in_another_kernel_has_failed(tmp_path: Path) -> None:
+    whole = plan([wave(0, ["b"], soak_s=0.0), wave(1, ["c"], soak_s=0.0)])
+    rehearsed(whole, tmp_path, unpatched="false", c_unpatched="true", c_same_kernel="false")
+    hosts, book = tmp_path / "inventory.yml", tmp_path / "way-back.yml"
+    done = ansible("ansible-playbook", "-i", hosts, book, home=tmp_path)
+    assert (done.returncode, "Failed: c" in done.stdout) == (2, True), done.stdout
+    assert "The kernel is that of before: non-zero return code" in done.stdout
+    assert (tmp_path / "log").read_text().split() == ["c-unpatched", "c-same_kernel"]
 
 
 @needs_ansible

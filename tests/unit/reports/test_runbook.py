@@ -8,7 +8,7 @@ from suture.core.planning.plan import LeftOut, RebootRule
 from suture.core.policies.approvals import ApprovalPolicy, ApprovalRule
 from suture.reports.runbook import runbook
 from tests.unit.core.builders import plan, wave, with_host
-from tests.unit.reports.test_by_hand import HOSTILE, rich
+from tests.unit.reports.test_by_hand import HOSTILE, KERNEL, rich
 
 
 def test_waves_hosts_and_steps_come_in_order() -> None:
@@ -37,14 +37,14 @@ def test_waves_hosts_and_steps_come_in_order() -> None:
 
 def test_the_way_back_of_a_host_that_was_rebooted_ends_in_the_kernel_of_before() -> None:
     whole = plan([wave(0, ["a"])])
-    text = runbook(with_host(whole, "a", reboot=RebootRule.IF_NEEDED, reboot_expected=True))
+    rebooted = {"reboot": RebootRule.IF_NEEDED, "reboot_expected": True}
+    text = runbook(with_host(whole, "a", changes=(KERNEL,), **rebooted))
     begun = text.index("Way back, where anything failed")
     noted, same = text.index(">boot_id"), text.index("before/boot_id /proc/")
     again = text.index("systemctl reboot", begun)
     kernel = text.index("uname -rv | diff")
     assert noted < begun < same < again < kernel
-    never = runbook(with_host(whole, "a", reboot=RebootRule.NEVER, reboot_expected=False))
-    assert "uname -rv | diff" not in never
+    assert "uname -rv | diff" not in runbook(with_host(whole, "a", **rebooted))
 
 
 def test_what_has_meaning_in_markdown_has_none_here() -> None:

@@ -26,6 +26,7 @@ _UNIT_OF_SOURCE = {"openssh": "ssh", "bind9": "named", "isc-dhcp": "isc-dhcp-ser
 
 # Packages after which Debian and Ubuntu ask for a reboot, besides the kernel's own.
 _REBOOT_PACKAGES = frozenset({"amd64-microcode", "dbus", "intel-microcode", "libc6", "systemd"})
+_KERNEL_IMAGE = re.compile(r"linux-image-.*\d")
 _KERNEL_PACKAGE = re.compile(r"^linux-(image|modules)-")
 
 # Ports from here on are given out by the kernel and are others after a restart.
@@ -105,6 +106,11 @@ def expects_reboot(inventory: Inventory, changes: Iterable[Change], rule: Reboot
         change.package in _REBOOT_PACKAGES or _KERNEL_PACKAGE.match(change.package)
         for change in changes
     )
+
+
+def kernels(changes: Iterable[Change]) -> tuple[str, ...]:
+    """The kernel packages among them."""
+    return tuple(one.package for one in changes if _KERNEL_IMAGE.match(one.package))
 
 
 class Checks:
