@@ -8,6 +8,7 @@ import time
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.expectations import kernels
 from suture.core.planning.plan import REBOOT_BUDGET_S, RebootRule
+from suture.core.planning.restarts import LEFT_RUNNING
 from suture.hosts.controls import control_functions
 from suture.hosts.results import parse_results
 from suture.hosts.session import PatchSession
@@ -50,7 +51,8 @@ async def _why(session: PatchSession) -> str:
         return "the policy asks for it after every patch"
     if brought := kernels(session.plan.changes):
         return f"a new kernel: {brought[0]}"
-    script = program("common", "query", "stale", "restart") + control_functions(session)
+    script = program("common", "query", "stale", "restart", LEFT_RUNNING=LEFT_RUNNING)
+    script += control_functions(session)
     script += (_ASK if session.plan.changes else "") + "each_control pending\n"
     result = await session.query(script)
     return ", ".join(sorted({why for (why,) in parse_results(result.stdout).of("required", 1)}))

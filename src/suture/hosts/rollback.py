@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from suture.core.documents import Document
 from suture.core.evidence import Step, StepReport
+from suture.core.planning.restarts import LEFT_RUNNING
 from suture.core.rollout.ways_back import Refusal
 from suture.hosts.controls import control_functions
 from suture.hosts.data import data_functions, dump_seconds
@@ -61,6 +62,7 @@ def way_back_functions(session: PatchSession) -> str:
         "reading",
         "way-back",
         "snapshots",
+        LEFT_RUNNING=LEFT_RUNNING,
         PLAN=package_table(session.plan),
         RETURN_ID=session.bundle_id,
         LOCK_WAIT_S=session.settings.lock_wait_s,

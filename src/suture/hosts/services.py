@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
+from suture.core.planning.restarts import LEFT_RUNNING
 from suture.hosts.results import Results
 from suture.hosts.session import PatchSession
 from suture.hosts.shell import program
@@ -23,7 +24,7 @@ async def restart(session: PatchSession) -> StepReport:
         if not session.plan.changes:
             untouched = Check("restart", Verdict.PASS, "no package was changed")
             return Outcome(Verdict.PASS, checks=(untouched,))
-        script = program("common", "stale", "restart", "restart-main")
+        script = program("common", "stale", "restart", "restart-main", LEFT_RUNNING=LEFT_RUNNING)
         receipt = await session.transact(Step.RESTART, script)
         results, failed = settle(receipt)
         if failed:

@@ -10,6 +10,8 @@ import shlex
 from functools import cache
 from importlib import resources
 
+from suture.core.planning.restarts import LEFT_RUNNING
+
 _CONTROLS = (*range(9), 11, 12, *range(14, 32), *range(127, 160))
 _DIRECTION = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _UNPRINTABLE: dict[int, str | None] = dict.fromkeys((*_CONTROLS, *_DIRECTION))
@@ -27,7 +29,8 @@ def scripts_digest() -> str:
     """Of all that Suture may run on a host, as 64 hex digits."""
     scripts = (resources.files("suture.hosts") / "scripts").iterdir()
     texts = {one.name: one.read_text() for one in scripts if one.name.endswith(".sh")}
-    return hashlib.sha256("".join(texts[name] for name in sorted(texts)).encode()).hexdigest()
+    whole = "".join(texts[name] for name in sorted(texts)) + LEFT_RUNNING
+    return hashlib.sha256(whole.encode()).hexdigest()
 
 
 def program(*names: str, **values: str | int) -> str:

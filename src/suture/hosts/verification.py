@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from suture.core.evidence import Check, Step, StepReport, Verdict
 from suture.core.planning.plan import HostPlan
+from suture.core.planning.restarts import LEFT_RUNNING
 from suture.core.selection.ledger import Change
 from suture.hosts.controls import control_functions
 from suture.hosts.health import health_functions, judge_health
@@ -132,6 +133,7 @@ def _script(session: PatchSession, *names: str) -> str:
         "stale",
         "restart",
         "health",
+        LEFT_RUNNING=LEFT_RUNNING,
         PLAN=package_table(session.plan),
         RETURN_ID=session.bundle_id,
         APPLY_ID=session.transaction_id(Step.APPLY),

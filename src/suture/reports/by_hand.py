@@ -14,6 +14,7 @@ from typing import NamedTuple
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning.expectations import kernels
 from suture.core.planning.plan import HostPlan, Plan, RebootRule
+from suture.core.planning.restarts import LEFT_RUNNING
 from suture.core.rollout.limits import Room
 from suture.core.selection.ledger import Change
 
@@ -28,15 +29,6 @@ _INSTALL = (
     "-o Dpkg::Options::=--force-confold"
 )
 _DOWNLOAD = "apt-get download -q -o APT::Sandbox::User=root"
-# As the host's own scripts say it: what holds up everything else is left for a reboot.
-LEFT_RUNNING = (
-    "^(dbus|dbus-broker|systemd-logind|systemd-user-sessions|user@.*|"
-    "user-runtime-dir@.*|getty@.*|serial-getty@.*|console-getty|container-getty@.*|"
-    "autovt@.*|display-manager|gdm3?|lightdm|sddm|xdm|NetworkManager|wpa_supplicant|"
-    "networking|ifup@.*|ModemManager|docker|containerd|libvirtd|virtqemud|lxc|lxd|"
-    "suture-[0-9a-f]+|(suture-twin|sshd?)@.*|unattended-upgrades|apt-daily.*|"
-    "packagekit)[.]service$"
-)
 _REPLACED = "'^[^ ]+ ..x. [^/]*/(usr|lib|lib32|lib64|bin|sbin|opt|snap)/.* [(]deleted[)]$'"
 # Of a line of /proc/PID/cgroup, unless it is a unit within another: that is a container's.
 _UNIT = (

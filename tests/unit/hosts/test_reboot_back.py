@@ -12,6 +12,7 @@ import pytest
 
 from suture.core.evidence import Step, StepReport, Verdict
 from suture.core.planning.plan import HostPlan, RebootRule
+from suture.core.planning.restarts import LEFT_RUNNING
 from suture.hosts import patching
 from suture.hosts.patching import PatchSession
 from suture.hosts.reboot_back import what_needs_it
@@ -174,7 +175,14 @@ def test_the_script_compares_with_the_bundle(tmp_path: Path, exit_status: str, t
         f"printf '{pid} {unit} /usr/lib/x\\n'\n"
         for pid, unit in ((1, "init.scope"), (2, "nginx.service"))
     )
-    script = program("common", "restart", BACK_ID="back", REBOOT_ID="none", RETURN_ID="b")
+    script = program(
+        "common",
+        "restart",
+        LEFT_RUNNING=LEFT_RUNNING,
+        BACK_ID="back",
+        REBOOT_ID="none",
+        RETURN_ID="b",
+    )
     script += f"root={quote(str(tmp_path))}\n" + program("query", "way-back")
     script += f"stale_processes() {{ {stale} }}\nstarted_at() {{ echo 9999999999; }}\n"
     script += program("reboot-back")

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import subprocess
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from msgspec.structs import replace
 
 from suture.core.inventory import HealthCheck, HealthCheckKind
 from suture.core.planning.plan import LeftOut, Plan, RebootRule
-from suture.reports.by_hand import LEFT_RUNNING, ROOT, NoRoomError, batches, check, commands, reboot
+from suture.reports.by_hand import ROOT, NoRoomError, batches, check, commands, reboot
 from tests.unit.core.builders import change, host_plan, plan, wave, with_host
 
 HOSTILE = 'it\'s "{{ 7 * 7 }}" $(touch /tmp/owned) `id`; # \\'
@@ -225,8 +224,3 @@ def test_the_kernel_is_not_asked_for_where_the_plan_brings_none_or_may_not_boot_
     assert commands(whole, host_plan("a")).same_kernel == []
     never = host_plan("a", changes=(KERNEL,), reboot=RebootRule.NEVER)
     assert commands(whole, never).same_kernel == []
-
-
-def test_what_is_left_running_is_what_the_hosts_own_script_leaves() -> None:
-    script = (resources.files("suture.hosts") / "scripts" / "restart.sh").read_text()
-    assert f'keep="{LEFT_RUNNING}"' in script.splitlines()

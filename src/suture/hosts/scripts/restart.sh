@@ -1,10 +1,9 @@
-# Restarts what still runs replaced code. Some units hold up everything else: those are left for a
+# Restarts what still runs replaced code. Units whose names $LEFT_RUNNING matches are left for a
 # reboot, and so is whatever does not come back with new code.
-keep="^(dbus|dbus-broker|systemd-logind|systemd-user-sessions|user@.*|user-runtime-dir@.*|getty@.*|serial-getty@.*|console-getty|container-getty@.*|autovt@.*|display-manager|gdm3?|lightdm|sddm|xdm|NetworkManager|wpa_supplicant|networking|ifup@.*|ModemManager|docker|containerd|libvirtd|virtqemud|lxc|lxd|suture-[0-9a-f]+|(suture-twin|sshd?)@.*|unattended-upgrades|apt-daily.*|packagekit)[.]service$"
 
 restartable() {
     case $1 in
-    *.service) ! printf '%s\n' "$1" | grep -Eq "$keep" ;;
+    *.service) ! printf '%s\n' "$1" | grep -Eq "$LEFT_RUNNING" ;;
     *) false ;;
     esac
 }
