@@ -36,7 +36,7 @@ def import_(
     says which CVEs its QIDs stand for, of reports imported before as well. Exit code 2 when a file
     could not be read; 3 when a host could not be assessed: it fits several enrolled ones, was
     never scanned by Suture, has QIDs that no KnowledgeBase explains, or none of the report is
-    enrolled."""
+    enrolled; or when a report says that it was cut off."""
     from suture.cli.failures import report
     from suture.cli.output import print_json
     from suture.cli.progress_view import host_progress

@@ -71,6 +71,14 @@ def _print_heading(report: StoredReport, known: str = "") -> None:
     )
     counted = ", ".join(f"{count:,} {what}" for what, count in lines.items())
     out.print(plain(f"  {report.summary.hosts} hosts; lines: {counted}", "dim"))
+    if report.summary.truncated:
+        out.print(
+            plain("  Not whole: ", "bold red")
+            + plain(
+                f"{report.scanner.label} says: {report.summary.truncated} "
+                "Fetch the rest and take it in as well: suture import FILE"
+            )
+        )
 
 
 def print_reports(found: Sequence[StoredReport]) -> None:
@@ -84,7 +92,7 @@ def print_reports(found: Sequence[StoredReport]) -> None:
             plain(one.scanner.label),
             plain(one.name),
             plain(one.summary.format),
-            plain(one.summary.hosts),
+            plain(f"{one.summary.hosts}, not all" if one.summary.truncated else one.summary.hosts),
             plain(f"{one.seen_until:%Y-%m-%d}" if one.seen_until else "unknown"),
             plain(f"{one.imported_at:%Y-%m-%d %H:%M}"),
         )

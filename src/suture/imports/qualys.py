@@ -23,6 +23,7 @@ from suture.core.scanners.scanner import (
     ScannerHost,
     ScannerRecord,
     ScannerState,
+    Truncated,
     cves_in,
     line,
     port_of,
@@ -134,9 +135,10 @@ def _detection(detection: Element, host: ScannerHost, checks: Mapping[str, Check
     return informed(record, checks.get(qid))
 
 
-def of_detections(path: Path) -> Iterator[ScannerRecord]:
+def of_detections(path: Path) -> Iterator[ScannerRecord | Truncated]:
     """The lines of VMDR's list of detections, which names QIDs alone: their CVEs are in Qualys's
-    KnowledgeBase (:mod:`suture.imports.qualys_knowledge`)."""
+    KnowledgeBase (:mod:`suture.imports.qualys_knowledge`). A list that has a warning, such as 1980
+    where there are more hosts than a request may have, is not known to be whole."""
     host = ScannerHost()
     about: dict[str, str] = {}
     wanted = ("ID", "IP", "IPV6", "DNS", "NETBIOS", "OS", "TRACKING_METHOD", "QG_HOSTID")
@@ -145,6 +147,7 @@ def of_detections(path: Path) -> Iterator[ScannerRecord]:
             stream,
             *wanted,
             "DETECTION",
+            "WARNING",
             name=path.name,
             opening=("HOST", "DETECTION_LIST"),
             doctype=True,
@@ -157,6 +160,9 @@ def of_detections(path: Path) -> Iterator[ScannerRecord]:
                 host = _asset(about)
             elif element.tag == "DETECTION":
                 yield _detection(element, host, {})
+            elif element.tag == "WARNING":
+                code, text = element.findtext("CODE"), element.findtext("TEXT")
+                yield Truncated(line(f"{code or ''} {text or ''}") or "a warning without words")
 
 
 def of_scan(path: Path) -> Iterator[ScannerRecord]:

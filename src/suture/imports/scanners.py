@@ -7,12 +7,12 @@ from pathlib import Path
 
 from suture.core.documents import Document
 from suture.core.scanners.checks import Check
-from suture.core.scanners.scanner import Scanner, ScannerRecord
+from suture.core.scanners.scanner import Scanner, ScannerRecord, Truncated
 from suture.imports import nessus, openscap, openvas, qualys, qualys_knowledge
 from suture.imports.rows import header
 from suture.reading import UnreadableError, opened, root_of
 
-Read = Callable[[Path], Iterator[ScannerRecord]]
+Read = Callable[[Path], Iterator[ScannerRecord | Truncated]]
 ReadChecks = Callable[[Path], Iterator[Check]]
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from suture.core.documents import Document, encode
 from suture.core.scanners.placing import Directory
-from suture.core.scanners.scanner import ScannerRecord
+from suture.core.scanners.scanner import ScannerRecord, Truncated
 from suture.imports import scanners
 from suture.imports.scanners import Catalogue, Format
 from suture.reading import UnreadableError
@@ -93,7 +93,7 @@ def keep(
     name: str,
     format_: Format,
     sha256: str,
-    records: Iterable[ScannerRecord],
+    records: Iterable[ScannerRecord | Truncated],
     progress: Progress,
 ) -> StoredReport:
     """Keep ``records`` as a report. They wait in a file until all were read, so that the database
@@ -141,12 +141,15 @@ def _place_again(store: Store) -> None:
 def _read(
     name: str,
     format_: Format,
-    records: Iterable[ScannerRecord],
+    records: Iterable[ScannerRecord | Truncated],
     waiting: IO[bytes],
     progress: Progress,
 ) -> Tally:
     tally = Tally(name)
     for record in records:
+        if isinstance(record, Truncated):
+            tally.truncated = record.why
+            continue
         place = tally.add(record)
         if record.state in OPEN:
             waiting.write(encode((place, record)) + b"\n")

@@ -87,10 +87,12 @@ class Result(Document, frozen=True):
     @property
     def incomplete(self) -> bool:
         """Whether a host could not be assessed: not told from others, never scanned by us, or
-        with checks whose CVEs are not known; or no host at all is enrolled."""
+        with checks whose CVEs are not known; no host at all is enrolled; or the report itself says
+        that it is not all."""
         ambiguous = any(one.what is Misfit.AMBIGUOUS_HOST for one in self.unplaced)
         unknown = any(one.unknown for one in self.hosts) or any(one.remedy for one in self.unplaced)
-        return ambiguous or unknown or not self.hosts
+        truncated = bool(self.report.summary.truncated)
+        return ambiguous or unknown or truncated or not self.hosts
 
 
 class Comparison:
@@ -146,6 +148,7 @@ class Comparison:
                 records=scanner_lines.findings(connection, numbers),
                 closed=scanner_lines.closed(connection, numbers),
                 compares=self.report.summary.compares or self._catalogue.known,
+                truncated=bool(self.report.summary.truncated),
             )
 
     def _leave(self, host: SeenHost, placement: Placement) -> None:

@@ -41,6 +41,7 @@ class Tally:
         self._lines = dict.fromkeys(ScannerState, 0)
         self._compares = False
         self.count = 0
+        self.truncated = ""
         self.seen_from: datetime | None = None
         self.seen_until: datetime | None = None
 
@@ -81,4 +82,4 @@ class Tally:
         return len(self._hosts)
 
     def summary(self, format_: str) -> Summary:
-        return Summary(format_, len(self), dict(self._lines), self._compares)
+        return Summary(format_, len(self), dict(self._lines), self._compares, self.truncated)

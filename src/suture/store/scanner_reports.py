@@ -17,14 +17,16 @@ _BATCH = 2000
 _NOBODY = ScannerHost()
 
 
-class Summary(Document, frozen=True):
+class Summary(Document, frozen=True, omit_defaults=True):
     """What is in a report: ``format`` in words, hosts, and lines by the kind of line.
-    ``compares``: whether it is about CVEs at all."""
+    ``compares``: whether it is about CVEs at all. ``truncated``: the scanner's words on why it is
+    not all that there is, empty where it does not say so."""
 
     format: str
     hosts: int
     lines: dict[ScannerState, int]
     compares: bool
+    truncated: str = ""
 
 
 class StoredReport(Document, frozen=True):

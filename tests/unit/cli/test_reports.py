@@ -15,7 +15,7 @@ from suture.services import fleet
 from suture.services.workspace import Workspace
 from suture.store import inventories
 from tests.unit.core.builders import host, inventory
-from tests.unit.imports.test_qualys import DETECTIONS
+from tests.unit.imports.test_qualys import DETECTIONS, PART
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "scanners"
 Suture = Callable[..., Result]
@@ -104,3 +104,20 @@ def test_a_knowledge_base_may_come_in_the_same_command_in_any_order(
     assert "QID 178000" not in told.stdout
     said = json.loads(suture("import", str(report), "--json").stdout)
     assert [one["only_scanner"] for one in said["reports"][0]["hosts"]] == [2]
+
+
+def test_a_report_that_says_that_it_is_not_all_ends_with_3(suture: Suture, tmp_path: Path) -> None:
+    report = tmp_path / "part.xml"
+    report.write_text(PART.replace("192.0.2.1", "44.228.249.3"))
+    knowledge = str(RECORDED / "qualys-knowledgebase.xml")
+    done = suture("import", knowledge, str(report))
+    assert done.exit_code == 3
+    assert "Not whole: Qualys says: 1980 1000 record limit exceeded" in " ".join(
+        done.stdout.split()
+    )
+    assert "1, not all" in suture("reports", "list").stdout
+    kept = json.loads(suture("reports", "list", "--json").stdout)["reports"][0]["summary"]
+    assert kept["truncated"].startswith("1980 ")
+    shown = suture("reports", "show", "1").stdout
+    assert "Not whole" in shown
+    assert suture("import", str(report)).exit_code == 3, "the same file is no more whole"

@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from suture.core.intelligence.advisories import Severity
-from suture.core.scanners.scanner import PackageEvidence, ScannerHost, ScannerState
+from suture.core.scanners.scanner import (
+    PackageEvidence,
+    ScannerHost,
+    ScannerRecord,
+    ScannerState,
+    Truncated,
+)
 from suture.imports import qualys
 from suture.reading import UnreadableError
 from tests.unit.imports.samples import RECORDED, whole, written
@@ -43,6 +49,14 @@ DETECTIONS = """<?xml version="1.0" encoding="UTF-8" ?>
 <DETECTION><QID>178001</QID><TYPE>Confirmed</TYPE><SEVERITY>4</SEVERITY><STATUS>Fixed</STATUS>
 </DETECTION></DETECTION_LIST></HOST></HOST_LIST></RESPONSE></HOST_LIST_VM_DETECTION_OUTPUT>"""
 
+# As the document type has it: behind the hosts.
+PART = DETECTIONS.replace(
+    "</HOST_LIST></RESPONSE>",
+    """</HOST_LIST><WARNING><CODE>1980</CODE><TEXT>1000 record limit exceeded. Use URL to get next
+batch of results.</TEXT><URL><![CDATA[https://qualysapi.example/?action=list&id_min=8]]></URL>
+</WARNING></RESPONSE>""",
+)
+
 
 def test_a_report_by_asset_is_read_with_its_glossary() -> None:
     tcp, icmp, ssh = qualys.of_assets(RECORDED / "qualys-assets.xml")
@@ -73,11 +87,23 @@ def test_a_scan_is_read(tmp_path: Path) -> None:
 
 def test_detections_have_no_cve_but_a_state(tmp_path: Path) -> None:
     active, fixed = qualys.of_detections(written(tmp_path, DETECTIONS))
+    assert isinstance(active, ScannerRecord) and isinstance(fixed, ScannerRecord)
     assert active.host == ScannerHost(
         ("192.0.2.1",), ("web1.example.org",), ("7", "0a1b-22"), "Debian 12", True
     )
     assert (active.title, active.cves) == ("QID 178000", ())
     assert fixed.state is ScannerState.CLOSED
+
+
+def test_a_list_with_a_warning_is_not_whole(tmp_path: Path) -> None:
+    *_, fixed, cut = qualys.of_detections(written(tmp_path, PART))
+    assert isinstance(fixed, ScannerRecord)
+    why = "1980 1000 record limit exceeded. Use URL to get next batch of results."
+    assert cut == Truncated(why)
+    bare = PART[: PART.index("<WARNING>")] + "<WARNING/>" + PART[PART.index("</RESPONSE>") :]
+    assert list(qualys.of_detections(written(tmp_path, bare)))[-1] == Truncated(
+        "a warning without words"
+    )
 
 
 def test_the_csv_is_read() -> None:

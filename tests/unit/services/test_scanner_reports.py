@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from suture.cli.findings_view import print_explanation
+from suture.core.documents import decode, encode
 from suture.core.intelligence.advisories import Severity
 from suture.core.scanners.reconciling import Agreement, Likely
 from suture.core.scanners.scanner import Scanner, ScannerState
@@ -20,7 +21,9 @@ from suture.services.importing import Imported, import_file
 from suture.services.scanner_reports import Misfit, Result, compared, result
 from suture.services.workspace import Workspace
 from suture.store import events
+from suture.store.scanner_reports import Summary, latest
 from tests.unit.core.builders import NOW, host
+from tests.unit.imports.test_qualys import DETECTIONS, PART
 from tests.unit.services.scanned import scanned_fleet
 
 SCANNED = int((NOW - timedelta(hours=1)).timestamp())
@@ -99,6 +102,30 @@ def test_what_could_not_be_placed_is_listed_with_its_reason(workspace: Workspace
     ]
     assert done.unplaced[1].why == "several hosts have this address: cache-a, cache-b"
     assert done.incomplete
+
+
+def test_a_host_that_a_truncated_report_leaves_out_keeps_what_was_said_before(
+    workspace: Workspace,
+) -> None:
+    about = "<ID>7</ID><IP>192.0.2.1</IP>"
+    ours = DETECTIONS.replace(about, "").replace("web1.example.org", "web1")
+    whole = imported(workspace, ours.encode(), "whole.xml")
+    other = PART.replace(about, "").replace("web1.example.org", "db1").replace("0a1b", "0c")
+    part = imported(workspace, other.encode(), "part.xml")
+    assert (whole.report.summary.truncated, whole.hosts[0].host) == ("", "web1")
+    assert part.report.summary.truncated.startswith("1980 ")
+    assert part.incomplete
+    with fleet.opened(workspace) as store, store.read() as connection:
+        newest = latest(connection, ["web1", "db1"])
+    assert {one.host: one.report for one in newest} == {
+        "web1": whole.report.id,
+        "db1": part.report.id,
+    }
+
+
+def test_a_report_from_before_is_read_as_it_was_kept() -> None:
+    kept = b'{"format":"Qualys VMDR XML","hosts":1,"lines":{"closed":1},"compares":false}'
+    assert encode(decode(kept, Summary)) == kept
 
 
 def test_a_report_that_is_all_compared_is_complete(workspace: Workspace) -> None:

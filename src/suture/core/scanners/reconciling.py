@@ -45,6 +45,7 @@ class Likely(StrEnum):
     NEW_ADVISORY = "new-advisory"
     CHANGED_SINCE = "changed-since"
     NO_FIX = "no-fix"
+    TRUNCATED = "truncated"
     NO_CHECK = "no-check"
 
 
@@ -89,13 +90,15 @@ class Ours:
 
 class Theirs(Document, frozen=True):
     """What one report says of a host. ``closed`` are CVEs that the scanner looked for and did not
-    find. ``compares``: whether the report is about CVEs at all."""
+    find. ``compares``: whether the report is about CVEs at all. ``truncated``: whether it says that
+    it is not all that there is."""
 
     seen: ScannerHost
     seen_at: datetime | None
     records: tuple[ScannerRecord, ...]
     closed: frozenset[str] = frozenset()
     compares: bool = True
+    truncated: bool = False
 
 
 class Reconciled(Document, frozen=True, omit_defaults=True):
@@ -348,6 +351,8 @@ def _only_us(finding: Finding, theirs: Theirs, ours: Ours) -> Guess:
             return Likely.NEW_ADVISORY, f"it was published on {min(published)}, after its scan"
         if changed := ours.changed_after(theirs.seen_at):
             return Likely.CHANGED_SINCE, f"packages changed on {changed:%Y-%m-%d}, after its scan"
+    if theirs.truncated:
+        return Likely.TRUNCATED, "the report says that it is not all; it may be in the rest"
     if theirs.seen.credentialed is False:
         return (
             Likely.NO_CREDENTIALS,

@@ -101,6 +101,13 @@ class ScannerRecord(Document, frozen=True, omit_defaults=True):
     solution: str = ""
 
 
+class Truncated(Document, frozen=True):
+    """What stands for a line where the scanner says that it does not give all; ``why`` is its
+    own word."""
+
+    why: str
+
+
 def line(text: str | None, limit: int = MAX_TEXT) -> str:
     """``text`` on one line, at most ``limit`` characters of it."""
     words = (text or "")[: 4 * limit].replace("\0", " ").split()

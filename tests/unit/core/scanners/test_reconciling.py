@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from suture.core.assessment.findings import Finding, FindingState
 from suture.core.intelligence.advisories import FixState, Rule, Severity
@@ -99,6 +100,14 @@ def test_both_see_it() -> None:
         "1000",
         "nginx",
     )
+
+
+def test_what_a_truncated_report_leaves_out_is_not_closed() -> None:
+    cut = theirs(truncated=True)
+    one = only(cut, ours([finding()]))
+    assert (one.agreement, one.why) == (Agreement.ONLY_US, Likely.TRUNCATED)
+    said = only(replace(cut, closed=frozenset({CVE})), ours([finding()]))
+    assert said.why is Likely.SCANNER_SAYS_CLOSED
 
 
 def test_a_host_that_we_never_scanned_is_not_compared() -> None:
