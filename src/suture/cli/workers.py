@@ -102,3 +102,11 @@ def list_(json: Json = False) -> None:
             plain(f"{len(one.hosts)}: {hosts}" if one.hosts else "nothing"),
         )
     console().print(made)
+    if working.nobody_is_unbound(found):
+        console().print(
+            plain(
+                "All of them are bound to sites: looks at waves that soak, and hosts of no site, "
+                "wait until there is one without --site and --jump. Start it: suture worker",
+                "bold yellow",
+            )
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -60,6 +60,13 @@ def listing(workspace: Workspace) -> tuple[WorkerView, ...]:
         )
         for one in listed
     )
+
+
+def nobody_is_unbound(found: Sequence[WorkerView]) -> bool:
+    """Whether all who are at work are bound to sites, so that looks at waves and the hosts of no
+    site wait for another one."""
+    alive = [one.worker for one in found if not one.is_silent]
+    return bool(alive) and all("" not in one.places for one in alive)
 
 
 def serve(

@@ -46,6 +46,18 @@ def test_who_is_at_work_is_listed(suture: Run) -> None:
     assert (here["is_silent"], here["hosts"], far["worker"]["drives"]) == (False, [], "r1")
 
 
+@pytest.mark.parametrize(
+    ("jumps", "sites", "told"),
+    [(("ops@bastion",), (), True), ((), ("berlin",), True), ((), (), False)],
+)
+def test_where_all_are_bound_it_is_said_what_waits(
+    suture: Run, jumps: tuple[str, ...], sites: tuple[str, ...], told: bool
+) -> None:
+    with fleet.opened(suture.place) as store, store.begin() as connection:
+        workers.enlist(connection, membership.this_process(jumps=jumps, sites=sites))
+    assert ("All of them are bound to sites" in suture("worker", "list")[1]) is told
+
+
 def test_a_worker_ends_with_0_when_it_is_told_to(tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "SUTURE_HOME": str(tmp_path)}
     program = "from suture.cli.main import main; main()"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from suture.core import chain
+from suture.core.planning.gates import Alerts, Gate
 from suture.core.rollout.state import HostPhase, RolloutStatus
 from suture.engine import ticks
 from suture.engine.driver import driving
@@ -137,6 +138,27 @@ def test_a_site_has_its_own_worker(
             driver.drive("r1", on_event=lambda event: None, on_tick=lambda tick: None)
     assert _phases(shared) == {HostPhase.DONE}
     assert {work.split(":")[1] for work in runner.begun} == left
+
+
+def test_looks_at_a_wave_of_a_site_are_for_a_worker_that_is_bound_to_nothing(
+    shared: Store, tmp_path: Path
+) -> None:
+    gate = Gate(0.5, alerts=Alerts("http://127.0.0.1:1"))
+    first = builders.wave(0, ["web4"], soak_s=1.0, gate=gate)
+    plan = builders.plan([first, builders.wave(1, ["web5"])])
+    with shared.begin() as connection:
+        plans.save(connection, plan)
+        for name in ("web4", "web5"):
+            hosts.save(connection, builders.host(name, labels=("berlin",)), datetime.now(UTC))
+    now = datetime.now(UTC)
+    ticks.start_rollout(shared, plan, "r2", actor="kim", without_rehearsal=True, now=now)
+    with _worker(shared, tmp_path, "--site", "berlin"):
+        runner = PretendRunner(tmp_path)
+        with driving(shared, runner, at_once=8, rollout="r2") as driver:
+            driver.drive("r2", on_event=lambda event: None, on_tick=lambda tick: None)
+    assert _phases(shared, "r2") == {HostPhase.DONE}
+    assert runner.looks == ["r2:gate:0:0", "r2:gate:0:1", "r2:gate:0:2"]
+    assert not [work for work in runner.begun if work.startswith("r2:")], "the work is its own"
 
 
 @pytest.mark.parametrize("option", [("--jump", BASTION), ("--site", "berlin")])
