@@ -16,7 +16,7 @@ from suture.core.inventory import Host
 from suture.hosts import facts
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
-from suture.hosts.transport.ssh import SshSettings
+from suture.hosts.transport.settings import SshSettings
 from suture.services.collecting import clock, nonce
 
 RUNS = 15

@@ -29,7 +29,7 @@ from suture.core.inventory import Host, Inventory
 from suture.core.policy import Concurrency
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
-from suture.hosts.transport.ssh import SshSettings
+from suture.hosts.transport.settings import SshSettings
 from suture.services import collecting
 
 RUNS = 3

@@ -19,8 +19,8 @@ from suture.core.policy import Concurrency
 from suture.hosts.transaction import Receipt, Transaction, follow, start
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
+from suture.hosts.transport.settings import SshSettings
 from suture.hosts.transport.shell import ShellTransport
-from suture.hosts.transport.ssh import SshSettings
 
 FOLLOW_S = 60
 _AT_ONCE = 50

@@ -28,7 +28,7 @@ from suture.core.inventory import Host
 from suture.hosts.transport import Transport
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
-from suture.hosts.transport.ssh import SshSettings
+from suture.hosts.transport.settings import SshSettings
 from suture.twin.containers import Container, ContainerError, containers, reap
 from suture.twin.processes import Process, this_process
 from suture.twin.supervisor import SPEC, Spec

@@ -16,7 +16,7 @@ from suture.engine.driver import driving
 from suture.hosts.patching import PatchSettings
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
-from suture.hosts.transport.ssh import SshSettings
+from suture.hosts.transport.settings import SshSettings
 from suture.services.host_work import FleetRunner
 from suture.services.logs import logging_to
 from suture.store.database import open_store

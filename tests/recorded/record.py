@@ -20,7 +20,7 @@ from suture.core.inventory import Host, Inventory
 from suture.hosts import facts
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
-from suture.hosts.transport.ssh import SshSettings
+from suture.hosts.transport.settings import SshSettings
 
 HERE = Path(__file__).parent / "collect"
 NONCE = "0123456789abcdef"

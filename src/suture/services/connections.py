@@ -5,7 +5,7 @@ from __future__ import annotations
 from suture.core.policy import Concurrency
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
-from suture.hosts.transport.ssh import Ask, SshSettings
+from suture.hosts.transport.settings import Ask, SshSettings
 from suture.services.workspace import Workspace
 
 

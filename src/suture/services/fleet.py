@@ -26,7 +26,7 @@ from suture.store.knowledge import StoredChangelog
 
 if TYPE_CHECKING:
     from suture.hosts.transport.connector import Connector
-    from suture.hosts.transport.ssh import Ask
+    from suture.hosts.transport.settings import Ask
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,252}")

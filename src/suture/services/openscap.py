@@ -23,7 +23,7 @@ from suture.hosts import openscap
 from suture.hosts.openscap import Evaluation
 from suture.hosts.transport import FailureKind, HostError, HostFailure
 from suture.hosts.transport.connector import Connector
-from suture.hosts.transport.ssh import Ask
+from suture.hosts.transport.settings import Ask
 from suture.imports import openscap as results
 from suture.imports.scanners import Format
 from suture.reading import UnreadableError

@@ -15,7 +15,7 @@ from suture.core.priority import ranking
 from suture.core.priority.ranking import RankedPatch
 from suture.hosts.transport import FailureKind, HostFailure
 from suture.hosts.transport.connector import Connector
-from suture.hosts.transport.ssh import Ask
+from suture.hosts.transport.settings import Ask
 from suture.services import policies
 from suture.services.assessing import Assessment, assess
 from suture.services.collecting import (

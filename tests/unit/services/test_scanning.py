@@ -108,7 +108,7 @@ done = asyncio.run(scanning.scan(
     Workspace(Path(home), database), targets=["web"], labels=(), key=None, jump=None,
     policy_file=None, refresh=False, accept_new=False, ask=None, progress=lambda host, what: None,
 ))
-print(len(done.report.hosts[0].findings), {"sqlalchemy", "numpy"} & set(sys.modules))
+print(len(done.report.hosts[0].findings), {"asyncssh", "sqlalchemy", "numpy"} & set(sys.modules))
 """
 
 

@@ -8,14 +8,20 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from suture.core.inventory import Host
 from suture.core.policy import Concurrency
 from suture.hosts.transport import FailureKind, HostError, HostFailure
 from suture.hosts.transport.known_hosts import KnownHosts
 from suture.hosts.transport.local import LocalTransport
+from suture.hosts.transport.settings import Ask, SshSettings
 from suture.hosts.transport.shell import ShellTransport
-from suture.hosts.transport.ssh import Ask, SshSettings, SshTransport, connect
+
+if TYPE_CHECKING:
+    import asyncssh
+
+    from suture.hosts.transport.ssh import SshTransport
 
 _JUMP = re.compile(
     r"(?:(?P<user>[A-Za-z_][A-Za-z0-9_.-]*)@)?"
@@ -81,13 +87,7 @@ class Connector:
 
     async def _open(self, host: Host) -> SshTransport:
         tunnel = (await self._jump(host)).connection if host.jump else None
-        return await connect(
-            host,
-            known_hosts=self._known_hosts,
-            settings=self._settings,
-            ask=self._ask,
-            tunnel=tunnel,
-        )
+        return await self._over_ssh(host, tunnel)
 
     async def _jump(self, host: Host) -> SshTransport:
         """The shared connection to the host's jump host, opened again where it has died."""
@@ -96,14 +96,22 @@ class Connector:
         async with self._opening[name]:
             known = self._jumps.get(name)
             if known is None or known.connection.is_closed():
-                known = await connect(
-                    _jump_host(host),
-                    known_hosts=self._known_hosts,
-                    settings=self._settings,
-                    ask=self._ask,
-                )
-                self._jumps[name] = known
+                known = self._jumps[name] = await self._over_ssh(_jump_host(host))
         return known
+
+    async def _over_ssh(
+        self, host: Host, tunnel: asyncssh.SSHClientConnection | None = None
+    ) -> SshTransport:
+        """SSH takes 90 ms to load, for which the first host that is reached so has to wait."""
+        from suture.hosts.transport.ssh import connect
+
+        return await connect(
+            host,
+            known_hosts=self._known_hosts,
+            settings=self._settings,
+            ask=self._ask,
+            tunnel=tunnel,
+        )
 
 
 def _jump_host(host: Host) -> Host:

@@ -10,10 +10,12 @@ import os
 import tempfile
 from enum import StrEnum
 from pathlib import Path
-
-import asyncssh
+from typing import TYPE_CHECKING
 
 from suture.core.documents import Document
+
+if TYPE_CHECKING:
+    import asyncssh
 
 _PATTERNS = set("*?!,|")
 
@@ -113,6 +115,8 @@ def _name(address: str, port: int) -> str:
 
 
 def _match(text: str, address: str, port: int, path: Path) -> Pinned:
+    import asyncssh
+
     try:
         known = asyncssh.import_known_hosts(text)
     except ValueError as error:

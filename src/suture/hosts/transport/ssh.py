@@ -10,22 +10,18 @@ import asyncio
 import contextlib
 import os
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import stamina
 
-from suture.core.documents import Document
 from suture.core.inventory import Host
 from suture.hosts.text import clean
 from suture.hosts.transport import FailureKind, HostError, HostFailure
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
+from suture.hosts.transport.settings import Ask, SshSettings
 from suture.hosts.transport.shell import Limits, Pipes, ShellTransport
-
-Ask = Callable[[str, str, str], bool]
-"""(host, algorithm, fingerprint) → whether to pin the key. Called in a thread of its own."""
 
 _HOST_KEYS = (
     "ssh-ed25519",
@@ -41,18 +37,6 @@ _KEY_EXCHANGES = "^curve25519-sha256,curve25519-sha256@libssh.org"
 
 # A try that failed is no event of its own: the outcome is what the caller reports.
 stamina.instrumentation.set_on_retry_hooks([])
-
-
-class SshSettings(Document, frozen=True):
-    """How to connect. ``attempts`` counts tries at a host that cannot be reached; a refusal is
-    never tried again. A dead peer is noticed after ``keepalive_s`` times ``keepalive_count``."""
-
-    first_use: FirstUse = FirstUse.STRICT
-    connect_timeout_s: float = 15.0
-    attempts: int = 2
-    keepalive_s: float = 8.0
-    keepalive_count: int = 3
-    limits: Limits = Limits()
 
 
 class _Client(asyncssh.SSHClient):

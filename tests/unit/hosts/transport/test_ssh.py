@@ -17,8 +17,8 @@ from suture.core.policy import Concurrency
 from suture.hosts.transport import FailureKind, HostError, HostFailure
 from suture.hosts.transport.connector import Connector
 from suture.hosts.transport.known_hosts import FirstUse, KnownHosts
+from suture.hosts.transport.settings import SshSettings
 from suture.hosts.transport.shell import Limits
-from suture.hosts.transport.ssh import SshSettings
 from tests.unit.hosts.transport.conftest import Server, free_port
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="scripts run as root; the test is not")
