@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from bench import fleet_data, published
 from bench.measure import Figure, Report, run_child
 from suture.core.assessment.fleet import Fleet, Interner, columns
 from suture.core.assessment.fleet_findings import FleetFindings
-from suture.core.assessment.fleet_matching import match_again, match_fleet
+from suture.core.assessment.fleet_matching import match_fleet
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.intelligence.rule_table import RuleTable, rule_table
 from suture.core.inventory import Package
 from suture.core.versions import Scheme, is_valid, scheme_of
 from suture.hosts.managers.apt import read_package
-from suture.store import fleet_columns
+from suture.services import arrivals
+from suture.store import fleet_columns, records
 from suture.store.database import Store, open_store
 
 RUNS = 5
@@ -65,7 +67,9 @@ def run(runs: int) -> Report:
             Figure("assess_100k_s", f"{_MANY} hosts", tuple(large["assess"]), "s", "≤ 20"),
             Figure("assess_100k_cpu_s", "of it, CPU", tuple(large["cpu"]), "s"),
             Figure("rss_100k_mb", "its peak memory", tuple(large["rss_mb"]), "MB"),
-            Figure("refeed_s", "new feed, same fleet", tuple(refed["refeed"]), "s", "≤ 2"),
+            Figure(
+                "refeed_s", "new feed → what it newly opens", tuple(refed["refeed"]), "s", "≤ 2"
+            ),
             Figure("refeed_cpu_s", "of it, CPU", tuple(refed["cpu"]), "s"),
             Figure("touch_ms", "hosts that a CVE touches", tuple(stored["touch_ms"]), "ms", "≤ 5"),
             Figure("touch_first_ms", "the first such question", tuple(stored["first_ms"]), "ms"),
@@ -75,6 +79,7 @@ def run(runs: int) -> Report:
             Figure("rules", "rules that count", tuple(stored["rules"])),
             Figure("findings", "findings", tuple(stored["findings"])),
             Figure("refed_names", "names that the new feed changes", tuple(refed["names"])),
+            Figure("refed_opened", "CVEs that it newly opens", tuple(refed["opened"])),
         ),
         caveats=(
             "Rules are AlmaLinux's OSV files, Debian's DSA and DLA lists and Ubuntu's tracker, one "
@@ -91,7 +96,8 @@ def run(runs: int) -> Report:
             "From text: one file a host in the format of the collection's dpkg section, read by "
             "its reader; RPM hosts' by one of the benchmark's. Nothing is known of earlier scans.",
             "A new feed corrects 100 advisories of AlmaLinux's; measured from the advisories read "
-            "to the new findings. Only names that changed and their sources are worked out again.",
+            "until they are stored and each CVE that they newly open is in the event log. Only "
+            "names that changed and what stands beside them are worked out, before and after.",
             "touch_ms: median over 200 random CVEs, after the first question built the lookup.",
         ),
     )
@@ -176,24 +182,30 @@ def _stored(place: Path, runs: int) -> dict[str, list[float]]:
 
 
 def _refeed(place: Path, runs: int) -> dict[str, list[float]]:
+    """All that is said is stored, then every run is another day of AlmaLinux's feed."""
     said = fleet_data.advisories()
-    index = AdvisoryIndex(said)
     store = open_store(f"sqlite:///{place}")
-    fleet = _loaded(store)
-    before = _assess(fleet, rule_table(index))
-    new = fleet_data.corrected(said)
-    ids = {one.id for one in new}
-    changed = {(a.release, a.package) for one in new for a in one.affected}
-    whole = [*new, *(one for one in said if one.id not in ids)]
+    today = datetime.now(UTC)
+    with store.begin() as connection:
+        for publisher in {one.publisher for one in said}:
+            rows = (row for one in said if one.publisher == publisher for row in records.rows(one))
+            records.apply(connection, publisher, "all", rows, today)
+    days = iter(range(1, runs + 1))
+    names: list[float] = []
+    opened: list[float] = []
 
-    def refeed() -> FleetFindings:
-        found = match_again(before, fleet, index.renewed(changed, whole), changed)
-        found.by_host()
-        found.by_cve()
-        return found
+    def refeed() -> None:
+        day = next(days)
+        new = fleet_data.corrected(said, day)
+        names.append(len({(a.release, a.package) for one in new for a in one.affected}))
+        rows = [row for one in new for row in records.rows(one)]
+        now = today + timedelta(days=day)
+        with store.begin() as connection:
+            records.apply_partial(connection, "almalinux", "all", rows, (), now)
+        opened.append(len(arrivals.note(store, "almalinux", now)))
 
     seconds, cpu = _both(refeed, runs)
-    return {"refeed": seconds, "cpu": cpu, "names": [len(changed)]}
+    return {"refeed": seconds, "cpu": cpu, "names": names, "opened": opened}
 
 
 def _text(place: Path, runs: int) -> dict[str, list[float]]:

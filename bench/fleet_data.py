@@ -173,9 +173,9 @@ def _insert(
     )  # fmt: skip
 
 
-def corrected(said: Sequence[Advisory], count: int = 100) -> list[Advisory]:
+def corrected(said: Sequence[Advisory], day: int, count: int = 100) -> list[Advisory]:
     """A feed's new day: some advisories with each fix in a later version than said before."""
-    chosen = random.Random(11).sample([one for one in said if one.publisher == "almalinux"], count)
+    chosen = random.Random(day).sample([one for one in said if one.publisher == "almalinux"], count)
     return [
         replace(one, affected=tuple(replace(a, fixed=f"{a.fixed}.1") for a in one.affected))
         for one in chosen

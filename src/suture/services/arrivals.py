@@ -6,8 +6,11 @@ what was known before and once with what is known now.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
 
 from suture.core.assessment.fleet import Fleet
 from suture.core.assessment.fleet_matching import match_fleet, names_beside
@@ -20,9 +23,10 @@ from suture.store import events, fleet_columns, records
 from suture.store.database import Store, query_of
 
 _NAMED = 50  # hosts that an event names; it counts all
+_NOWHERE = np.empty(0, np.int32)
 
-Open = set[tuple[str, str, str]]
-"""(host, CVE, source package)"""
+Open = dict[tuple[str, str], NDArray[np.int32]]
+"""(CVE, source package) → the numbers of the hosts on which it is open."""
 
 
 class Arrival(Document, frozen=True):
@@ -49,7 +53,7 @@ def note(store: Store, feed: str, synced_at: datetime) -> tuple[Arrival, ...]:
         return ()
     names = names_beside(fleet, changed)
     before = _open(store, fleet, names, synced_at - timedelta(microseconds=1))
-    arrived = _gathered(_open(store, fleet, names, None) - before)
+    arrived = _arrived(fleet.hosts, before, _open(store, fleet, names, None))
     with store.begin() as connection:
         for one in arrived:
             events.append(connection, at=clock(), kind="finding.new", subject=one.cve, data=one)
@@ -60,22 +64,23 @@ def _open(store: Store, fleet: Fleet, names: Collection[Name], known_at: datetim
     """All that is open on disk in ``names``."""
     releases = {release for release, _ in names}
     known = known_about(store, releases, now=clock(), known_at=known_at, names=names)
-    matched = match_fleet(fleet, rule_table(known.index))
-    return {
-        (host, one.cve, one.source)
-        for number, host in enumerate(matched.hosts)
-        for one in matched.of_host(number)
-    }
+    found: Open = {}
+    for cve, source, hosts in match_fleet(fleet, rule_table(known.index)).hosts_of_each():
+        also = found.get((cve, source), _NOWHERE)
+        found[cve, source] = np.union1d(also, hosts)
+    return found
 
 
-def _gathered(new: Open) -> tuple[Arrival, ...]:
-    by_cve: dict[str, tuple[set[str], set[str]]] = {}
-    for host, cve, source in new:
-        sources, hosts = by_cve.setdefault(cve, (set(), set()))
-        sources.add(source)
-        hosts.add(host)
-    made = [
-        Arrival(cve, tuple(sorted(sources)), len(hosts), tuple(sorted(hosts))[:_NAMED])
-        for cve, (sources, hosts) in by_cve.items()
-    ]
+def _arrived(hosts: Sequence[str], before: Open, now: Open) -> tuple[Arrival, ...]:
+    by_cve: dict[str, tuple[set[str], set[int]]] = {}
+    for (cve, source), there in now.items():
+        new = np.setdiff1d(there, before.get((cve, source), _NOWHERE), assume_unique=True)
+        if len(new):
+            sources, numbers = by_cve.setdefault(cve, (set(), set()))
+            sources.add(source)
+            numbers.update(new.tolist())
+    made = []
+    for cve, (sources, numbers) in by_cve.items():
+        named = tuple(sorted(hosts[number] for number in numbers)[:_NAMED])
+        made.append(Arrival(cve, tuple(sorted(sources)), len(numbers), named))
     return tuple(sorted(made, key=lambda one: (-one.hosts, one.cve)))

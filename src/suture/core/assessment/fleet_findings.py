@@ -95,6 +95,14 @@ class FleetFindings:
         rows = _slices(self._rows_by_cve, np.array([at], np.int32))
         return np.unique(_slices(self._hosts_by_row, rows))
 
+    def hosts_of_each(self) -> Iterator[tuple[str, str, Ids]]:
+        """Each CVE in each source package with the numbers of the hosts on which it is open there,
+        ascending; once for every state in which it is."""
+        rows_of = _inverted(self.elements, self._row_of_each, len(self.cve_of))
+        for element, (cve, source) in enumerate(zip(self.cve_of, self.source_of, strict=True)):
+            rows = _slices(rows_of, np.array([element], np.int32))
+            yield self.cves[cve], self.sources[source], np.unique(_slices(self._hosts_by_row, rows))
+
     def prepare(self) -> None:
         """Build what :meth:`touched_by` looks up, which it does itself at the first question."""
         _ = self._cve_numbers, self._rows_by_cve, self._hosts_by_row
@@ -108,41 +116,18 @@ class FleetFindings:
         return {cve: number for number, cve in enumerate(self.cves)}
 
     @cached_property
+    def _row_of_each(self) -> Ids:
+        """The row of each of the ``elements``."""
+        return np.repeat(np.arange(len(self.row_starts) - 1, dtype=np.int32), self._row_lengths)
+
+    @cached_property
     def _rows_by_cve(self) -> tuple[Starts, Ids]:
-        row_of = np.repeat(np.arange(len(self.row_starts) - 1, dtype=np.int32), self._row_lengths)
-        return _inverted(self.cve_of[self.elements], row_of, len(self.cves))
+        return _inverted(self.cve_of[self.elements], self._row_of_each, len(self.cves))
 
     @cached_property
     def _hosts_by_row(self) -> tuple[Starts, Ids]:
         host_of = np.repeat(np.arange(len(self.hosts), dtype=np.int32), np.diff(self.starts))
         return _inverted(self.rows, host_of, len(self.row_starts) - 1)
-
-
-def joined(before: FleetFindings, kept: NDArray[np.bool_], found: FleetFindings) -> FleetFindings:
-    """The ``kept`` of the rows of ``before``, and those of ``found``, on the same hosts."""
-    numbers = {cve: number for number, cve in enumerate(before.cves)}
-    cves = [numbers.setdefault(cve, len(numbers)) for cve in found.cves]
-    old = np.diff(np.concatenate(([0], np.cumsum(kept)))[before.starts])
-    new = np.diff(found.starts)
-    starts = np.concatenate(([0], np.cumsum(old + new)))
-    rows = np.empty(starts[-1], np.int32)
-    rows[expanded(starts[:-1], old)] = before.rows[kept]
-    rows[expanded(starts[:-1] + old, new)] = found.rows + np.int32(len(before.row_sources))
-    return FleetFindings(
-        hosts=before.hosts,
-        starts=starts,
-        rows=rows,
-        row_starts=np.concatenate(
-            (before.row_starts, found.row_starts[1:] + before.row_starts[-1])
-        ),
-        row_sources=np.concatenate((before.row_sources, found.row_sources)),
-        elements=np.concatenate((before.elements, found.elements + np.int32(len(before.cve_of)))),
-        cve_of=np.concatenate((before.cve_of, np.array(cves, np.int32)[found.cve_of])),
-        source_of=np.concatenate((before.source_of, found.source_of)),
-        state_of=np.concatenate((before.state_of, found.state_of)),
-        cves=tuple(numbers),
-        sources=before.sources,
-    )
 
 
 def expanded(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

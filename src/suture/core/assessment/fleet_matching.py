@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suture.core.assessment.fleet import Fleet
-from suture.core.assessment.fleet_findings import FleetFindings, expanded, joined
-from suture.core.intelligence.advisory_index import STATES, AdvisoryIndex, Name
-from suture.core.intelligence.rule_table import NO_VERSION, RuleTable, rule_table
+from suture.core.assessment.fleet_findings import FleetFindings, expanded
+from suture.core.intelligence.advisory_index import STATES, Name
+from suture.core.intelligence.rule_table import NO_VERSION, RuleTable
 from suture.core.intelligence.subjects import names, on_arch, tiers
 from suture.core.versions import scheme_of
 
@@ -31,23 +31,6 @@ def match_fleet(fleet: Fleet, table: RuleTable) -> FleetFindings:
     """All that is open on disk."""
     pairs = _Pairs(fleet)
     return _found(pairs, table, pairs.used())
-
-
-def match_again(
-    before: FleetFindings, fleet: Fleet, index: AdvisoryIndex, changed: Collection[Name]
-) -> FleetFindings:
-    """What is open now that something else is said about ``changed`` names, on the same fleet.
-
-    Only sources that have a package of such a name are worked out again.
-    """
-    pairs = _Pairs(fleet)
-    touched = _touched(pairs, changed)
-    again = pairs.used()
-    again = again[touched[pairs.sources(again)]]
-    found = _found(pairs, rule_table(index, pairs.names(again)), again)
-    host_of = np.repeat(np.arange(len(fleet.hosts)), np.diff(before.starts))
-    kept = ~touched[pairs.release_of[host_of], before.row_sources[before.rows]]
-    return joined(before, kept, found)
 
 
 def names_beside(fleet: Fleet, changed: Collection[Name]) -> set[Name]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suture.core.assessment.fleet_matching import match_again, match_fleet, names_beside
+from suture.core.assessment.fleet_matching import match_fleet, names_beside
 from suture.core.assessment.matching import match, names_of
 from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.intelligence.advisory_index import AdvisoryIndex
@@ -151,26 +151,6 @@ def test_a_host_s_own_names_are_all_that_judging_it_needs(
     assert match(host("web"), seen, needed) == match(host("web"), seen, AdvisoryIndex(said))
 
 
-@given(
-    st.lists(inventories(), max_size=3),
-    st.lists(advisories, max_size=6),
-    st.lists(advisories, max_size=6),
-    st.sets(st.tuples(st.sampled_from((DEBIAN.release, ALMA.release)), names), max_size=2),
-)
-def test_matching_what_changed_again_is_matching_all(
-    seen: list[Inventory], old: list[Advisory], new: list[Advisory], changed: set[tuple[str, str]]
-) -> None:
-    fleet, before = fleet_of(seen), AdvisoryIndex(old)
-    after = before.renewed(changed, new)
-    again = match_again(match_fleet(fleet, rule_table(before)), fleet, after, changed)
-    whole = match_fleet(fleet, rule_table(after))
-    for number in range(len(seen)):
-        assert sorted(again.of_host(number)) == sorted(whole.of_host(number))
-    assert again.by_host().tolist() == whole.by_host().tolist()
-    for cve in CVES:
-        assert again.touched_by(cve).tolist() == whole.touched_by(cve).tolist()
-
-
 def rule(cve: str, fixed: str | None) -> Advisory:
     state = FixState.FIXED if fixed else FixState.AFFECTED
     return Advisory(cve, "debian", (cve,), (Affected("debian:12", "nginx", state, fixed),))
@@ -192,6 +172,16 @@ def test_counts_by_host_by_cve_and_by_state() -> None:
     assert by_cve[CVES[0]][fixed] == 1
     assert by_cve[CVES[1]][affected] == 2
     assert found.touched_by("CVE-1999-1").tolist() == []
+
+
+@given(st.lists(inventories(), max_size=3), st.lists(advisories, max_size=8))
+def test_each_vulnerability_names_the_hosts_that_have_it(
+    seen: list[Inventory], said: list[Advisory]
+) -> None:
+    found = match_fleet(fleet_of(seen), rule_table(AdvisoryIndex(said)))
+    told = [(n, cve, source) for cve, source, ns in found.hosts_of_each() for n in ns.tolist()]
+    expected = [(n, one.cve, one.source) for n in range(len(seen)) for one in found.of_host(n)]
+    assert sorted(told) == sorted(expected)
 
 
 @pytest.mark.parametrize("said", [[], [rule(CVES[0], "1")]])
