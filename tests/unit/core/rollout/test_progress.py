@@ -2,11 +2,9 @@
 
 from datetime import timedelta
 
-import pytest
 from msgspec.structs import replace
 
-from suture.core.planning.plan import LeftOut, OnFailure, Plan
-from suture.core.planning.windows import Freeze, Window
+from suture.core.planning.plan import LeftOut, Plan
 from suture.core.rollout.progress import next_actions
 from suture.core.rollout.signals import apply_signal
 from suture.core.rollout.state import (
@@ -26,7 +24,7 @@ from suture.core.rollout.transitions import (
     pause,
     start,
 )
-from tests.unit.core.builders import NOW, plan, timed, wave
+from tests.unit.core.builders import NOW, plan, wave
 
 
 def kinds(actions: tuple[NextAction, ...]) -> list[ActionKind]:
@@ -237,78 +235,6 @@ def test_without_the_way_back_a_failed_host_is_left_to_a_person() -> None:
     assert kinds(next_actions(whole, state, NOW)) == [ActionKind.FINISH]
 
 
-def two_waves(action: OnFailure) -> tuple[Plan, RolloutState]:
-    """a of the first wave and b, c of the second are well, d failed where none may."""
-    first = wave(0, ["a"], on_failure=action)
-    second = wave(1, ["b", "c", "d"], on_failure=action)
-    whole = plan([first, second], {"web": (["b", "c"], 1)})
-    state = start(whole, "r")
-    for host in ("a", "b", "c"):
-        state = ended(state, host, HostPhase.DONE)
-    state = close_wave(state, 0, NOW)
-    return whole, ended(state, "d", HostPhase.FAILED, "it hurt")
-
-
-@pytest.mark.parametrize(
-    ("action", "taken_back", "words"),
-    [
-        (OnFailure.PAUSE, [], "d failed: it hurt"),
-        (OnFailure.ROLL_BACK_HOST, ["d"], "d failed: it hurt"),
-        (OnFailure.ROLL_BACK_WAVE, ["d", "b"], "the patched hosts of ring-1 are taken back"),
-        (OnFailure.ROLL_BACK_ALL, ["d", "a", "b"], "all patched hosts are taken back"),
-    ],
-)
-def test_what_is_taken_back_when_too_many_fail(
-    action: OnFailure, taken_back: list[str], words: str
-) -> None:
-    whole, state = two_waves(action)
-    later = NOW + timedelta(hours=1)
-    actions = next_actions(whole, state, later)
-    assert words in actions[-1].reason
-    state = carried_out(state, actions, later)
-    assert state.status is RolloutStatus.PAUSED
-    state = carried_out(state, next_actions(whole, state, later)[:-1], later)
-    working = [host.host for host in state.hosts if host.phase is HostPhase.ROLLING_BACK]
-    assert sorted(working) == sorted(taken_back)
-
-
-def test_a_service_is_taken_back_one_by_one_and_a_person_ends_it() -> None:
-    whole, state = two_waves(OnFailure.ROLL_BACK_WAVE)
-    later = NOW + timedelta(hours=1)
-    for _ in range(2):
-        state = carried_out(state, next_actions(whole, state, later), later)
-    for host in ("d", "b"):
-        state = host_finished(state, host, HostPhase.ROLLED_BACK, "", later)
-    back, _ = next_actions(whole, state, later)
-    assert (back.kind, back.host) == (ActionKind.ROLL_BACK_HOST, "c")
-    resumed = apply_signal(whole, state, Signal.RESUME, later)
-    assert kinds(next_actions(whole, resumed, later)) == [ActionKind.CLOSE_WAVE]
-
-
-def test_a_patched_host_that_its_service_cannot_spare_is_named() -> None:
-    whole, state = two_waves(OnFailure.ROLL_BACK_WAVE)
-    later = NOW + timedelta(hours=1)
-    state = host_finished(
-        host_started(state, "b", HostPhase.ROLLING_BACK, "", later),
-        "b",
-        HostPhase.ROLLBACK_FAILED,
-        "",
-        later,
-    )
-    state = host_finished(
-        host_started(state, "d", HostPhase.ROLLING_BACK, "", later),
-        "d",
-        HostPhase.ROLLED_BACK,
-        "",
-        later,
-    )
-    state = pause(state, "why", take_back=(1,))
-    (wait,) = next_actions(whole, state, later)
-    assert "1 are still patched for want of room (service web: b out, 1 may be)" in wait.reason
-    aborted = apply_signal(whole, state, Signal.ABORT, later)
-    assert kinds(next_actions(whole, aborted, later)) == [ActionKind.FINISH]
-
-
 def test_a_wave_closes_where_enough_of_it_is_verified() -> None:
     whole = plan([wave(0, ["a", "b", "c"], min_verified=60, max_failures=2)])
     state = ended(ended(start(whole, "r"), "a", HostPhase.DONE), "b", HostPhase.DONE)
@@ -345,70 +271,3 @@ def test_a_large_rollout_starts_its_whole_share_in_one_look() -> None:
         per_service[service] = per_service.get(service, 0) + 1
     assert set(per_service.values()) == {2}
     assert len(per_service) == 1000
-
-
-NIGHT = Window(name="night", rule="FREQ=DAILY", start="22:00", duration="1h")
-TEN_PM = NOW.replace(hour=22)
-
-
-def nightly() -> Plan:
-    """Each host takes a minute there and one back."""
-    return timed(plan([wave(0, ["a", "b"], parallel=1), wave(1, ["c"])]), [NIGHT])
-
-
-def test_outside_of_its_window_a_host_waits_for_the_next_opening() -> None:
-    whole = nightly()
-    (wait,) = next_actions(whole, start(whole, "r"), NOW)
-    assert (wait.kind, wait.until, wait.wave) == (ActionKind.WAIT, TEN_PM, 0)
-    assert wait.reason == "2 hosts of ring-0 wait for window night at 2026-03-02 22:00 UTC"
-    assert started(next_actions(whole, start(whole, "r"), TEN_PM)) == ["a"]
-
-
-def test_what_is_left_of_a_window_has_to_be_enough_for_the_way_back_too() -> None:
-    whole, closes = nightly(), TEN_PM + timedelta(hours=1)
-    state = start(whole, "r")
-    assert started(next_actions(whole, state, closes - timedelta(seconds=120))) == ["a"]
-    (wait,) = next_actions(whole, state, closes - timedelta(seconds=119))
-    assert (wait.kind, wait.until) == (ActionKind.WAIT, TEN_PM + timedelta(days=1))
-
-
-def test_a_running_host_is_left_alone_and_its_way_back_waits_for_no_window() -> None:
-    whole, later = nightly(), TEN_PM + timedelta(hours=3)
-    state = host_started(start(whole, "r"), "a", HostPhase.PATCHING, "", TEN_PM)
-    assert kinds(next_actions(whole, state, later)) == [ActionKind.WAIT]
-    state = host_finished(state, "a", HostPhase.FAILED, "it hurt", later)
-    assert next_actions(whole, state, later)[0].kind is ActionKind.ROLL_BACK_HOST
-
-
-def test_a_freeze_holds_everything_but_ways_back() -> None:
-    freeze = Freeze(name="f", days=(NOW.date(),))
-    whole = timed(plan([wave(0, ["a", "b"])]), [], [freeze])
-    state = ended(start(whole, "r"), "a", HostPhase.FAILED)
-    (back, stop) = next_actions(whole, state, NOW)
-    assert (back.kind, stop.kind) == (ActionKind.ROLL_BACK_HOST, ActionKind.PAUSE)
-    (wait,) = next_actions(whole, start(whole, "r"), NOW)
-    assert wait.until == (NOW + timedelta(days=1)).replace(hour=0)
-    assert "wait for the end of a freeze at 2026-03-03 00:00 UTC" in wait.reason
-
-
-def test_hosts_whose_window_is_open_go_on_while_others_wait() -> None:
-    whole = timed(plan([wave(0, ["a", "b"])]), [NIGHT])
-    assert whole.timetable
-    slots = [
-        replace(slot, windows=()) if slot.host == "b" else slot for slot in whole.timetable.hosts
-    ]
-    whole = replace(whole, timetable=replace(whole.timetable, hosts=tuple(slots)))
-    state = start(whole, "r")
-    assert started(next_actions(whole, state, NOW)) == ["b"]
-    (wait,) = next_actions(whole, ended(state, "b", HostPhase.DONE), NOW)
-    assert wait.until == TEN_PM
-
-
-def test_a_host_that_no_window_admits_any_more_needs_a_person_who_leaves_it_out() -> None:
-    whole = timed(plan([wave(0, ["a", "b"])]), [NIGHT], takes_s=4000.0)
-    state = start(whole, "r")
-    (stop,) = next_actions(whole, state, NOW)
-    assert stop.kind is ActionKind.PAUSE
-    assert "no window admits them within a year" in stop.reason
-    resumed = apply_signal(whole, pause(state, stop.reason), Signal.RESUME, NOW)
-    assert kinds(next_actions(whole, resumed, NOW)) == [ActionKind.CLOSE_WAVE]
