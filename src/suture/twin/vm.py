@@ -115,7 +115,9 @@ done
     mount -o ro LABEL={label} /run/suture/packages
 [ -e {home}/made ] && exit 0
 rm -rf /var/lib/suture
-! command -v ssh-keygen >/dev/null || ssh-keygen -A >/dev/null
+[ ! -d /etc/ssh ] || for key in {home}/ssh_host_*; do
+    [ -e "/etc/ssh/${{key##*/}}" ] || cp -p "$key" /etc/ssh/
+done
 : >{home}/made
 """
 
@@ -257,10 +259,24 @@ async def _make_disks(
         f"{_HOME}/sshd_config": (way_in.sshd_config(_HOME) + "MaxSessions 100\n", 0o644),
         f"{_HOME}/host_key": (theirs.export_private_key().decode(), 0o600),
         f"{_HOME}/authorized_keys": (ours.export_public_key().decode(), 0o644),
+        **await asyncio.to_thread(_host_keys),
     }
     await disk.make_system(Path(clone.root), directory / "system.img", files)
     await disk.make_packages(packages, directory / "packages.img")
     await disk.make_boot_loader(directory / "boot.img", kernel, " ".join((*_LINE, *arguments)))
+
+
+def _host_keys() -> dict[str, tuple[str, int]]:
+    """Keys for the host's own sshd, whose keys stayed at home, of every kind that ``ssh-keygen -A``
+    makes. To make them in the machine takes most of ten seconds where it is emulated."""
+    kinds = (("ed25519", "ssh-ed25519"), ("ecdsa", "ecdsa-sha2-nistp256"), ("rsa", "ssh-rsa"))
+    files = {}
+    for name, algorithm in kinds:
+        key = asyncssh.generate_private_key(algorithm)
+        path = f"{_HOME}/ssh_host_{name}_key"
+        files[path] = (key.export_private_key().decode(), 0o600)
+        files[f"{path}.pub"] = (key.export_public_key().decode(), 0o644)
+    return files
 
 
 async def _start(clone: Clone, directory: Path) -> tuple[VirtualTwin, asyncio.subprocess.Process]:

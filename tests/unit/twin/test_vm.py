@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
+import asyncssh
 import pytest
 from msgspec.structs import replace
 
 from suture.core.documents import encode
 from suture.twin import disk, vm
 from suture.twin.clone import Clone
+from suture.twin.containers import ContainerError
 from suture.twin.processes import this_process
 from tests.unit.core import builders
 
@@ -46,3 +51,49 @@ def test_only_machines_of_dead_processes_are_removed(tmp_path: Path) -> None:
     (tmp_path / "vm-damaged" / "vm.json").write_bytes(b"{")
     vm.reap(tmp_path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["vm-damaged", "vm-living"]
+
+
+async def _written(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, int]]:
+    """What a machine's disk holds besides the clone."""
+    files: dict[str, tuple[str, int]] = {}
+
+    async def make_system(root: Path, image: Path, more: Mapping[str, tuple[str, int]]) -> None:
+        files.update(more)
+        raise ContainerError("enough was seen")
+
+    monkeypatch.setattr(disk, "make_system", make_system)
+    with pytest.raises(ContainerError):
+        async with vm.boot(clone, Path(clone.root), Path(clone.root), ()):
+            pass
+    return files
+
+
+async def test_host_keys_come_with_the_disk(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = await _written(clone, monkeypatch)
+    for kind in ("rsa", "ecdsa", "ed25519"):
+        private, mode = files[f"/usr/lib/suture-twin/ssh_host_{kind}_key"]
+        public, _ = files[f"/usr/lib/suture-twin/ssh_host_{kind}_key.pub"]
+        assert asyncssh.import_private_key(private).export_public_key().decode() == public
+        assert mode == 0o600
+
+
+def test_only_host_keys_that_are_missing_are_put_in_place(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = asyncio.run(_written(clone, monkeypatch))
+    home, there = tmp_path / "twin", tmp_path / "etc"
+    home.mkdir()
+    there.mkdir()
+    for path, (text, mode) in files.items():
+        (home / Path(path).name).write_text(text)
+        (home / Path(path).name).chmod(mode)
+    (there / "ssh_host_rsa_key").write_text("its own")
+    ready, _ = files["/usr/lib/suture-twin/ready"]
+    step = ready[ready.index("[ ! -d /etc/ssh ]") : ready.index(": >")]
+    step = step.replace("/usr/lib/suture-twin", str(home)).replace("/etc/ssh", str(there))
+    subprocess.run(["sh", "-euc", step], check=True)
+    assert (there / "ssh_host_rsa_key").read_text() == "its own"
+    assert (there / "ssh_host_ed25519_key").stat().st_mode & 0o777 == 0o600
+    assert sorted(one.name for one in there.iterdir()) == sorted(
+        f"ssh_host_{kind}_key{end}" for kind in ("rsa", "ecdsa", "ed25519") for end in ("", ".pub")
+    )
