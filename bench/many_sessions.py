@@ -14,6 +14,7 @@ import uuid
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import suture.hosts.transport.ssh  # noqa: F401 (loaded before memory is weighed)
 from suture.core.inventory import Host
 from suture.core.policy import Concurrency
 from suture.hosts.transaction import Receipt, Transaction, follow, start
