@@ -13,7 +13,7 @@ from suture.hosts.sections import Reading
 from suture.hosts.text import clean
 
 _PID = re.compile(r"pid=(\d{1,10}),")
-_OWNERS = re.compile(r"(?P<names>[A-Za-z0-9_][A-Za-z0-9_+.:, -]*): (?P<path>/.*)")
+_OWNERS = re.compile(r"(?P<names>[A-Za-z0-9_][A-Za-z0-9_+.:, -]*)(?:\.list:|: )(?P<path>/.*)")
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}")
 _CRONS = frozenset({"cron-apt", "apticron", "yum-cron"})
 _UPDATERS = frozenset(
@@ -109,7 +109,8 @@ def _stale(reading: Reading, processes: Mapping[int, Process]) -> tuple[StalePro
 
 
 def _owners(reading: Reading) -> dict[str, str]:
-    """Package by path, each path under both of its names where ``/usr`` is merged."""
+    """Package by path, each path under both of its names where ``/usr`` is merged. A line is of
+    ``dpkg-query -S`` or ``rpm -qf``, or of a search in the lists that dpkg keeps."""
     found: dict[str, str] = {}
     for line in reading.lines("owners"):
         match = _OWNERS.fullmatch(line)

@@ -74,7 +74,8 @@ def _sections(
         "printf 'The following NEW packages will be installed:\\n   lib (1)\\n"
         "1 upgraded, 1 newly installed\\n'",
     )
-    script = "section() { printf '# %s\\n' \"$1\"; }; note() { :; }\n" + program(*SCRIPTS)
+    script = "section() { printf '# %s\\n' \"$1\"; }; note() { :; }\n"
+    script += program(*SCRIPTS, newline="\n")
     path = f"{tmp_path}:{os.environ['PATH']}"
     done = subprocess.run(["sh"], input=script, env={"PATH": path}, capture_output=True, text=True)
     return done.stdout

@@ -27,7 +27,7 @@ from suture.hosts.managers.packages import PackageFacts
 from suture.hosts.sections import MalformedError, Reading
 from suture.hosts.text import clean
 
-SCRIPTS = ("collect-packages", "collect-apt")
+SCRIPTS = ("collect-policy", "collect-packages", "collect-apt")
 
 _KERNEL_PACKAGE = re.compile(r"linux-image-(?:unsigned-)?(?P<release>\d[A-Za-z0-9.+~-]*)")
 _INDEX = re.compile(r" *-?\d+ (?P<key>\S.*)")

@@ -1,13 +1,23 @@
 section sshd
 if has sshd; then
-  sshd -T 2>/dev/null | grep -E '^(permitrootlogin|passwordauthentication|permitemptypasswords|kbdinteractiveauthentication|ciphers|macs|kexalgorithms) ' ||
-    note 'the settings of sshd could not be read'
+  said=
+  set -f
+  IFS=$newline
+  for line in $(sshd -T); do
+    case $line in
+    permitrootlogin\ * | passwordauthentication\ * | permitemptypasswords\ * | \
+      kbdinteractiveauthentication\ * | ciphers\ * | macs\ * | kexalgorithms\ *)
+      said=yes
+      printf '%s\n' "$line" ;;
+    esac
+  done
+  unset IFS
+  set +f
+  [ -n "$said" ] || note 'the settings of sshd could not be read'
 fi
 section unauthenticated
-case $files in *'.list '*)
-  grep -sHE '^[[:space:]]*deb(-src)?[[:space:]]+\[[^]]*(trusted|allow-insecure)=yes' /etc/apt/sources.list /etc/apt/sources.list.d/*.list ;;
-esac
-case $files in *'.sources '*)
+case $mentions in */etc/apt/sources.list*)
+  grep -sHE '^[[:space:]]*deb(-src)?[[:space:]]+\[[^]]*(trusted|allow-insecure)=yes' /etc/apt/sources.list /etc/apt/sources.list.d/*.list
   grep -sHiE '^(trusted|allow-insecure):[[:space:]]*yes' /etc/apt/sources.list.d/*.sources ;;
 esac
 for file in /etc/yum.repos.d/*.repo /etc/zypp/repos.d/*.repo; do

@@ -3,9 +3,12 @@ section identity
 name=$(has hostname && timeout 2 hostname -f)
 case $name in *.*) printf 'name %s\n' "$name" ;; esac
 if has ip; then
-  ip -o address show scope global |
-    awk '$2 !~ /^(docker|br-|virbr|veth|cni|flannel|cali|lxc|lxd|podman|kube|dummy)/ && count++ < 200 {
-      sub("/.*", "", $4); print "address", $4 }'
+  count=0
+  ip -o address show scope global | while read -r _ device _ address _; do
+    case $device in docker* | br-* | virbr* | veth* | cni* | flannel* | cali* | lxc* | lxd* | podman* | kube* | dummy*) continue ;; esac
+    [ $((count += 1)) -le 200 ] || break
+    printf 'address %s\n' "${address%%/*}"
+  done
 else note 'there is no ip command to say which addresses the host has'; fi
 for file in /etc/tenable_tag /etc/qualys/hostid; do
   [ ! -r "$file" ] ||

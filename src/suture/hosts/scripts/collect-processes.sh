@@ -1,16 +1,31 @@
 section stale
 stale=$(grep -sHE '/(usr|opt|lib[^/]*|s?bin)/.* \(deleted\)$' /proc/[0-9]*/maps)
-[ -z "$stale" ] || stale=$(printf '%s\n' "$stale" | sed -nE \
-  's#^/proc/([0-9]+)/maps:[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ +(/((usr|opt)/|lib[^/]*/|s?bin/).*) \(deleted\)$#\1 \2#p' | sort -u)
+[ -z "$stale" ] || stale=$(awk '
+  { pid = $1; gsub(/^\/proc\/|\/maps:.*/, "", pid)
+    sub(/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ +/, ""); sub(/ \(deleted\)$/, "") }
+  /^\/((usr|opt)\/|lib[^\/]*\/|s?bin\/)/ && !seen[pid " " $0]++ { print pid " " $0 }' <<END
+$stale
+END
+)
 [ -z "$stale" ] || printf '%s\n' "$stale"
 section owners
 owners() {
   if [ "$manager" = rpm ]; then
     while read -r path; do rpm -qf --qf "%{NAME}: $path\n" "$path"; done | grep ': /'
+  elif read -r format </var/lib/dpkg/info/format && [ "$format" = 1 ]; then
+    # As dpkg-query -S does, which reads the lists of all packages into memory.
+    cd /var/lib/dpkg/info && grep -sHxFf - -- *.list
   else xargs -d '\n' dpkg-query -S; fi
 }
-[ -z "$stale" ] || printf '%s\n' "$stale" | sed -E 's/^[0-9]+ //; s/(\.dpkg-(new|tmp)|;[0-9a-f]{8})$//' | sort -u |
-  sed -nE 'p; s#^/usr(/(s?bin|lib[^/]*)/)#\1#p; t; s#^/(s?bin|lib[^/]*)/#/usr&#p' | owners
+# Each path under both of its names where /usr is merged.
+[ -z "$stale" ] || awk '
+  { sub(/^[0-9]+ /, ""); sub(/\.dpkg-(new|tmp)$|;[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]$/, "") }
+  seen[$0]++ { next }
+  { print }
+  sub(/^\/usr\//, "/") { if (/^\/(s?bin|lib[^\/]*)\//) print; next }
+  /^\/(s?bin|lib[^\/]*)\// { print "/usr" $0 }' <<END | owners
+$stale
+END
 if has ss; then
   section sockets
   sockets=$(ss -lntupH)
@@ -26,14 +41,21 @@ else
   printf '%s\n' "$owners"
 fi
 # Lines of ss name processes by pid=, the others begin with one.
-pids=$(printf '%s\n' "$sockets" "$owners" "$stale" | awk '
-  /^[0-9]+ / && !seen[$1]++ { print $1 }
-  { while (match($0, /pid=[0-9]+/)) {
-      pid = substr($0, RSTART + 4, RLENGTH - 4); $0 = substr($0, RSTART + RLENGTH)
-      if (!seen[pid]++) print pid } }')
+pids=
+set -f
+IFS=", $newline"
+for word in $sockets; do
+  case $word in pid=*) pids="$pids ${word#pid=}" ;; esac
+done
+IFS=$newline
+for line in $owners $stale; do pids="$pids ${line%% *}"; done
+unset IFS
+seen=' '
 section processes
 # Processes of containers live in another pid namespace; they are not this host's own.
 for pid in $pids; do
+  case $seen in *" $pid "*) continue ;; esac
+  seen="$seen$pid "
   [ "/proc/$pid/ns/pid" -ef /proc/self/ns/pid ] || continue
   unit=/
   while [ "$unit" = / ] && IFS=: read -r number controllers path; do
@@ -41,6 +63,7 @@ for pid in $pids; do
   done <"/proc/$pid/cgroup"
   read -r command <"/proc/$pid/comm" && printf '%s\t%s\t%s\n' "$pid" "$unit" "$command"
 done
+set +f
 section units
 if [ -d /run/systemd/system ] && has systemctl; then
   systemctl list-units --all --type=service,timer --plain --no-legend --full ||

@@ -5,9 +5,12 @@ else
   release=$(uname -r)
 fi
 printf '%s\n' "$system" "$release"
-id -u
+while read -r key _ uid _ && [ "$key" != Uid: ]; do :; done </proc/self/status
+[ "$key" = Uid: ] || uid=$(id -u)
+printf '%s\n' "$uid"
 section os
-cat /etc/os-release || cat /usr/lib/os-release || note 'there is no os-release file'
+show() { while IFS= read -r line || [ -n "$line" ]; do printf '%s\n' "$line"; done <"$1"; }
+show /etc/os-release || show /usr/lib/os-release || note 'there is no os-release file'
 # An rpm system may have dpkg as a tool, and a Debian one rpm.
 manager=
 if [ -s /var/lib/dpkg/status ] && has dpkg-query && has apt-get; then manager=apt
@@ -29,7 +32,9 @@ if [ -d /run/systemd/system ] && has timedatectl; then
   timeout 2 timedatectl show -p NTPSynchronized --value || note 'whether the clock is synchronised could not be asked'
 else note 'there is no timedatectl to say whether the clock is synchronised'; fi
 section disks
-df -B1 --output=file,size,avail,iavail / /var $([ ! -d /boot ] || echo /boot) || note "not all file systems could be measured"
+boot=
+[ ! -d /boot ] || boot=/boot
+df -B1 --output=file,size,avail,iavail / /var $boot || note "not all file systems could be measured"
 section reboot
 [ ! -e /run/reboot-required ] && [ ! -e /run/reboot-needed ] || echo required
 [ ! -e /run/reboot-required.pkgs ] || head -c 65536 /run/reboot-required.pkgs

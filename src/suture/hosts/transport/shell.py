@@ -24,7 +24,7 @@ _BOOTSTRAP = (
     "LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; "
     "export LC_ALL PATH; umask 022; cd /; "
     r"printf '\036suture\036'; "
-    'script=$(head -c "$1"; printf x); shift; eval "${script%x}"'
+    'script=$(head -c "$1"); shift; eval "$script"'
 )
 _PREAMBLE = 65536
 _CHUNK = 262144
