@@ -17,7 +17,8 @@ for line in $found; do
     continue ;;
   /var/lib/apt/lists/*/*) ;;
   /var/lib/apt/lists/*Release\ * | /var/lib/apt/lists/*_Packages*)
-    lists="$lists ${line%% *}"
+    size=${line#* * }
+    lists="$lists ${size%% *} ${line%% *}"
     published=${line% *}
     published=${published##* }
     printf 'list %s\n' "${published%.*}" ;;

@@ -75,7 +75,8 @@ set -- $policy
 unset IFS
 newer=${1#offers }
 archives=${2#archives}
-[ $# -lt 2 ] || shift 2
+sources=${3#lists}
+[ $# -lt 3 ] || shift 3
 section archives
 if [ -n "$pins" ]; then apt-cache $options policy
 elif [ -n "$archives" ]; then
@@ -97,8 +98,21 @@ case $newer in yes*)
   newer=${newer#yes} ;;
 esac
 offers=
-[ -z "$newer" ] || ! offers=$({ printf '%s\n' "$packages"; apt-cache $options show $newer; } |
-  awk -F '\t' -v native="$native" "$describe") || asked=yes
+missing=2
+if [ -n "$newer" ] && [ -n "$sources" ]; then
+  offers=$(awk -v native="$native" "$describe" FS='\t' - RS= FS='\n' $sources <<END
+$packages
+$policy
+END
+  )
+  missing=$?
+fi
+if [ -n "$newer" ] && [ "$missing" = 2 ]; then
+  offers=$({ printf '%s\n' "$packages"; apt-cache $options show $newer; } |
+    awk -F '\t' -v native="$native" "$describe")
+  missing=$?
+fi
+[ "$missing" != 0 ] || asked=yes
 section upgrade
 upgrade=done
 new=
@@ -115,7 +129,7 @@ fi
 printf '%s\n' "$upgrade"
 section policy-new
 [ -z "$new" ] || printf '%s\n' "$new" | cut -d = -f 1 | xargs apt-cache $options policy |
-  awk "$reduce_policy" | tail -n +3
+  awk "$reduce_policy" | tail -n +4
 section available
 printf '%s\n' "$offers"
 [ -z "$new" ] || printf '%s\n' "$new" | xargs apt-cache $options show | awk -F '\t' "$describe"
