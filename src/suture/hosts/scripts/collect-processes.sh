@@ -1,30 +1,45 @@
 section stale
 stale=$(grep -sHE '/(usr|opt|lib[^/]*|s?bin)/.* \(deleted\)$' /proc/[0-9]*/maps)
+# With the processes come the files to look for in the packages: what dpkg has called them while it
+# wrote them, and under both of their names where /usr is merged.
 [ -z "$stale" ] || stale=$(awk '
-  { pid = $1; gsub(/^\/proc\/|\/maps:.*/, "", pid)
-    sub(/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ +/, ""); sub(/ \(deleted\)$/, "") }
-  /^\/((usr|opt)\/|lib[^\/]*\/|s?bin\/)/ && !seen[pid " " $0]++ { print pid " " $0 }' <<END
+  { pid = $1
+    gsub(/^\/proc\/|\/maps:.*/, "", pid)
+    sub(/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ +/, "")
+    sub(/ \(deleted\)$/, "") }
+  !/^\/((usr|opt)\/|lib[^\/]*\/|s?bin\/)/ || seen[pid " " $0]++ { next }
+  { print pid " " $0
+    sub(/\.dpkg-(new|tmp)$|;[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]$/, "") }
+  seen[$0]++ { next }
+  { print
+    if (/^\/(s?bin|lib[^\/]*)\//) print "/usr" $0
+    if (/^\/usr\/(s?bin|lib[^\/]*)\//) print substr($0, 5) }' <<END
 $stale
 END
 )
-[ -z "$stale" ] || printf '%s\n' "$stale"
+pids=
+paths=
+set -f
+IFS=$newline
+for line in $stale; do
+  case $line in /*) paths="$paths$line$newline" ;;
+  *) pids="$pids ${line%% *}"
+    printf '%s\n' "$line" ;;
+  esac
+done
+unset IFS
+set +f
 section owners
 owners() {
   if [ "$manager" = rpm ]; then
     while read -r path; do rpm -qf --qf "%{NAME}: $path\n" "$path"; done | grep ': /'
   elif read -r format </var/lib/dpkg/info/format && [ "$format" = 1 ]; then
     # As dpkg-query -S does, which reads the lists of all packages into memory.
-    cd /var/lib/dpkg/info && grep -sHxFf - -- *.list
+    (cd /var/lib/dpkg/info && grep -sHxFf - -- *.list)
   else xargs -d '\n' dpkg-query -S; fi
 }
-# Each path under both of its names where /usr is merged.
-[ -z "$stale" ] || awk '
-  { sub(/^[0-9]+ /, ""); sub(/\.dpkg-(new|tmp)$|;[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]$/, "") }
-  seen[$0]++ { next }
-  { print }
-  sub(/^\/usr\//, "/") { if (/^\/(s?bin|lib[^\/]*)\//) print; next }
-  /^\/(s?bin|lib[^\/]*)\// { print "/usr" $0 }' <<END | owners
-$stale
+[ -z "$paths" ] || owners <<END
+${paths%?}
 END
 if has ss; then
   section sockets
@@ -41,14 +56,13 @@ else
   printf '%s\n' "$owners"
 fi
 # Lines of ss name processes by pid=, the others begin with one.
-pids=
 set -f
 IFS=", $newline"
 for word in $sockets; do
   case $word in pid=*) pids="$pids ${word#pid=}" ;; esac
 done
 IFS=$newline
-for line in $owners $stale; do pids="$pids ${line%% *}"; done
+for line in $owners; do pids="$pids ${line%% *}"; done
 unset IFS
 seen=' '
 section processes

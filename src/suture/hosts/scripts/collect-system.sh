@@ -28,9 +28,15 @@ elif has systemd-detect-virt; then systemd-detect-virt -c
 elif [ -e /run/.containerenv ] || [ -e /.dockerenv ]; then echo container
 else echo none; fi
 section ntp
-if [ -d /run/systemd/system ] && has timedatectl; then
-  timeout 2 timedatectl show -p NTPSynchronized --value || note 'whether the clock is synchronised could not be asked'
-else note 'there is no timedatectl to say whether the clock is synchronised'; fi
+if [ -d /run/systemd/system ] && has busctl; then
+  # As timedatectl asks, in less time.
+  case $(busctl --timeout=2 call org.freedesktop.timedate1 /org/freedesktop/timedate1 \
+    org.freedesktop.DBus.Properties Get ss org.freedesktop.timedate1 NTPSynchronized) in
+  *true) echo yes ;;
+  *false) echo no ;;
+  *) note 'whether the clock is synchronised could not be asked' ;;
+  esac
+else note 'there is no busctl to ask whether the clock is synchronised'; fi
 section disks
 boot=
 [ ! -d /boot ] || boot=/boot

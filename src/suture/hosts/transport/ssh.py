@@ -33,6 +33,7 @@ _HOST_KEYS = (
 )
 _CERTIFICATES = tuple(f"{name}-cert-v01@openssh.com" for name in _HOST_KEYS)
 _KEY_EXCHANGES = "^curve25519-sha256,curve25519-sha256@libssh.org"
+_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"  # as safe as ChaCha20, and cheaper
 
 
 # A try that failed is no event of its own: the outcome is what the caller reports.
@@ -202,6 +203,7 @@ async def _options(host: Host, known_hosts: KnownHosts, settings: SshSettings) -
         "known_hosts": (pinned.keys, pinned.authorities, pinned.revoked),
         "server_host_key_algs": algorithms,
         "kex_algs": _KEY_EXCHANGES,
+        "encryption_algs": _CIPHERS,
         "keepalive_interval": settings.keepalive_s,
         "keepalive_count_max": settings.keepalive_count,
         "connect_timeout": None,
