@@ -7,6 +7,7 @@ leaves out the packages where nothing of theirs has changed, for reading them is
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 import shlex
@@ -171,7 +172,7 @@ def _packages(
     """The packages, and the stamp by which they are known again: none of what was not all read."""
     if "rpm" in reading.sections:
         return rpm.read_rpm(reading), ""
-    stamp = reading.first("stamp")
+    stamp = _stamp(reading)
     if "unchanged" in reading.sections:
         if before is None or not stamp or stamp != before.stamp:
             raise MalformedError("it says that nothing changed since it was never asked")
@@ -180,6 +181,12 @@ def _packages(
     facts = apt.read_apt(reading, system.id)
     is_whole = len(reading.notes) == said and _STAMP.fullmatch(stamp)
     return facts, stamp if is_whole else ""
+
+
+def _stamp(reading: Reading) -> str:
+    """As the host says it, or of what it is made of."""
+    basis = "\n".join(reading.sections.get("basis", ()))
+    return hashlib.sha256(basis.encode()).hexdigest() if basis.strip() else reading.first("stamp")
 
 
 def _system(host: Host, reading: Reading) -> OperatingSystem:

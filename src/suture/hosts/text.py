@@ -17,13 +17,14 @@ def clean(text: str | bytes, limit: int = 200) -> str:
     """``text`` on one line without control or invisible characters, at most ``limit`` long."""
     if isinstance(text, bytes):
         text = text[: 4 * limit].decode("utf-8", "replace")
-    shown = "".join(
-        " " if char in "\t\r\n" else char if _is_safe(char) else "\ufffd"
-        for char in text[: 4 * limit]
-    )
+    shown = text[: 4 * limit]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(
+            " " if char in "\t\r\n" else char if _is_safe(char) else "\ufffd" for char in shown
+        )
     shown = " ".join(shown.split())
     return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + "…"
 
 
 def _is_safe(char: str) -> bool:
-    return (char.isascii() and char.isprintable()) or unicodedata.category(char) not in _UNSAFE
+    return unicodedata.category(char) not in _UNSAFE

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -222,6 +223,7 @@ def _tables(reading: Reading, section: str, origins: Mapping[str, Origin]) -> di
         if row[0] == "S" and len(row) == 3 and row[2] in origins
     }
 
+    @cache
     def named(numbers: str) -> tuple[Origin, ...]:
         return tuple(dict.fromkeys(sources[one] for one in numbers.split() if one in sources))
 

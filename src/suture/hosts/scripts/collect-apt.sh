@@ -41,21 +41,27 @@ case ${APT_CONFIG:+/etc/apt/apt.conf}$mentions in */etc/apt/apt.conf*)
     -e 'Dir::Etc::sourcelist "sources.list";' -e 'Dir::Etc::sourceparts "sources.list.d";' \
     -e 'Dir::Etc::preferences "preferences";' -e 'Dir::Etc::preferencesparts "preferences.d";') ;;
 esac
-# The stamp is of all that read_packages reads, as the file system describes it, and of who makes
-# what of it. Nobody can set a file's change time, and where one is so young that the clock might
-# not tell the next change apart there is no stamp; nor where apt keeps its files elsewhere.
-stamp=
+# The stamp is a hash of all that read_packages reads, as the file system describes it, and of who
+# makes what of it. Nobody can set a file's change time, and where one is so young that the clock
+# might not tell the next change apart there is no stamp; nor where apt keeps its files elsewhere.
+# Who knows no stamp gets what it is made of, and can hash it.
+basis=
 case $settings in *RootDir*) places=moved ;; esac
 case $places:$files in
 *young*) ;;
-10:*) stamp=$(sha256sum <<END
-$reader
-$settings
-$files
-END
-  )
-  stamp=${stamp%% *} ;;
+10:*) basis="$reader$newline$settings$newline$files" ;;
 esac
-if [ -n "$known" ] && [ "$stamp" = "$known" ]; then section unchanged; else read_packages; fi
-section stamp
-printf '%s\n' "$stamp"
+stamp=
+if [ -n "$known" ] && [ -n "$basis" ]; then
+  stamp=$(printf '%s\n' "$basis" | sha256sum)
+  stamp=${stamp%% *}
+fi
+if [ -n "$known" ] && [ "$stamp" = "$known" ]; then
+  section unchanged
+  section stamp
+  printf '%s\n' "$stamp"
+else
+  read_packages
+  section basis
+  printf '%s\n' "$basis"
+fi

@@ -9,15 +9,12 @@ states=/var/lib/apt/extended_states
 [ -r "$states" ] || states=
 # A line of what is installed, then what apt installed by itself.
 IFS=$newline
-set -- $(awk -F '[\t ]' '
+set -- $(printf '%s\n' "$packages" | awk -F '[\t ]' '
   NR == 1 { printf "names" }
   NR == FNR { if ($7 != "config-files" && $7 != "not-installed") printf " %s:%s", $1, $2; next }
   FNR == 1 { print "" }
   $1 == "Package:" { name = $2 } $1 == "Architecture:" { arch = $2 }
-  $1 == "Auto-Installed:" && $2 == 1 { print name ":" arch }' - $states <<END
-$packages
-END
-)
+  $1 == "Auto-Installed:" && $2 == 1 { print name ":" arch }' - $states)
 unset IFS
 names=${1#names}
 shift
@@ -86,7 +83,7 @@ elif [ -n "$archives" ]; then
 else
   apt-get $options indextargets --format ' 500 $(DESCRIPTION)
      release o=$(ORIGIN),a=$(SUITE),n=$(CODENAME),l=$(LABEL),c=$(COMPONENT)' 'Created-By: Packages'
-fi || { note 'apt did not list its archives'; stamp=; }
+fi || { note 'apt did not list its archives'; basis=; }
 section policy
 printf '%s\n' "$@"
 # Working out a full upgrade costs more than all the rest, and tells only what would be new or is
@@ -100,11 +97,8 @@ esac
 offers=
 missing=2
 if [ -n "$newer" ] && [ -n "$sources" ]; then
-  offers=$(awk -v native="$native" "$describe" FS='\t' - RS= FS='\n' $sources <<END
-$packages
-$policy
-END
-  )
+  offers=$(printf '%s\n' "$packages" "$policy" |
+    awk -v native="$native" "$describe" FS='\t' - RS= FS='\n' $sources)
   missing=$?
 fi
 if [ -n "$newer" ] && [ "$missing" = 2 ]; then

@@ -2,7 +2,7 @@ section stale
 stale=$(grep -sHE '/(usr|opt|lib[^/]*|s?bin)/.* \(deleted\)$' /proc/[0-9]*/maps)
 # With the processes come the files to look for in the packages: what dpkg has called them while it
 # wrote them, and under both of their names where /usr is merged.
-[ -z "$stale" ] || stale=$(awk '
+[ -z "$stale" ] || stale=$(printf '%s\n' "$stale" | awk '
   { pid = $1
     gsub(/^\/proc\/|\/maps:.*/, "", pid)
     sub(/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ +/, "")
@@ -13,10 +13,7 @@ stale=$(grep -sHE '/(usr|opt|lib[^/]*|s?bin)/.* \(deleted\)$' /proc/[0-9]*/maps)
   seen[$0]++ { next }
   { print
     if (/^\/(s?bin|lib[^\/]*)\//) print "/usr" $0
-    if (/^\/usr\/(s?bin|lib[^\/]*)\//) print substr($0, 5) }' <<END
-$stale
-END
-)
+    if (/^\/usr\/(s?bin|lib[^\/]*)\//) print substr($0, 5) }')
 pids=
 paths=
 set -f
@@ -35,12 +32,10 @@ owners() {
     while read -r path; do rpm -qf --qf "%{NAME}: $path\n" "$path"; done | grep ': /'
   elif read -r format </var/lib/dpkg/info/format && [ "$format" = 1 ]; then
     # As dpkg-query -S does, which reads the lists of all packages into memory.
-    (cd /var/lib/dpkg/info && grep -sHxFf - -- *.list)
+    cd /var/lib/dpkg/info && grep -sHxFf - -- *.list
   else xargs -d '\n' dpkg-query -S; fi
 }
-[ -z "$paths" ] || owners <<END
-${paths%?}
-END
+[ -z "$paths" ] || printf '%s' "$paths" | owners
 if has ss; then
   section sockets
   sockets=$(ss -lntupH)
