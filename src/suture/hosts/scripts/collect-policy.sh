@@ -10,8 +10,11 @@
 # where there is more in them than apt takes time to find what it wants.
 reduce_policy='
   BEGIN { for (i = split(lists, word, " "); i > 1; i -= 2) {
-      size[word[i]] = word[i - 1]
-      if (word[i] ~ /_Packages/) unnamed[word[i]] } }
+      file = word[i]
+      sub(/.*\//, "", file)
+      path[file] = word[i]
+      size[file] = word[i - 1]
+      if (file ~ /_Packages/) unnamed[file] } }
   function flush(   i) {
     if (name == "" || index(probes " ", " " name (name ~ /:/ ? " " : ":" native " "))) return
     row[++rows] = "P\t" name "\t" candidate "\t" installed "\t" other
@@ -41,13 +44,13 @@ reduce_policy='
     file = word[1]
     sub(/^[a-z+]*:\/\//, "", file)
     gsub("/", "_", file)
-    file = "/var/lib/apt/lists/" file "_dists_" part[1] "_"
+    file = file "_dists_" part[1] "_"
     list = file part[2] "_binary-" word[3] "_Packages"
     file = file ((file "InRelease" in size) ? "InRelease" : "Release")
     if (!(list in size && file in size)) return ""
     if (word[3] == native) list_of[number] = list
     delete unnamed[list]
-    return "\t 500 " text[number] "\t" release(file) ",c=" part[2]
+    return "\t 500 " text[number] "\t" release(path[file]) ",c=" part[2]
   }
   /^[^ ]/ { flush(); name = substr($1, 1, length($1) - 1)
     candidate = installed = other = ""; newer = 0; where = "newer"; next }
@@ -68,7 +71,7 @@ reduce_policy='
     print "archives" archives
     for (i in wanted) {
       if (!(i in list_of) || (total += size[list_of[i]]) > 5000000) unlike = 1
-      else from_lists = from_lists " archive=" i " " list_of[i] }
+      else from_lists = from_lists " archive=" i " " path[list_of[i]] }
     print "lists" (unlike ? "" : from_lists)
     for (i = 1; i <= rows; i++) print row[i]
     for (i = 1; i <= sources; i++) printf "S\t%d\t%s\n", i, text[i] }'
@@ -90,7 +93,8 @@ describe='
       if (!met) missing = 1 }
   }
   FNR != NR {
-    if (!($1 in named)) next
+    # To ask for a field would split every record.
+    if (!(substr($0, 1, index($0, "\n") - 1) in named)) next
     version = ""
     for (i = 2; i <= NF; i++) if ($i ~ /^Version: /) version = substr($i, 10)
     key = archive " " substr($1, 10) " " version
