@@ -132,8 +132,10 @@ def test_versions_in_long_lists_phased_or_foreign_are_left_to_apt(lists: str) ->
     assert _reduced(_POLICY.replace("2 500", "2 500 (phased 10%)"), lists)[0] == "offers yes app=2"
 
 
-def _described(lists: str, rows: list[str]) -> subprocess.CompletedProcess[str]:
-    text = _PACKAGES + "\n".join(rows) + "\n"
+def _described(
+    lists: str, rows: list[str], packages: str = _PACKAGES
+) -> subprocess.CompletedProcess[str]:
+    text = packages + "\n".join(rows) + "\n"
     return _awk("describe", text, f"files=archive=1 {lists.split()[-1]}")
 
 
@@ -142,11 +144,11 @@ def test_a_version_is_described_from_its_list(lists: str) -> None:
     assert done.stdout == (
         "Package: app\nArchitecture: amd64\nVersion: 2\nDepends: lib\nFilename: pool/app_2.deb\n\n"
     )
-    assert done.returncode == 0, "it depends on what nothing has"
-    have = _PACKAGES.replace("app", "lib")
-    assert _awk(
-        "describe", have + _ROWS[1] + "\n", f"files=archive=1 {lists.split()[-1]}"
-    ).returncode
+
+
+def test_it_is_told_whether_a_dependency_is_missing(lists: str) -> None:
+    assert _described(lists, _ROWS).returncode == 0
+    assert _described(lists, _ROWS, _PACKAGES.replace("app", "lib")).returncode == 1
 
 
 def test_versions_that_are_not_each_found_once_are_left_to_apt(lists: str) -> None:

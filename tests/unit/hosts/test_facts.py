@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -90,6 +91,13 @@ def test_packages_that_did_not_change_are_taken_from_before() -> None:
     assert again(stamped(recorded(), "6" * 64), before) == replace(before, stamp="6" * 64)
 
 
+def test_who_is_told_what_a_stamp_is_made_of_hashes_it_as_the_host_would() -> None:
+    basis = "1.0\n\n/etc/apt 1 2 3 4\n/var/lib/dpkg/status 5 6 7 8\n"
+    expected = hashlib.sha256(f"{basis}\n".encode()).hexdigest()
+    assert read(recorded() + section("basis", basis)).stamp == expected
+    assert read(recorded() + section("basis", "")).stamp == ""
+
+
 def test_what_did_not_change_since_another_time_is_refused() -> None:
     before = read(stamped(recorded()))
     for output, known in (
@@ -109,6 +117,17 @@ def test_packages_that_could_not_all_be_read_have_no_stamp() -> None:
     assert read(stamped(output)).stamp == ""
     assert read(stamped(recorded(), "nonsense")).stamp == ""
     assert read(recorded()).stamp == ""
+
+
+def test_a_stale_file_is_of_the_package_whose_list_has_it() -> None:
+    output = recorded()
+    for name in ("stale", "owners", "processes"):
+        mark = rf"\n\x1e{record.NONCE} {name}\n".encode()
+        output = re.sub(rb"(?s)" + mark + rb".*?(?=\n\x1e)", b"", output)
+    output += section("stale", "7 /usr/lib/libx.so.3\n7 /usr/lib/liby.so.1")
+    output += section("processes", "7\t/system.slice/x.service\tx")
+    output += section("owners", "libx3:amd64.list:/lib/libx.so.3\nliby1: /usr/lib/liby.so.1")
+    assert [one.package for one in read(output).stale] == ["libx3:amd64", "liby1"]
 
 
 def test_services_are_enabled_by_links_to_them_and_disabled_by_a_link_to_nothing() -> None:
