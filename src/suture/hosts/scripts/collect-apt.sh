@@ -49,7 +49,7 @@ basis=
 case $settings in *RootDir*) places=moved ;; esac
 case $places:$files in
 *young*) ;;
-10:*) basis="$reader$newline$settings$newline$files" ;;
+10:*/var/lib/dpkg/status*) basis="$reader$newline$settings$newline$files" ;;
 esac
 stamp=
 if [ -n "$known" ] && [ -n "$basis" ]; then
