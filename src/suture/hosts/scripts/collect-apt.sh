@@ -29,7 +29,7 @@ unset IFS
 set +f
 # What apt would say of its settings costs a run of it: where no file mentions those that matter
 # here, they are as apt comes, and its settings stay empty.
-mentions=$(grep -RlsiE 'dir|architectures|(allow|trusted)|#(include|clear)' \
+mentions=$(grep -RlsiE 'dir|architectures|allow-?(unauthenticated|insecure|weak)|trusted[=:]|#(include|clear)' \
   /etc/apt/apt.conf /etc/apt/apt.conf.d /etc/apt/sources.list /etc/apt/sources.list.d)
 settings=
 places=10

@@ -17,7 +17,7 @@ set -- $(printf '%s\n' "$packages" | awk -F '[\t ]' '
   $1 == "Auto-Installed:" && $2 == 1 { print name ":" arch }' - $states)
 unset IFS
 names=${1#names}
-shift
+[ $# = 0 ] || shift
 printf '%s\n' "$@"
 section archs
 native=
@@ -62,7 +62,9 @@ for list in $lists; do
   arch=${list##*_binary-}
   arch=${arch%_Packages}
   [ "$arch" != all ] || arch=$native
-  read -r key name <"$list" || continue
+  # An archive may call it anything, but nothing that apt takes for an option.
+  read -r key name _ <"$list" || continue
+  case $key$name in Package:[a-z0-9]*) ;; *) continue ;; esac
   case "$names " in *" $name:$arch "* | *" $name:all "*) ;; *) probes="$probes $name:$arch" ;; esac
 done
 policy=$(apt-cache $options policy $names $probes |
