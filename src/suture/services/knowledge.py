@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from suture.core.assessment.mitigation import InForce
 from suture.core.intelligence import changelogs, enrichment
@@ -131,6 +131,23 @@ def known_about(
         known_at=known_at,
         names=names,
         spoken_of=spoken_of,
+    )
+
+
+def before_and_now(
+    store: Reads, at: datetime, names: Collection[Name]
+) -> tuple[AdvisoryIndex, AdvisoryIndex]:
+    """What was known of ``names`` before ``at``, and what is known now, read once."""
+    releases = {release for release, _ in names}
+    with store.query() as query:
+        said = list(stored.advisories_before_and_now(query, releases, at, names))
+        known_then = stored.changelogs(query, known_at=at - timedelta(microseconds=1))
+        known_now = stored.changelogs(query)
+    then = [one for was, _, one in said if was]
+    now = [one for _, is_, one in said if is_]
+    return (
+        Knowledge(known_then, advisories=then, names=names).index,
+        Knowledge(known_now, advisories=now, names=names).index,
     )
 
 

@@ -90,10 +90,31 @@ def advisories(
             *when,
         )
         for feed, release, document in rows:
-            if names is None or any(
-                (release, one.package) in names for one in _naming.decode(document).affected
-            ):
+            if names is None or _names_any(release, document, names):
                 yield feed, decode(document, Advisory)
+
+
+def advisories_before_and_now(
+    query: Query, releases: Collection[str], at: datetime, names: Collection[Name]
+) -> Iterator[tuple[bool, bool, Advisory]]:
+    """As :func:`advisories`, of those known before ``at`` or now: (was known, is known, it)."""
+    for part in parts(sorted(releases)):
+        rows = query(
+            "SELECT release, document, known_from < ?, known_until IS NULL FROM feed_records "
+            f"WHERE release IN {marks(part)} "
+            "AND (known_until IS NULL OR known_from < ? AND known_until >= ?) ORDER BY id",
+            at,
+            *part,
+            at,
+            at,
+        )
+        for release, document, was, is_ in rows:
+            if _names_any(release, document, names):
+                yield bool(was), bool(is_), decode(document, Advisory)
+
+
+def _names_any(release: str, document: bytes, names: Collection[Name]) -> bool:
+    return any((release, one.package) in names for one in _naming.decode(document).affected)
 
 
 class _Affected(msgspec.Struct):

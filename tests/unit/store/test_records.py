@@ -50,6 +50,26 @@ def known(store: Store, day: int | None = None, *releases: str) -> list[str]:
         ]
 
 
+def test_what_was_known_before_a_time_and_what_is_known_now_are_read_at_once(store: Store) -> None:
+    for day, said in ((0, "2"), (1, "3"), (2, "4")):
+        with store.begin() as connection:
+            new = [advisory("stays"), advisory("corrected", said), advisory(f"of day {day}")]
+            records.apply(connection, "tracker", "all", all_rows(*new), at(day))
+    names = {("debian:12", "nginx")}
+    with store.query() as query:
+        for day in range(4):
+            found = list(knowledge.advisories_before_and_now(query, ["debian:12"], at(day), names))
+            was = [one for was, _, one in found if was]
+            moment = at(day) - timedelta(microseconds=1)
+            before = knowledge.advisories(query, ["debian:12"], known_at=moment)
+            assert was == [one for _, one in before]
+            now = [one for _, is_, one in found if is_]
+            assert now == [one for _, one in knowledge.advisories(query, ["debian:12"])]
+            assert all(was or is_ for was, is_, _ in found)
+        others = {("debian:12", "curl")}
+        assert not list(knowledge.advisories_before_and_now(query, ["debian:12"], at(1), others))
+
+
 def test_a_record_is_kept_by_release(store: Store) -> None:
     both = advisory("1", "2", "debian:12", "debian:13")
     with store.begin() as connection:

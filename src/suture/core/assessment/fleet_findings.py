@@ -95,13 +95,48 @@ class FleetFindings:
         rows = _slices(self._rows_by_cve, np.array([at], np.int32))
         return np.unique(_slices(self._hosts_by_row, rows))
 
-    def hosts_of_each(self) -> Iterator[tuple[str, str, Ids]]:
-        """Each CVE in each source package with the numbers of the hosts on which it is open there,
-        ascending; once for every state in which it is."""
-        rows_of = _inverted(self.elements, self._row_of_each, len(self.cve_of))
-        for element, (cve, source) in enumerate(zip(self.cve_of, self.source_of, strict=True)):
-            rows = _slices(rows_of, np.array([element], np.int32))
-            yield self.cves[cve], self.sources[source], np.unique(_slices(self._hosts_by_row, rows))
+    def new_since(self, before: FleetFindings) -> Iterator[tuple[str, str, Ids]]:
+        """Each CVE in each source package with the numbers of the hosts on which it is open there
+        and was not ``before``, ascending. The hosts are the same in both.
+
+        What a host has of a source is a row before and a row now, and most hosts share the two.
+        """
+        hosts, was = self._host_of_each, self._rows_in(before)
+        changes, change_of = np.unique(
+            (was + 1) * len(self.row_sources) + self.rows, return_inverse=True
+        )
+        hosts_by_change = _inverted(change_of, hosts, len(changes))
+        found: dict[tuple[str, str], list[Ids]] = {}
+        for number, change in enumerate(changes.tolist()):
+            old, row = divmod(change, len(self.row_sources))
+            new = self._cves_of(row) - (before._cves_of(old - 1) if old else set())
+            for cve in new:
+                there = _slices(hosts_by_change, np.array([number], np.int32))
+                found.setdefault((cve, self.sources[self.row_sources[row]]), []).append(there)
+        for (cve, source), parts in found.items():
+            yield cve, source, np.sort(np.concatenate(parts))
+
+    def _rows_in(self, before: FleetFindings) -> NDArray[np.int64]:
+        """For each of the ``rows`` that of ``before`` of the same host and source, -1 for none."""
+        number_of = {source: number for number, source in enumerate(self.sources)}
+        numbers = np.array([number_of.get(source, -1) for source in before.sources], np.int64)
+        source_of = numbers[before.row_sources[before.rows]]
+        known = np.flatnonzero(source_of >= 0)
+        then = before._host_of_each[known].astype(np.int64) * len(self.sources) + source_of[known]
+        now = self._host_of_each.astype(np.int64) * len(self.sources)
+        now += self.row_sources[self.rows]
+        order = np.argsort(then, kind="stable")
+        then = then[order]
+        at = np.searchsorted(then, now)
+        inside = np.flatnonzero(at < len(then))
+        same = inside[then[at[inside]] == now[inside]]
+        found = np.full(len(now), -1, np.int64)
+        found[same] = before.rows[known[order[at[same]]]]
+        return found
+
+    def _cves_of(self, row: int) -> set[str]:
+        elements = self.elements[self.row_starts[row] : self.row_starts[row + 1]]
+        return {self.cves[cve] for cve in self.cve_of[elements].tolist()}
 
     def prepare(self) -> None:
         """Build what :meth:`touched_by` looks up, which it does itself at the first question."""
@@ -125,9 +160,13 @@ class FleetFindings:
         return _inverted(self.cve_of[self.elements], self._row_of_each, len(self.cves))
 
     @cached_property
+    def _host_of_each(self) -> Ids:
+        """The host of each of the ``rows``."""
+        return np.repeat(np.arange(len(self.hosts), dtype=np.int32), np.diff(self.starts))
+
+    @cached_property
     def _hosts_by_row(self) -> tuple[Starts, Ids]:
-        host_of = np.repeat(np.arange(len(self.hosts), dtype=np.int32), np.diff(self.starts))
-        return _inverted(self.rows, host_of, len(self.row_starts) - 1)
+        return _inverted(self.rows, self._host_of_each, len(self.row_starts) - 1)
 
 
 def expanded(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from suture.core.assessment.fleet_findings import FleetFindings
 from suture.core.assessment.fleet_matching import match_fleet, names_beside
 from suture.core.assessment.matching import match, names_of
 from suture.core.intelligence.advisories import Advisory, Affected, FixState
@@ -174,14 +175,25 @@ def test_counts_by_host_by_cve_and_by_state() -> None:
     assert found.touched_by("CVE-1999-1").tolist() == []
 
 
-@given(st.lists(inventories(), max_size=3), st.lists(advisories, max_size=8))
-def test_each_vulnerability_names_the_hosts_that_have_it(
-    seen: list[Inventory], said: list[Advisory]
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(inventories(), max_size=4),
+    st.lists(advisories, max_size=8),
+    st.lists(advisories, max_size=8),
+)
+def test_what_is_newly_open_names_the_hosts_on_which_it_was_not(
+    seen: list[Inventory], then: list[Advisory], now: list[Advisory]
 ) -> None:
-    found = match_fleet(fleet_of(seen), rule_table(AdvisoryIndex(said)))
-    told = [(n, cve, source) for cve, source, ns in found.hosts_of_each() for n in ns.tolist()]
-    expected = [(n, one.cve, one.source) for n in range(len(seen)) for one in found.of_host(n)]
-    assert sorted(told) == sorted(expected)
+    before, after = (
+        match_fleet(fleet_of(seen), rule_table(AdvisoryIndex(said))) for said in (then, now)
+    )
+
+    def open_on(found: FleetFindings) -> set[tuple[int, str, str]]:
+        return {(n, one.cve, one.source) for n in range(len(seen)) for one in found.of_host(n)}
+
+    told = [(n, cve, source) for cve, source, ns in after.new_since(before) for n in ns.tolist()]
+    assert len(told) == len(set(told))
+    assert set(told) == open_on(after) - open_on(before)
 
 
 @pytest.mark.parametrize("said", [[], [rule(CVES[0], "1")]])
