@@ -52,11 +52,14 @@ _LONG = 40
 
 
 def console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _UNSEEN_WIDTH
-    return Console(stderr=stderr, highlight=False, width=width)
+    if stream.isatty():
+        from rich.console import Console
+
+        return Console(stderr=stderr, highlight=False)
+    from suture.cli.listing import Paper
+
+    return Paper(stderr=stderr, highlight=False, width=_UNSEEN_WIDTH)
 
 
 def plain(value: object, style: str = "", *, limit: int = 500) -> Text:
@@ -79,12 +82,14 @@ def styled(word: object) -> Text:
 
 
 def table(*columns: str, title: str = "", right: Sequence[str] = ()) -> Table:
-    """The one look of all listings: a header, no lines between the rows. Names are not broken
-    over lines; the columns after ``|`` in the header are, where the terminal is narrow."""
+    """The one look of all listings: a header, no lines between the rows. The columns after ``|`` in
+    the header are broken over lines where the terminal is narrow, and names only where it is too
+    narrow for them."""
     from rich import box
-    from rich.table import Table
 
-    made = Table(
+    from suture.cli.listing import Listing
+
+    made = Listing(
         box=box.SIMPLE_HEAD,
         title=title or None,
         title_justify="left",
