@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from suture.core.rollout.state import HostState, RolloutState
     from suture.engine.ticks import Tick
     from suture.services.catching_up import CaughtUp
-    from suture.services.rollouts import Proof, RolloutView
+    from suture.services.rollouts import RolloutView, Verified
 
 Listeners = tuple[Callable[["Event"], None], Callable[["Tick"], None]]
 
@@ -348,18 +348,26 @@ def print_caught_up(out: Console, found: CaughtUp) -> None:
         _say(out, f"plan create --host {name}", "and rehearse it")
 
 
-def print_proofs(out: Console, proofs: tuple[Proof, ...]) -> None:
+def print_proofs(out: Console, found: Verified) -> None:
+    proofs = found.hosts
     made = table("Host", "Verdict", "CVEs closed", "|Still open", "|Why")
     fine = [proof for proof in proofs if proof.verdict.value == "pass"]
     others = [proof for proof in proofs if proof.verdict.value != "pass"]
     room = max(_SHOWN_HOSTS - len(others), 0)
     for proof in (*others, *fine[:room]):
+        unknown = proof.verdict.value == "inconclusive" and not proof.closed
         made.add_row(
             plain(proof.host),
             styled(proof.verdict),
-            plain(len(proof.closed)),
-            plain(", ".join(proof.open) or "none"),
+            plain("unknown" if unknown else len(proof.closed)),
+            plain("unknown" if unknown else listed(proof.open) or "none"),
             plain(proof.reason, limit=1500),
         )
     out.print(made)
     _print_more(out, len(fine) - room, "verify --json")
+    by_phase: dict[HostPhase, list[str]] = {}
+    for one in found.not_asked:
+        by_phase.setdefault(one.phase, []).append(one.host)
+    for phase, names in by_phase.items():
+        said = f"Not patched by this rollout now, {phase.value}: "
+        out.print(plain(said, "bold yellow") + plain(listed(names), limit=2000))

@@ -226,6 +226,8 @@ def verify(
 ) -> None:
     """Ask the hosts, now, whether everything that a rollout did still holds.
 
+    Hosts that it left alone, or that were taken back since, are not asked, and named.
+
     With `--plan`: whether they are as the plan says, whoever made them so; recorded as done by
     hand.
 
@@ -240,13 +242,14 @@ def verify(
     there, names = workspace(), tuple(host or ())
     if plan:
         proofs = run(by_hand.verify(there, plan, names, policy_file=policy, actor=actor()))
+        found = rollouts.Verified(proofs)
     else:
-        proofs = run(rollouts.verify(there, rollout, names, policy_file=policy))
+        found = run(rollouts.verify(there, rollout, names, policy_file=policy))
     if json:
-        print_json({"hosts": proofs})
+        print_json(found)
     else:
-        print_proofs(console(), proofs)
-    verdicts = {proof.verdict.value for proof in proofs}
+        print_proofs(console(), found)
+    verdicts = {proof.verdict.value for proof in found.hosts}
     if "fail" in verdicts:
         raise typer.Exit(1)
     if "inconclusive" in verdicts:

@@ -65,6 +65,18 @@ class Proof(Document, frozen=True):
     report: StepReport
 
 
+class NotAsked(Document, frozen=True):
+    """A host of which a rollout proves nothing now: it was left alone, or taken back."""
+
+    host: str
+    phase: HostPhase
+
+
+class Verified(Document, frozen=True):
+    hosts: tuple[Proof, ...]
+    not_asked: tuple[NotAsked, ...] = ()
+
+
 def start(
     workspace: Workspace,
     plan_id: str,
@@ -281,9 +293,8 @@ def _enrolled(store: Store) -> dict[str, Host]:
 
 async def verify(
     workspace: Workspace, rollout_id: str, names: Sequence[str], *, policy_file: Path | None = None
-) -> tuple[Proof, ...]:
+) -> Verified:
     """Ask the hosts themselves, now, whether what the rollout did still holds."""
-
     with fleet.opened(workspace) as store:
         found = view_of(store, get(store, rollout_id))
         policy, _ = policies.load(workspace, policy_file)
@@ -294,13 +305,13 @@ async def verify(
                     f"{name} is not a host of rollout {found.rollout.id}",
                     f"See them: suture rollout status {found.rollout.id}",
                 )
-        wanted = [
-            name
-            for name, phase in phases.items()
-            if phase is HostPhase.DONE and (not names or name in names)
-        ]
+        chosen = {name: phase for name, phase in phases.items() if not names or name in names}
+        wanted = [name for name, phase in chosen.items() if phase is HostPhase.DONE]
         if not wanted:
-            raise RefusedError("none of these hosts was patched by this rollout")
+            raise RefusedError(
+                "none of these hosts is patched by this rollout now",
+                f"See them: suture rollout status {found.rollout.id}",
+            )
         runner, enrolled = runner_for(workspace, store, policy)
         reports = await asyncio.gather(*(_verify(runner, found.rollout.id, one) for one in wanted))
         mitigating.record_checks(store, found.plan, found.rollout.id, reports, clock())
@@ -312,9 +323,14 @@ async def verify(
         for one in seen
         if one.inventory is not None
     }
-    return tuple(
-        proof(found.plan, report, still.get(name))
-        for name, report in zip(wanted, reports, strict=True)
+    return Verified(
+        hosts=tuple(
+            proof(found.plan, report, still.get(name))
+            for name, report in zip(wanted, reports, strict=True)
+        ),
+        not_asked=tuple(
+            NotAsked(name, phase) for name, phase in chosen.items() if phase is not HostPhase.DONE
+        ),
     )
 
 

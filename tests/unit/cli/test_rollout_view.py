@@ -6,14 +6,14 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from suture.cli.rollout_view import exit_code, live, print_rollout
+from suture.cli.rollout_view import exit_code, live, print_proofs, print_rollout
 from suture.core.documents import encode
 from suture.core.evidence import Check, Event, Step, StepReport, Verdict
 from suture.core.planning.gates import Alerts, Gate
 from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.state import ActionKind, GateState, HostPhase, NextAction, RolloutStatus
-from suture.services.rollouts import RolloutView
+from suture.services.rollouts import NotAsked, RolloutView, Verified, proof
 from suture.store.rollouts import StoredRollout
 from tests.unit.core import builders
 from tests.unit.core.builders import NOW
@@ -162,3 +162,19 @@ def test_gates_are_shown_as_far_as_they_are() -> None:
     ):
         gated = replace(view.rollout, state=replace(view.rollout.state, gates=(state,)))
         assert words in _printed(replace(view, rollout=gated))
+
+
+def test_a_proof_names_the_hosts_that_were_not_asked_and_knows_what_is_unknown() -> None:
+    cves = tuple(f"CVE-2026-{number:05}" for number in range(100))
+    plan = builders.plan([builders.wave(0, ["web1", "web2"])])
+    plan = replace(plan, hosts=tuple(replace(host, closes=cves) for host in plan.hosts))
+    gone = StepReport("web1", Step.VERIFY, Verdict.INCONCLUSIVE, NOW, 1.0, reason="no route")
+    asked = StepReport("web2", Step.VERIFY, Verdict.PASS, NOW, 1.0)
+    proofs = (proof(plan, gone, None), proof(plan, asked, set(cves[:50])))
+    out = Console(file=io.StringIO(), width=120)
+    print_proofs(out, Verified(proofs, (NotAsked("web3", HostPhase.ROLLED_BACK),)))
+    assert isinstance(out.file, io.StringIO)
+    said = " ".join(out.file.getvalue().split())
+    assert "web1 inconclusive unknown unknown no route" in said
+    assert "and 44 more" in said
+    assert "Not patched by this rollout now, rolled-back: web3" in said
