@@ -80,7 +80,7 @@ def prune(hosts: Hosts = None, policy: Policy = None, json: Json = False) -> Non
 def _print(found: tuple[HostBackups, ...]) -> None:
     from datetime import UTC, datetime
 
-    from suture.cli.output import console, duration, plain, table
+    from suture.cli.output import console, count, duration, plain, table
 
     now = datetime.now(UTC)
     made = table("Host", "Bundle", "Age", "MiB", "Read back", "|Brings back", "|Stays until")
@@ -97,7 +97,12 @@ def _print(found: tuple[HostBackups, ...]) -> None:
                 plain(_contents(bundle), limit=400),
                 plain(until + kept.reason),
             )
-    console().print(made if made.row_count else "No return bundles.")
+    asked = sum(one.failure is None for one in found)
+    if made.row_count:
+        console().print(made)
+    elif asked:
+        hosts = "" if asked == len(found) else f" on the {count(asked, 'host')} that answered"
+        console().print(f"No return bundles{hosts}.")
     for one in found:
         if one.failure:
             said = plain(f"{one.failure.message}; {one.failure.remedy}", "red")

@@ -82,6 +82,9 @@ def _print(found: tuple[ExceptionStatus, ...]) -> None:
     from suture.cli.output import console, plain, table
 
     out = console()
+    if not found:
+        out.print("No exceptions. Accept findings for a time: suture exception add --help")
+        return
     made = table("Id", "CVE", "Package", "On", "Owner", "|Reason", "|Instead", "Ends")
     for one in found:
         exception = one.exception

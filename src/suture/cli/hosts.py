@@ -10,6 +10,8 @@ import typer
 from suture.cli.options import AcceptNew, Json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from suture.core.inventory import Host
     from suture.services.fleet import Changes, Details, Reached
 
@@ -93,7 +95,7 @@ def list_(label: Labels = None, json: Json = False) -> None:
     if json:
         print_json({"hosts": found})
     else:
-        _print_hosts(found)
+        _print_hosts(found, label or ())
 
 
 @app.command()
@@ -179,7 +181,7 @@ def _report(changes: Changes) -> None:
         out.print(plain(f"  and {len(changes.differences) - _SHOWN} more", "dim"))
 
 
-def _print_hosts(found: tuple[Details, ...]) -> None:
+def _print_hosts(found: tuple[Details, ...], labels: Sequence[str]) -> None:
     from datetime import UTC, datetime
 
     from suture.cli.drills import proved
@@ -187,6 +189,9 @@ def _print_hosts(found: tuple[Details, ...]) -> None:
     from suture.cli.workspace import workspace
     from suture.services import drills
 
+    if not found and labels:
+        console().print(plain(f"No host has the labels {', '.join(labels)}."))
+        return
     if not found:
         console().print("No hosts yet. Add one: suture hosts add user@host")
         return

@@ -253,6 +253,15 @@ def test_an_unknown_label_is_told_from_an_empty_fleet(enrolled: Run) -> None:
     assert code == 2
     assert "no enrolled host has the labels nobody" in said
     assert "suture hosts list" in said
+    code, out, _ = enrolled("hosts", "list", "--label", "nobody")
+    assert (code, out) == (0, "No host has the labels nobody.\n")
+
+
+def test_bundles_of_hosts_that_do_not_answer_are_not_said_to_be_none(suture: Run) -> None:
+    assert suture("hosts", "add", "127.0.0.1:9", "--name", "web1")[0] == 0
+    code, out, _ = suture("backups", "list")
+    assert code == 3
+    assert "No return bundles" not in out
 
 
 def test_a_plan_shows_what_its_rehearsal_did(planned: Run) -> None:
