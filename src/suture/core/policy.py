@@ -6,6 +6,8 @@ policy. Durations and shares stay in the words of the file (``10m``, ``25%``).
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -52,6 +54,8 @@ PolicyError = DocumentError
 LoadSeconds = Annotated[int, Meta(ge=10, le=600, description="seconds, 10 to 600")]
 
 _MOST_AHEAD_S = 7 * 86_400
+
+_URL = re.compile(r"https?://\S")
 
 # Without these a twin has no packages to patch.
 _TWIN_NEEDS = ("/", "/etc", "/etc/apt", "/usr", "/var", "/var/lib", "/var/lib/apt", "/var/lib/dpkg")
@@ -108,6 +112,10 @@ class CheckPolicy(Document, frozen=True, kw_only=True):
             raise ValueError(f"mode, owner and sha256 are for files, not for {self.kind.value}")
         if is_file and not self.target.startswith("/"):
             raise ValueError(f"`{self.target}` is not a path that begins with /")
+        if self.kind is HealthCheckKind.PORT and not _is_socket(self.target):
+            raise ValueError(f"`{self.target}` is not address:port, such as 0.0.0.0:443")
+        if self.kind is HealthCheckKind.HTTP and not _URL.match(self.target):
+            raise ValueError(f"`{self.target}` is not a URL that begins with http:// or https://")
 
     @property
     def check(self) -> HealthCheck:
@@ -121,6 +129,17 @@ class CheckPolicy(Document, frozen=True, kw_only=True):
             owner=self.owner or UNSET,
             sha256=self.sha256 or UNSET,
         )
+
+
+def _is_socket(target: str) -> bool:
+    """Whether it is an IP address, or none for any, and a port."""
+    address, _, port = target.rpartition(":")
+    address = address.strip("[]").partition("%")[0]
+    try:
+        known = address in ("", "*") or bool(ipaddress.ip_address(address).version)
+    except ValueError:
+        return False
+    return known and port.isascii() and port.isdigit() and 0 < int(port) < 65536
 
 
 class HostCheckPolicy(CheckPolicy, frozen=True, kw_only=True):

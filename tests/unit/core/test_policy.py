@@ -57,6 +57,12 @@ def test_a_policy_survives_both_of_its_forms() -> None:
     assert parse(msgspec.yaml.encode(policy).decode(), name="p") == policy
 
 
+@pytest.mark.parametrize("target", ["443", "*:443", "0.0.0.0:443", "[::1]:443", "fe80::1%eth0:22"])
+def test_a_port_is_checked_on_an_address_or_on_any(target: str) -> None:
+    policy = parse(f"checks: [{{on: web, kind: port, target: '{target}'}}]", name="p")
+    assert policy.checks[0].target == target
+
+
 def test_every_part_is_read() -> None:
     policy = parse(
         """\
@@ -180,6 +186,10 @@ preflight: {min_free_mb: {/opt: 5}}
         ("a: \0", "p:1: character U+0000 is not allowed"),
         ("#" * 1_000_001, "p:1: larger than 1,000,000 bytes"),
         ("select: {min_age_days: 2026-13-41}", "expected a whole number"),
+        ("select: {min_age_days: -5}", "expected a whole number of at least 0"),
+        ("checks: [{on: web, kind: port, target: https}]", "is not address:port"),
+        ("checks: [{on: web, kind: port, target: '127.0.0.1:65536'}]", "is not address:port"),
+        ("checks: [{on: web, kind: http, target: 'ftp://web/'}]", "http:// or https://"),
     ],
 )
 def test_errors_name_file_line_key_and_remedy(text: str, message: str) -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from suture.core.documents import Document, digest
 from suture.core.intelligence.advisories import Severity
+from suture.core.words import Tally
 
 
 class SelectionRules(Document, frozen=True):
@@ -21,7 +22,7 @@ class SelectionRules(Document, frozen=True):
 
     security_only: bool = True
     exclude: tuple[str, ...] = ()
-    min_age_days: int = 0
+    min_age_days: Tally = 0
     trusted_origins: tuple[str, ...] = ()
     security_origins: tuple[str, ...] = ()
     allow_new_packages: bool = False
