@@ -21,13 +21,19 @@ def scan(
         typer.Argument(
             metavar="TARGET",
             help="`local` or user@host[:port]; nothing but its key is recorded. Without a target "
-            "the enrolled hosts are scanned and what is seen is recorded.",
+            "the enrolled hosts are scanned, or those whose names are given, and what is seen is "
+            "recorded.",
         ),
     ] = None,
     key: Annotated[
-        str | None, typer.Option("--key", "-i", help="Private key file (default: the SSH agent).")
+        str | None,
+        typer.Option(
+            "--key", "-i", help="Private key file of hosts given here (default: the SSH agent)."
+        ),
     ] = None,
-    jump: Annotated[str | None, typer.Option("--jump", "-J", help="user@host[:port]")] = None,
+    jump: Annotated[
+        str | None, typer.Option("--jump", "-J", help="Way to hosts given here: user@host[:port]")
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option("--label", "-l", help="Only enrolled hosts with this label.")
     ] = None,

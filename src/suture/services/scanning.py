@@ -63,19 +63,48 @@ async def scan(
     ask: Ask | None,
     progress: Progress,
 ) -> Scan:
-    """Collect and assess. Targets given here leave no trace; the enrolled fleet is recorded.
+    """Collect and assess. Targets given here leave no trace; what is seen of enrolled hosts is
+    recorded. Targets that are all names of enrolled hosts mean these, unless ``key`` or ``jump``
+    says how else to reach them.
 
     Raises :class:`ServiceError` for a target that is none, or an empty fleet.
     """
+    if not targets and (key or jump):
+        raise ServiceError(
+            f"--{'key' if key else 'jump'} is for hosts that are given here",
+            "How an enrolled host is reached is said with `suture hosts add`.",
+        )
     policy, _ = policies.load(workspace, policy_file)
     ways = connector(workspace, ask=ask, accept_new=accept_new, concurrency=policy.concurrency)
     async with ways:
         if targets:
+            enrolled = () if key or jump else _enrolled(workspace, targets)
+            if enrolled:
+                return await _scan_fleet(
+                    workspace, ways, enrolled, labels, policy, refresh, progress
+                )
             if labels:
                 raise ServiceError("--label is for enrolled hosts", "Leave it, or the targets.")
             hosts = [parse_target(target, key=key, jump=jump) for target in targets]
             return await _scan_once(workspace, ways, hosts, policy, refresh, progress)
-        return await _scan_fleet(workspace, ways, labels, policy, refresh, progress)
+        return await _scan_fleet(workspace, ways, (), labels, policy, refresh, progress)
+
+
+def _enrolled(workspace: Workspace, targets: Sequence[str]) -> tuple[str, ...]:
+    """The targets, where they are names of enrolled hosts; none where none is."""
+    from suture.store import enrolled
+
+    if not workspace.has_database:
+        return ()
+    with closing(open_for_reading(workspace.database)) as store, store.query() as query:
+        known = enrolled.named(query, targets)
+    others = [target for target in targets if target not in known]
+    if known and others:
+        raise ServiceError(
+            f"{sorted(known)[0]} is enrolled and {others[0]!r:.80} is not",
+            "Scan them apart: what is seen of enrolled hosts is recorded, of others it is not.",
+        )
+    return tuple(dict.fromkeys(targets)) if known else ()
 
 
 async def _scan_once(
@@ -98,6 +127,7 @@ async def _scan_once(
 async def _scan_fleet(
     workspace: Workspace,
     ways: Connector,
+    names: Sequence[str],
     labels: Sequence[str],
     policy: Policy,
     refresh: bool,
@@ -107,7 +137,7 @@ async def _scan_fleet(
     from suture.store import fleet_columns, observations
     from suture.store import knowledge as stored
 
-    hosts = fleet.chosen(workspace, labels=labels)
+    hosts = fleet.chosen(workspace, names=names, labels=labels)
     with fleet.opened(workspace) as store:
         with store.query() as query:
             before = observations.latest(query, {host.name for host in hosts})

@@ -15,6 +15,7 @@ from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.inventory import OperatingSystem
 from suture.services import fleet, scanning
 from suture.services.collecting import Changelogs, Collected
+from suture.services.errors import ServiceError
 from suture.services.scanning import Scan
 from suture.services.workspace import Workspace
 from suture.store import observations, records
@@ -47,12 +48,12 @@ def advise(workspace: Workspace) -> None:
         records.apply(connection, "fedora-40", "f", records.rows(advisory), NOW)
 
 
-async def scan(workspace: Workspace, *targets: str) -> Scan:
+async def scan(workspace: Workspace, *targets: str, key: str | None = None) -> Scan:
     return await scanning.scan(
         workspace,
         targets=targets,
         labels=(),
-        key=None,
+        key=key,
         jump=None,
         policy_file=None,
         refresh=False,
@@ -85,6 +86,30 @@ async def test_the_enrolled_fleet_is_scanned_and_what_was_seen_is_kept(
     assert failure.host == "web"
     with fleet.opened(workspace) as store, store.query() as query:
         assert observations.latest(query) == {"web": SEEN}
+
+
+@pytest.mark.parametrize(("key", "kept"), [(None, {"web": SEEN}), ("id", {})])
+async def test_the_name_of_an_enrolled_host_means_it_unless_another_way_is_given(
+    workspace: Workspace, key: str | None, kept: dict[str, object]
+) -> None:
+    fleet.add(workspace, [host("web")])
+    await scan(workspace, "web", key=key)
+    with fleet.opened(workspace) as store, store.query() as query:
+        assert observations.latest(query) == kept
+
+
+async def test_enrolled_hosts_and_others_are_scanned_apart(workspace: Workspace) -> None:
+    fleet.add(workspace, [host("web")])
+    with pytest.raises(ServiceError, match="web is enrolled and 'root@web' is not"):
+        await scan(workspace, "web", "root@web")
+
+
+async def test_a_key_for_the_enrolled_fleet_is_refused_and_not_ignored(
+    workspace: Workspace,
+) -> None:
+    fleet.add(workspace, [host("web")])
+    with pytest.raises(ServiceError, match="--key is for hosts that are given here"):
+        await scan(workspace, key="id")
 
 
 ONE_SHOT = """
