@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
 
-_WORD = 24  # cells: longer words may be broken at any width
+_TEXT = 24  # cells: longer text may be broken at any width
 
 
 class Paper(Console):
@@ -25,8 +25,9 @@ class Listing(Table):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         between = self._extra_width + sum(self.padding[1::2]) * (len(self.columns) - 1)
-        least = between + sum(map(_least, self.columns))
-        if least > options.max_width and isinstance(console, Paper):
+        on_paper = isinstance(console, Paper)
+        least = between + sum(_least(column, by_word=not on_paper) for column in self.columns)
+        if least > options.max_width and on_paper:
             options = options.update_width(least)
         elif least > options.max_width:
             for column in self.columns:
@@ -34,9 +35,10 @@ class Listing(Table):
         yield from super().__rich_console__(console, options)
 
 
-def _least(column: Column) -> int:
-    """The cells that a column needs to show every name, or the words of its text, whole."""
+def _least(column: Column, *, by_word: bool) -> int:
+    """The cells that a column needs to show every name whole, and its text lines or words."""
     lines = (str(cell) for cell in (column.header, *column.cells))
     if column.no_wrap:
-        return max((cell_len(line) for line in lines), default=0)
-    return min(_WORD, max((cell_len(word) for line in lines for word in line.split()), default=0))
+        return max(map(cell_len, lines))
+    parts = (part for line in lines for part in (line.split() if by_word else line.splitlines()))
+    return min(_TEXT, max(map(cell_len, parts), default=0))

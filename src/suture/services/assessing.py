@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     from suture.core.assessment.history import Presence
 
 
-class Assessment(Document, frozen=True):
-    """What is open on one host, and which of its available updates would be taken."""
+class Judged(Document, frozen=True):
+    """What is open on one host."""
 
     host: Host
     inventory: Inventory
     findings: tuple[Finding, ...]
+
+
+class Assessment(Judged, frozen=True):
+    """What is open on one host, and which of its available updates would be taken."""
+
     unnamed: tuple[UnnamedUpdate, ...]
     selection: Selection
 
@@ -46,7 +51,39 @@ def assess(
     held_back: Sequence[HeldBack] = (),
     presence: Presence | None = None,
 ) -> tuple[Assessment, ...]:
-    """Findings ranked over all hosts together, and each host's selection.
+    """What is :func:`judged`, and each host's selection."""
+    checks = Checks(policy)
+    return tuple(
+        Assessment(
+            host=one.host,
+            inventory=one.inventory,
+            findings=one.findings,
+            unnamed=matching.unnamed_updates(
+                one.inventory, knowledge.index, knowledge.unreadable_for(one.inventory)
+            ),
+            selection=selector.select(
+                one.inventory,
+                rules=policy.select,
+                findings=one.findings,
+                held_back=held_back,
+                published=knowledge.published,
+                today=today,
+                checks=checks.of(one.host, one.inventory),
+            ),
+        )
+        for one in judged(seen, knowledge, policy, today=today, presence=presence)
+    )
+
+
+def judged(
+    seen: Sequence[tuple[Host, Inventory]],
+    knowledge: Knowledge,
+    policy: Policy,
+    *,
+    today: date,
+    presence: Presence | None = None,
+) -> tuple[Judged, ...]:
+    """Findings ranked over all hosts together.
 
     ``presence`` tells since when findings are open; without it no time limit of the policy counts.
     """
@@ -65,29 +102,11 @@ def assess(
         mitigated=mitigation.reasons(knowledge.in_force),
         open_since=None if presence is None else _open_since(found, presence),
     )
-    checks = Checks(policy)
     by_host: dict[str, list[Finding]] = {}
     for finding in ranked:
         by_host.setdefault(finding.host, []).append(finding)
     return tuple(
-        Assessment(
-            host=host,
-            inventory=inventory,
-            findings=tuple(by_host.get(host.name, ())),
-            unnamed=matching.unnamed_updates(
-                inventory, knowledge.index, knowledge.unreadable_for(inventory)
-            ),
-            selection=selector.select(
-                inventory,
-                rules=policy.select,
-                findings=by_host.get(host.name, ()),
-                held_back=held_back,
-                published=knowledge.published,
-                today=today,
-                checks=checks.of(host, inventory),
-            ),
-        )
-        for host, inventory in seen
+        Judged(host, inventory, tuple(by_host.get(host.name, ()))) for host, inventory in seen
     )
 
 

@@ -33,7 +33,11 @@ class Proven(Document, frozen=True):
 
 def kind_of(inventory: Inventory) -> str:
     """The hosts for which one drill counts: the same release, architecture and packages."""
-    return digest((inventory.os.release, inventory.arch, inventory.packages.digest))[:12]
+    return _kind(inventory.os.release, inventory.arch, inventory.packages.digest)
+
+
+def _kind(release: str, arch: str, packages: str) -> str:
+    return digest((release, arch, packages))[:12]
 
 
 def proven(workspace: Workspace) -> tuple[Proven, ...]:
@@ -45,9 +49,9 @@ def proven(workspace: Workspace) -> tuple[Proven, ...]:
 
 def standings(connection: sa.Connection, policy: Policy, now: datetime) -> tuple[Proven, ...]:
     """By name; a host that was never scanned has no way back to prove."""
-    seen = observations.latest(query_of(connection))
+    seen = observations.systems(query_of(connection))
     kinds = {
-        one.name: kind_of(seen[one.name]) for one in hosts.listing(connection) if one.name in seen
+        one.name: _kind(*seen[one.name]) for one in hosts.listing(connection) if one.name in seen
     }
     past = drills.listing(connection)
     every = policy.drill.every

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -27,7 +28,7 @@ from suture.core.selection.ledger import LedgerEntry
 from suture.reports import findings_csv, sarif
 from suture.services import agreeing, fleet, policies
 from suture.services.agreeing import ScannerWord
-from suture.services.assessing import Assessment, assess
+from suture.services.assessing import Assessment, Judged, assess, judged
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, ServiceError
 from suture.services.knowledge import Knowledge, known_about
@@ -35,6 +36,8 @@ from suture.services.unjudged import Unjudged, unjudged
 from suture.services.workspace import Workspace
 from suture.store import exceptions as stored_exceptions
 from suture.store import fleet_columns, observations
+
+T = TypeVar("T", bound=Judged)
 
 _SOON = timedelta(days=30)
 _NEVER = "unknown: this host was never scanned by Suture"
@@ -105,7 +108,7 @@ def fleet_findings(
     moment: Moment = NOW,
 ) -> OpenFindings:
     """Ranked over all chosen hosts, now or as it was."""
-    assessments, knowledge, never = assessed(workspace, names, labels, policy_file, moment)
+    assessments, knowledge, never = judged_fleet(workspace, names, labels, policy_file, moment)
     findings: Sequence[Finding] = sorted(
         (finding for one in assessments for finding in one.findings), key=lambda one: one.rank
     )
@@ -125,7 +128,7 @@ def fleet_findings(
     )
 
 
-def _unjudged(assessments: Sequence[Assessment], knowledge: Knowledge) -> tuple[Unjudged, ...]:
+def _unjudged(assessments: Sequence[Judged], knowledge: Knowledge) -> tuple[Unjudged, ...]:
     each = (
         unjudged(one.host.name, one.inventory.os.release, one.inventory.package_manager, knowledge)
         for one in assessments
@@ -136,7 +139,7 @@ def _unjudged(assessments: Sequence[Assessment], knowledge: Knowledge) -> tuple[
 def _divided(
     workspace: Workspace,
     findings: Sequence[Finding],
-    assessments: Sequence[Assessment],
+    assessments: Sequence[Judged],
     today: date,
     known_at: datetime | None,
 ) -> exceptions.Split:
@@ -165,7 +168,7 @@ def sbom(
     """Raises :class:`NotFoundError` where none of the chosen hosts was ever scanned."""
     from suture.reports import cyclonedx
 
-    assessments, knowledge, never = assessed(workspace, names, labels, policy_file)
+    assessments, knowledge, never = judged_fleet(workspace, names, labels, policy_file)
     if not assessments:
         raise NotFoundError(f"never scanned: {', '.join(never)}", "Scan first: suture scan")
     unknown = _unjudged(assessments, knowledge)
@@ -190,7 +193,7 @@ def explain(
             "Write CVE-2026-12345, or another id as findings show it, such as XSA-213.",
         )
     names = (host,) if host else ()
-    assessments, knowledge, never = assessed(workspace, names, (), policy_file)
+    assessments, knowledge, never = _fleet(assess, workspace, names, (), policy_file, NOW)
     found = [_explain(wanted, one, knowledge) for one in assessments]
     with fleet.opened(workspace) as store, store.read() as connection:
         known = [*(one.host for one in found), *never]
@@ -215,14 +218,25 @@ def _with_scanners(workspace: Workspace, findings: Sequence[Finding]) -> Sequenc
         return agreeing.with_agreement(connection, findings)
 
 
-def assessed(
+def judged_fleet(
     workspace: Workspace,
     names: Sequence[str],
     labels: Sequence[str],
     policy_file: Path | None,
     moment: Moment = NOW,
-) -> tuple[tuple[Assessment, ...], Knowledge, tuple[str, ...]]:
+) -> tuple[tuple[Judged, ...], Knowledge, tuple[str, ...]]:
     """The chosen hosts, what they were held against, and the names of those never scanned."""
+    return _fleet(judged, workspace, names, labels, policy_file, moment)
+
+
+def _fleet(
+    how: Callable[..., tuple[T, ...]],
+    workspace: Workspace,
+    names: Sequence[str],
+    labels: Sequence[str],
+    policy_file: Path | None,
+    moment: Moment,
+) -> tuple[tuple[T, ...], Knowledge, tuple[str, ...]]:
     policy, _ = policies.load(workspace, policy_file)
     hosts = fleet.chosen(workspace, names=names, labels=labels)
     with fleet.opened(workspace) as store, store.query() as query:
@@ -245,7 +259,7 @@ def assessed(
         )
         today = (moment.at or now).date()
         presence = fleet_columns.presence(query, {host.name for host, _ in known}, moment.at)
-        found = assess(known, knowledge, policy, today=today, presence=presence)
+        found = how(known, knowledge, policy, today=today, presence=presence)
         return found, knowledge, never
 
 

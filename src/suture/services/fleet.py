@@ -186,11 +186,9 @@ def import_ansible(workspace: Workspace, file: Path) -> tuple[Changes, tuple[str
 def listing(workspace: Workspace, labels: Sequence[str] = ()) -> tuple[Details, ...]:
     """The enrolled hosts that have all of ``labels``."""
     with opened(workspace) as store, store.read() as connection:
-        seen = observations.latest(query_of(connection))
+        seen = observations.last_seen(query_of(connection))
         found = [host for host in hosts.listing(connection) if set(labels) <= set(host.labels)]
-    return tuple(
-        Details(host, seen[host.name].collected_at if host.name in seen else None) for host in found
-    )
+    return tuple(Details(host, seen.get(host.name)) for host in found)
 
 
 def details(workspace: Workspace, name: str) -> Details:

@@ -28,7 +28,7 @@ from suture.core.scanners.reconciling import (
 from suture.core.scanners.scanner import Scanner, ScannerRecord
 from suture.services import findings as own
 from suture.services import fleet
-from suture.services.assessing import Assessment
+from suture.services.assessing import Judged
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError
 from suture.services.importing import directory_of
@@ -232,10 +232,10 @@ class _Known:
     """What we know of enrolled hosts, those that we have never scanned left out."""
 
     def __init__(self, workspace: Workspace, store: Store, names: Sequence[str]) -> None:
-        self._assessed: dict[str, Assessment] = {}
+        self._assessed: dict[str, Judged] = {}
         if not names:
             return
-        assessments, self._knowledge, _ = own.assessed(workspace, names, (), None)
+        assessments, self._knowledge, _ = own.judged_fleet(workspace, names, (), None)
         self._assessed = {one.host.name: one for one in assessments}
         with store.query() as query:
             self._first = observations.first_seen(query)

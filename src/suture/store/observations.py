@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from suture.core.documents import decode
-from suture.core.inventory import Identity, Inventory
+from suture.core.inventory import Identity, Inventory, OperatingSystem
 from suture.store import package_sets
 from suture.store.query import Query, marks, moment, parts
 
@@ -39,6 +39,23 @@ def unchanged_since(query: Query) -> dict[str, datetime]:
 def first_seen(query: Query) -> dict[str, datetime]:
     rows = query("SELECT host, min(seen_from) FROM observations GROUP BY host")
     return {host: moment(since) for host, since in rows}
+
+
+def last_seen(query: Query) -> dict[str, datetime]:
+    """When each host was seen last."""
+    return {host: moment(until) for host, until in newest(query, "host, seen_until")}
+
+
+class _System(msgspec.Struct):
+    os: OperatingSystem
+    arch: str
+
+
+def systems(query: Query) -> dict[str, tuple[str, str, str]]:
+    """Release, architecture and digest of the packages of each host, as it was last seen."""
+    rows = newest(query, "host, inventory, package_set")
+    known = {host: (decode(zlib.decompress(seen), _System), digest) for host, seen, digest in rows}
+    return {host: (one.os.release, one.arch, digest) for host, (one, digest) in known.items()}
 
 
 class _Known(msgspec.Struct):

@@ -45,6 +45,10 @@ def test_the_newest_observation_comes_back_as_it_was(store: Store) -> None:
     with store.query() as query:
         assert observations.latest(query) == {"web": web, "clone": clone}
         assert observations.latest(query, ("web", "unknown")) == {"web": web}
+        assert observations.last_seen(query) == {"web": NOW, "clone": NOW}
+        assert observations.systems(query) == dict.fromkeys(
+            ("web", "clone"), (web.os.release, web.arch, web.packages.digest)
+        )
 
 
 def test_the_same_packages_extend_the_row_and_what_is_late_is_passed_over(store: Store) -> None:
