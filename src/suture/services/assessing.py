@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -12,7 +12,7 @@ from suture.core.assessment import matching, mitigation
 from suture.core.assessment.findings import Finding
 from suture.core.assessment.matching import UnnamedUpdate
 from suture.core.documents import Document
-from suture.core.inventory import Host, Inventory
+from suture.core.inventory import Clock, Host, Inventory
 from suture.core.planning.expectations import Checks
 from suture.core.planning.plan import HeldBack
 from suture.core.policy import Policy
@@ -25,6 +25,25 @@ from suture.services.knowledge import Knowledge
 
 if TYPE_CHECKING:
     from suture.core.assessment.history import Presence
+
+
+# Of an inventory, what tells nothing of vulnerabilities and differs between hosts made alike.
+_NOT_JUDGED: dict[str, Any] = {
+    "host": "",
+    "collected_at": datetime.min.replace(tzinfo=UTC),
+    "boot_id": "",
+    "listeners": (),
+    "services": (),
+    "disks": (),
+    "updaters": (),
+    "clock": Clock(0.0, 0.0),
+    "indexes_age_s": None,
+    "notes": (),
+    "configuration": None,
+    "identity": None,
+    "platform": None,
+    "stamp": "",
+}
 
 
 class Judged(Document, frozen=True):
@@ -87,11 +106,7 @@ def judged(
 
     ``presence`` tells since when findings are open; without it no time limit of the policy counts.
     """
-    found = [
-        _marked(finding, knowledge)
-        for host, inventory in seen
-        for finding in matching.match(host, trusting(inventory, policy), knowledge.index)
-    ]
+    found = list(_found(seen, knowledge, policy))
     ranked = ranking.rank(
         found,
         hosts={host.name: host for host, _ in seen},
@@ -108,6 +123,19 @@ def judged(
     return tuple(
         Judged(host, inventory, tuple(by_host.get(host.name, ()))) for host, inventory in seen
     )
+
+
+def _found(
+    seen: Sequence[tuple[Host, Inventory]], knowledge: Knowledge, policy: Policy
+) -> Iterator[Finding]:
+    """What is open on each host. Those that differ in nothing that is judged are judged once."""
+    known: dict[Inventory, tuple[Finding, ...]] = {}
+    for host, inventory in seen:
+        alike = replace(inventory, **_NOT_JUDGED)
+        if alike not in known:
+            known[alike] = matching.match(host, trusting(inventory, policy), knowledge.index)
+        for finding in known[alike]:
+            yield _marked(replace(finding, host=host.name), knowledge)
 
 
 def _open_since(found: Sequence[Finding], presence: Presence) -> dict[FindingKey, date]:
