@@ -150,7 +150,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Why a CVE is open, what would close it, and why it ranks where it does."""
-    from suture.cli.findings_view import print_explanation
+    from suture.cli.findings_view import print_explanations
     from suture.cli.output import print_json
     from suture.cli.workspace import workspace
     from suture.services import findings as service
@@ -159,5 +159,4 @@ def explain(
     if json:
         print_json({"hosts": found})
         return
-    for one in found:
-        print_explanation(one)
+    print_explanations(found)

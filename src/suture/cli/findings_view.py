@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from suture.cli.output import console, count, plain, styled, table
+from msgspec.structs import replace
+
+from suture.cli.output import console, count, listed, plain, styled, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,9 +160,21 @@ def print_excepted(found: OpenFindings) -> None:
     console().print(made)
 
 
-def print_explanation(one: Explanation) -> None:
+def print_explanations(found: Sequence[Explanation]) -> None:
+    """Each by itself, but hosts of which the same is to be said together."""
+    alike: dict[Explanation, list[Explanation]] = {}
+    for one in found:
+        finding = one.finding and replace(one.finding, host="", rank=0)
+        alike.setdefault(replace(one, host="", finding=finding), []).append(one)
+    for some in alike.values():
+        _print_explanation(some)
+
+
+def _print_explanation(alike: Sequence[Explanation]) -> None:
     out = console()
-    out.print(plain(f"{one.host}: ", "bold") + plain(one.answer))
+    one = alike[0]
+    hosts = listed([each.host for each in alike])
+    out.print(plain(f"{hosts}: ", "bold", limit=2000) + plain(one.answer))
     finding = one.finding
     if finding is not None:
         out.print(
@@ -172,7 +186,9 @@ def print_explanation(one: Explanation) -> None:
         )
         for reason in finding.reasons:
             out.print(plain(f"  · {reason}"))
-        out.print(plain(f"  rank {finding.rank} (score {finding.score:.2f})"))
+        ranks = [each.finding.rank for each in alike if each.finding]
+        last = f" to {max(ranks):,}" if len(ranks) > 1 else ""
+        out.print(plain(f"  rank {min(ranks):,}{last} (score {finding.score:.2f})"))
     if one.statement is not None:
         says = one.statement
         when = f" on {says.published}" if says.published else ""

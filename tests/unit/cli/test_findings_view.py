@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from suture.cli.findings_view import print_findings, print_overview
-from suture.services.findings import OpenFindings
+from suture.cli.findings_view import print_explanations, print_findings, print_overview
+from suture.core.assessment.findings import Finding, FindingState
+from suture.services.findings import Explanation, OpenFindings
 from suture.services.overview import Overview
 from suture.services.unjudged import Unjudged
 
@@ -24,3 +26,21 @@ def test_hosts_that_could_not_be_judged_are_named_with_the_remedy(
     told = "Not assessed, so unknown: rpm0, rpm1, rpm2, rpm3, rpm4 and 2 more: no feed speaks of it"
     assert shown.count(told) == 2
     assert shown.count("suture feeds sync fedora-40") == 2
+
+
+def test_hosts_of_which_the_same_is_to_be_said_are_named_together(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    open_ = Finding(
+        "CVE-2026-0001", "web", "nginx", ("nginx",), "nginx", "1", "2", FindingState.FIXABLE
+    )
+    found = [
+        Explanation(f"web{n}", replace(open_, host=f"web{n}", rank=n), None, (), "open")
+        for n in range(1, 3001)
+    ]
+    print_explanations([*found, Explanation("db1", None, None, (), "not open")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "web1, web2, web3, web4, web5, web6 and 2,994 more: open"
+    assert "  rank 1 to 3,000 (score 0.00)" in lines
+    assert lines[-1] == "db1: not open"
+    assert len(lines) < 10

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from suture.cli.findings_view import print_explanation
+from suture.cli.findings_view import print_explanations
 from suture.core.documents import decode, encode
 from suture.core.intelligence.advisories import Severity
 from suture.core.scanners.reconciling import Agreement, Likely
@@ -262,7 +262,7 @@ def test_what_only_a_scanner_sees_is_explained_in_its_words(
     assert (db1.host, db1.answer) == ("db1", "unknown: this host was never scanned by Suture")
     assert db1.scanners == web1.scanners
 
-    print_explanation(web1)
+    print_explanations([web1])
     shown = " ".join(capsys.readouterr().out.split())
     assert "Nessus says on 2026-03-02 (report 1, check 10): open, high: Check 10 Upgrade." in shown
 
