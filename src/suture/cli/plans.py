@@ -75,7 +75,7 @@ def list_(json: Json = False) -> None:
 
     found = plans.listing(workspace())
     if json:
-        print_json({"plans": [plans.shown(plan) for plan in found]})
+        print_json({"plans": found})
         return
     if not found:
         console().print("No plans yet. Make one: suture plan create")
@@ -85,11 +85,11 @@ def list_(json: Json = False) -> None:
         made.add_row(
             plain(plan.id),
             plain(plan.created_at.strftime("%Y-%m-%d %H:%M UTC")),
-            plain(len(plan.hosts)),
-            plain(sum(len(host.changes) for host in plan.hosts)),
-            plain(len({cve for host in plan.hosts for cve in host.closes})),
+            plain(plan.hosts),
+            plain(plan.packages),
+            plain(plan.cves),
             plain(plan.parent or ""),
-            plain(len(plan.left_out)),
+            plain(plan.left_out),
         )
     console().print(made)
 

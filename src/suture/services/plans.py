@@ -25,6 +25,7 @@ from suture.services.workspace import Workspace
 from suture.store import events, fleet_columns, observations, rollouts
 from suture.store import plans as stored_plans
 from suture.store.database import Store
+from suture.store.plans import ListedPlan
 
 _RESTARTED = "restarted "
 _MOST_REPORTS = 20_000  # to learn from: some thousands of runs
@@ -187,13 +188,17 @@ def _held_back(text: str) -> HeldBack:
 def get(store: Store, plan_id: str) -> Plan:
     """The plan whose id begins with ``plan_id``; ``latest`` is the newest."""
     with store.read() as connection:
-        if plan_id == "latest":
-            listed = stored_plans.listing(connection)
-            if listed:
-                return listed[0]
-        found = stored_plans.find(connection, plan_id)
+        newest = stored_plans.newest(connection)
+        if plan_id == "latest" and newest is not None:
+            found: tuple[str, ...] = (newest,)
+        else:
+            found = stored_plans.find(connection, plan_id)
         plan = stored_plans.get(connection, found[0]) if len(found) == 1 else None
     if plan is None:
+        if newest is None:
+            raise NotFoundError(
+                f"no plan {plan_id!r:.80}; there is none yet", "Make one: suture plan create"
+            )
         what = f"{len(found)} plans begin with" if found else "no plan"
         raise NotFoundError(f"{what} {plan_id!r:.80}", "List them: suture plan list")
     return plan
@@ -224,7 +229,7 @@ def load(workspace: Workspace, plan_id: str) -> Plan:
         return get(store, plan_id)
 
 
-def listing(workspace: Workspace) -> tuple[Plan, ...]:
+def listing(workspace: Workspace) -> tuple[ListedPlan, ...]:
     """All plans, newest first."""
     with fleet.opened(workspace) as store, store.read() as connection:
         return stored_plans.listing(connection)

@@ -111,8 +111,17 @@ def start(
                 now=clock(),
             )
         except CoreRefusedError as error:
-            raise RefusedError(str(error)) from None
+            raise RefusedError(str(error), _go_on(store, plan)) from None
     return rollout, plan
+
+
+def _go_on(store: Store, plan: Plan) -> str:
+    """How to go on with a rollout of the plan that is not over; empty where there is none."""
+    with store.read() as connection:
+        alike = [one.id for one in rollouts.unfinished(connection) if one.plan == plan.id]
+    return (
+        f"It rolls out this plan; go on with it: suture rollout watch {alike[0]}" if alike else ""
+    )
 
 
 def require_rehearsal(store: Store, plan: Plan, policy: Policy) -> None:
@@ -140,7 +149,12 @@ def get(store: Store, rollout_id: str) -> StoredRollout:
     with store.read() as connection:
         if rollout_id == "latest":
             newest = rollouts.newest(connection)
-            found: tuple[str, ...] = (newest,) if newest else ()
+            if newest is None:
+                raise NotFoundError(
+                    f"no rollout {rollout_id!r}; there is none yet",
+                    "Start one: suture rollout start PLAN",
+                )
+            found: tuple[str, ...] = (newest,)
         else:
             found = rollouts.find(connection, rollout_id)
         rollout = rollouts.get(connection, found[0]) if len(found) == 1 else None

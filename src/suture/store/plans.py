@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
-from suture.core.documents import Document, encode
+from suture.core.documents import Document, decode, encode
 from suture.core.evidence import Verdict
 from suture.core.planning.plan import Plan
 from suture.core.planning.reading import read_plan
@@ -37,10 +39,54 @@ def find(connection: sa.Connection, prefix: str) -> tuple[str, ...]:
     return tuple(row.id for row in rows)
 
 
-def listing(connection: sa.Connection) -> tuple[Plan, ...]:
-    """All plans, newest first."""
-    rows = connection.execute(sa.select(plans.c.document).order_by(plans.c.created_at.desc()))
-    return tuple(read_plan(row.document) for row in rows)
+class ListedPlan(Document, frozen=True):
+    """A plan in numbers: ``packages`` are the changes of all its hosts, ``cves`` what they close.
+    It corrects ``parent``."""
+
+    id: str
+    created_at: datetime
+    parent: str | None
+    hosts: int
+    packages: int
+    cves: int
+    left_out: int
+
+
+class _CountedHost(msgspec.Struct):
+    changes: list[msgspec.Raw]
+    closes: list[str]
+
+
+class _Counted(msgspec.Struct):
+    hosts: list[_CountedHost]
+    left_out: list[msgspec.Raw]
+
+
+def listing(connection: sa.Connection) -> tuple[ListedPlan, ...]:
+    """All plans, newest first; one at a time is in memory."""
+    rows = connection.execute(
+        sa.select(plans).order_by(plans.c.created_at.desc()).execution_options(yield_per=1)
+    )
+    return tuple(_listed(row) for row in rows)
+
+
+def _listed(row: sa.Row[Any]) -> ListedPlan:
+    found = decode(row.document, _Counted)
+    return ListedPlan(
+        id=row.id,
+        created_at=row.created_at,
+        parent=row.parent,
+        hosts=len(found.hosts),
+        packages=sum(len(host.changes) for host in found.hosts),
+        cves=len(set().union(*(host.closes for host in found.hosts))),
+        left_out=len(found.left_out),
+    )
+
+
+def newest(connection: sa.Connection) -> str | None:
+    """The id of the newest plan."""
+    by_age = sa.select(plans.c.id).order_by(plans.c.created_at.desc()).limit(1)
+    return connection.execute(by_age).scalar_one_or_none()
 
 
 def corrections(connection: sa.Connection, parent: str) -> tuple[Plan, ...]:

@@ -102,13 +102,13 @@ def test_help_and_completion(suture: Run) -> None:
         (("scan",), "no hosts are enrolled", "suture hosts add"),
         (("scan", "local", "--fail-on", "huge"), "expected one of any", "--help"),
         (("findings", "--policy", "/nowhere"), "no policy file /nowhere", "suture policy example"),
-        (("plan", "show", "latest"), "no plan 'latest'", "suture plan list"),
-        (("rollout", "start", "latest"), "no plan 'latest'", "suture plan list"),
-        (("rollout", "status"), "no rollout 'latest'", "suture rollout list"),
+        (("plan", "show", "latest"), "no plan 'latest'", "suture plan create"),
+        (("rollout", "start", "latest"), "no plan 'latest'", "suture plan create"),
+        (("rollout", "status"), "no rollout 'latest'", "suture rollout start"),
         (("rollout", "pause", "r9"), "no rollout 'r9'", "suture rollout list"),
-        (("verify",), "no rollout 'latest'", "suture rollout list"),
-        (("rollback", "latest"), "no rollout 'latest'", "suture rollout list"),
-        (("evidence", "export", "latest"), "no rollout 'latest'", "suture rollout list"),
+        (("verify",), "no rollout 'latest'", "suture rollout start"),
+        (("rollback", "latest"), "no rollout 'latest'", "suture rollout start"),
+        (("evidence", "export", "latest"), "no rollout 'latest'", "suture rollout start"),
     ],
 )
 def test_usage_errors_end_with_2_and_a_remedy(
@@ -187,6 +187,8 @@ def test_hostile_names_of_a_host_stay_text(enrolled: Run) -> None:
 
 def test_a_rollout_waits_for_approval_and_is_aborted(planned: Run) -> None:
     assert planned("rollout", "start", "latest", "--detach")[0] == 0
+    code, _, err = planned("rollout", "start", "latest", "--detach")
+    assert (code, "go on with it: suture rollout watch" in " ".join(err.split())) == (2, True)
     code, out, _ = planned("rollout", "status")
     assert (code, "suture rollout approve" in out) == (0, True)
     assert "waits for approval" in out
@@ -262,6 +264,14 @@ def test_bundles_of_hosts_that_do_not_answer_are_not_said_to_be_none(suture: Run
     code, out, _ = suture("backups", "list")
     assert code == 3
     assert "No return bundles" not in out
+
+
+def test_plans_are_listed_in_numbers(planned: Run) -> None:
+    (one,) = json.loads(planned("plan", "list", "--json")[1])["plans"]
+    plan = plans.load(planned.place, one["id"])
+    assert plan == plans.load(planned.place, "latest")
+    assert (one["hosts"], one["packages"]) == (2, sum(len(host.changes) for host in plan.hosts))
+    assert (one["cves"], one["left_out"], one["parent"]) == (len(plan.hosts[0].closes), 0, None)
 
 
 def test_a_plan_shows_what_its_rehearsal_did(planned: Run) -> None:
