@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -147,10 +148,20 @@ def _wanted(found: RolloutView, wish: Wish) -> tuple[str, ...]:
             "Name source packages as the plan does: suture plan show.",
         )
     if not wanted or not patched & set(wanted):
-        raise RefusedError(
-            f"none of these hosts was patched by rollout {rollout.id}; nothing to take back"
-        )
+        raise _nothing(rollout, named or set(phases))
     return wanted
+
+
+def _nothing(rollout: StoredRollout, names: set[str]) -> RefusedError:
+    """What the hosts are instead of patched, and what is to be done about it."""
+    phases = Counter(host.phase for host in rollout.state.hosts if host.host in names)
+    told = ", ".join(f"{count:,} {phase.value}" for phase, count in phases.items())
+    return RefusedError(
+        f"no host is there to be taken back from rollout {rollout.id}: {told}",
+        f"Let those at work come to their end: suture rollout watch {rollout.id}"
+        if any(phase.is_at_work for phase in phases)
+        else f"See them: suture rollout status {rollout.id}",
+    )
 
 
 def _changes(plan: Plan, host: str, how: WayBack) -> bool:

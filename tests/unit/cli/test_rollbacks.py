@@ -104,6 +104,19 @@ def test_without_a_terminal_a_yes_is_needed(suture: Run, monkeypatch: pytest.Mon
     assert (code, "Add --yes" in err, asked(suture)) == (2, True, [])
 
 
+def test_hosts_on_their_way_back_are_said_to_be_and_how_to_go_on(
+    suture: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolled_out(suture)
+    answers(monkeypatch)
+    rollbacks.begin(suture.place, propose(suture, hosts=("web1",)), actor="kim", reason="")
+    with fleet.opened(suture.place) as store:
+        ticks.tick(store, ticks.load_plan(store, "r1"), "r1", NOW)
+    code, _, err = suture("rollback", "latest", "--host", "web1", "--dry-run")
+    assert (code, "1 rolling-back" in err) == (2, True)
+    assert "suture rollout watch r1" in err
+
+
 def test_hosts_that_refuse_stay_and_the_others_may_go(
     suture: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
