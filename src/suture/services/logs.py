@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 
@@ -24,11 +25,16 @@ class _Lines:
     log = debug = info = warning = warn = error = critical = exception = fatal = failure = msg
 
 
+def _drop(*_: object) -> NoReturn:
+    raise structlog.DropEvent
+
+
 @contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Append what is logged within the context to ``path``, readable by its owner alone.
 
-    A line that the disk has no room for is lost: it is not what the engine stops for.
+    A line that the disk has no room for is lost: it is not what the engine stops for. So is one
+    that comes after the context, from work that was interrupted.
     """
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "ab", buffering=0) as file:
@@ -44,4 +50,4 @@ def logging_to(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            structlog.reset_defaults()
+            structlog.configure(processors=[_drop])

@@ -19,6 +19,7 @@ def test_lines_are_json_in_a_private_file(
     for work in ("r1:web1", "\x1b[31mr1"):
         with logging_to(path):
             structlog.get_logger("suture.engine").warning("takes over", work=work)
+    structlog.get_logger("suture.engine").warning("cancelled")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["work"] for line in lines] == ["r1:web1", "\x1b[31mr1"]
     assert "\x1b" not in path.read_text()
