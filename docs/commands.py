@@ -31,7 +31,9 @@ An id may be shortened to its beginning. `latest` is the newest plan or rollout.
 | 2 | Usage, configuration, a refusal, or a thing that does not exist |
 | 3 | A host could not be reached or assessed |
 | 4 | A person must decide: a rollout is paused or waits for approval, a rehearsal is inconclusive |
+| 70 | A defect of Suture's: the traceback is what to report |
 | 130 | Interrupted |
+| 141 | Nobody reads the output any more, as in `suture findings \\| head` |
 
 A command's own section says what its codes mean where that is more exact.
 

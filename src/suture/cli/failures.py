@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 from suture.cli.output import console, plain
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def report(error: Exception) -> int | None:
@@ -25,6 +29,9 @@ def report(error: Exception) -> int | None:
         return 2
     if isinstance(error, OSError) and error.filename:
         _print(f"{error.filename}: {error.strerror}", "")
+        return 2
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _print(f"cannot write the output: {error.strerror}", "What was asked may have been done.")
         return 2
     return None
 

@@ -3,14 +3,17 @@
 Exit codes, the same for every command: 0 done, or nothing found; 1 the answer is no (findings at
 or above ``--fail-on``, a failed rehearsal, verification, lint or evidence check, a rollout that
 took something back); 2 usage, configuration, or a thing that does not exist; 3 a host could not
-be reached or assessed; 4 paused, a person must decide; 130 interrupted.
+be reached or assessed; 4 paused, a person must decide; 70 a defect of Suture's; 130 interrupted;
+141 nobody reads the output any more. What is cut off or crashes never ends as an answer would.
 """
 
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -102,17 +105,37 @@ def main() -> None:
     # Documents by the hundred thousand hold no cycles: looking for some took an eighth of the time.
     gc.freeze()
     gc.set_threshold(50_000)
+    _write_whole()
     try:
         app(prog_name="suture")
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        _discard_output()  # Typer and rich end with 1 here
+        sys.exit(141)
     except Exception as error:
         from suture.cli.failures import report
 
         code = report(error)
         if code is None:
-            raise
+            sys.excepthook(type(error), error, error.__traceback__)
+            code = 70
+        _discard_output()
         sys.exit(code)
+
+
+def _write_whole() -> None:
+    """Where the environment asks for no buffer, a write that a full disk or a reader who leaves
+    cuts short would be taken for done."""
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        sys.stdout = open(  # noqa: SIM115 (for the rest of the process)
+            sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, closefd=False
+        )
+
+
+def _discard_output() -> None:
+    """So that what could not be written is not tried again at the end, which has its own code."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

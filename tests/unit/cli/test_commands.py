@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from tests.command import Run
 from tests.unit.core import builders
 from tests.unit.core.builders import NOW
 
+COMMAND = "from suture.cli.main import main; main()"
 INVENTORY = "[web]\nweb1 suture_service=shop\nweb2 suture_service=shop\n"
 
 
@@ -138,6 +142,62 @@ def test_a_policy_error_names_file_line_and_key(suture: Run, tmp_path: Path) -> 
     code, _, err = suture("policy", "check", str(path))
     assert code == 2
     assert "mine.yaml:3: rings[0].soak" in err.replace("\n", "")
+
+
+def test_unbuffered_output_that_is_cut_short_is_no_answer(suture: Run, tmp_path: Path) -> None:
+    inventory = "[web]\nweb[001:400]\n"
+    assert suture("hosts", "import", "-", stdin=inventory.encode())[0] == 0
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from suture.cli.main import main; main()",
+            "hosts",
+            "list",
+            "--json",
+        ],
+        env=os.environ
+        | {
+            "SUTURE_HOME": str(tmp_path),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.read(10)
+        running.stdout.close()
+        assert running.wait() == 141
+
+
+@pytest.mark.parametrize(("to", "code"), [("/dev/full", 2), ("a closed pipe", 141)])
+def test_output_that_cannot_be_written_is_no_answer(
+    suture: Run, tmp_path: Path, to: str, code: int
+) -> None:
+    if to == "/dev/full":
+        out = os.open(to, os.O_WRONLY)
+    else:
+        nobody, out = os.pipe()
+        os.close(nobody)
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "policy", "example"],
+        env=os.environ | {"SUTURE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=out,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(out)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+def test_a_defect_is_no_answer(suture: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(fleet, "listing", broken)
+    code, _, err = suture("hosts", "list")
+    assert (code, "ZeroDivisionError" in err) == (70, True)
 
 
 def test_a_damaged_database_is_said(suture: Run, tmp_path: Path) -> None:
