@@ -75,15 +75,17 @@ def findings(
     )
     if form is not None:
         print_text(service.rendered(found, service.Format(form)))
-        view.print_unknown(found.never_seen, found.unjudged, stderr=True)
+        view.print_unknown(found.never_seen, found.unjudged, by=moment.at, stderr=True)
     elif json:
         print_json(found)
     elif by_weakness:
         view.print_weaknesses(found)
+        view.print_unknown(found.never_seen, found.unjudged, by=moment.at)
     elif excepted:
         view.print_excepted(found)
+        view.print_unknown(found.never_seen, found.unjudged, by=moment.at)
     else:
-        view.print_findings(found, every)
+        view.print_findings(found, every, moment.at)
 
 
 def _overview(policy: Path | None, moment: Moment, json: bool) -> None:

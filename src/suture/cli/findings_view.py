@@ -10,6 +10,7 @@ from suture.cli.output import console, count, listed, plain, styled, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from suture.services.agreeing import ScannerWord
     from suture.services.findings import Explanation, OpenFindings
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from suture.services.unjudged import Unjudged
 
 
-def print_findings(found: OpenFindings, every: bool) -> None:
+def print_findings(found: OpenFindings, every: bool, by: datetime | None = None) -> None:
     out = console()
     if every:
         columns = ("#", "CVE", "Host", "Package", "|Installed", "|Fixed in", "State", "Severity")
@@ -70,20 +71,27 @@ def print_findings(found: OpenFindings, every: bool) -> None:
         out.print(plain(text, "yellow"))
     if found.oldest_scan:
         out.print(plain(f"Oldest scan: {found.oldest_scan:%Y-%m-%d %H:%M} UTC.", "dim"))
-    print_unknown(found.never_seen, found.unjudged)
+    print_unknown(found.never_seen, found.unjudged, by=by)
 
 
 def print_unknown(
-    never_seen: Sequence[str], unjudged: Sequence[Unjudged], *, stderr: bool = False
+    never_seen: Sequence[str],
+    unjudged: Sequence[Unjudged],
+    *,
+    by: datetime | None = None,
+    stderr: bool = False,
 ) -> None:
-    """Which hosts show no findings because nothing is known of them, or of their release."""
+    """Which hosts show no findings because nothing is known of them, or of their release; ``by``
+    a time in the past, None for now."""
     by_release: dict[str, list[Unjudged]] = {}
     for one in unjudged:
         by_release.setdefault(one.release, []).append(one)
     out = console(stderr=stderr)
     if never_seen:
-        said = f"Never scanned, so unknown: {', '.join(never_seen)}. Run: suture scan"
-        out.print(plain(said, "bold yellow"))
+        when = f"Not scanned by {by:%Y-%m-%d %H:%M} UTC" if by else "Never scanned"
+        remedy = "" if by else " Run: suture scan"
+        said = f"{when}, so unknown: {listed(never_seen)}.{remedy}"
+        out.print(plain(said, "bold yellow", limit=5000))
     for alike in by_release.values():
         names = ", ".join(one.host for one in alike[:_NAMED])
         more = f" and {len(alike) - _NAMED:,} more" if len(alike) > _NAMED else ""
