@@ -126,7 +126,15 @@ def _told(
     deadline = time.monotonic() + _ENDS_S
     try:
         while (status := controllers[-1].poll()) != 0:
-            assert status in (None, -signal.SIGKILL), (place / "orders.stderr").read_text()
+            if status == GAVE_UP and _is_locked_out(place):
+                # One was frozen in the middle of a write. The remedy is to end it.
+                assert frozen
+                for one in frozen:
+                    one.kill()
+                    one.wait()
+                frozen.clear()
+            else:
+                assert status in (None, -signal.SIGKILL), _said(place)
             assert time.monotonic() < deadline, "the rollout does not end"
             if status is None and _is_frozen(controllers[-1]):
                 frozen.append(controllers[-1])
@@ -145,6 +153,14 @@ def _told(
         for one in controllers:
             one.kill()
             one.wait()
+
+
+def _said(place: Path) -> str:
+    return (place / "orders.stderr").read_text()
+
+
+def _is_locked_out(place: Path) -> bool:
+    return "is locked: another process" in _said(place).strip().rpartition("\n")[2]
 
 
 def _cut(victim: LabHost) -> None:

@@ -18,7 +18,13 @@ class DeadlockError(StoreError):
 
 def refused(place: str, why: object) -> StoreError:
     """What the driver says of the database at ``place``, in an operator's words."""
+    if str(why) == "database is locked":  # SQLite's words, after the time that it waits for others
+        return StoreError(
+            f"the database {place} is locked: another process has been writing to it for too long",
+            "It may have been stopped in the middle. `fuser` names who has the file open: let it "
+            "go on, or end it. Then do this again.",
+        )
     return StoreError(
         f"the database {place} refused: {why}",
-        "Check that it is there, not damaged, not locked, and that its disk has space.",
+        "Check that it is there, not damaged, and that its disk has space.",
     )

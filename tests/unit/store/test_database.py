@@ -56,6 +56,21 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
         assert connection.exec_driver_sql("SELECT count(*) FROM fences").scalar() == 0
 
 
+def test_who_keeps_a_file_locked_is_to_be_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    first = open_store(url)
+    monkeypatch.setattr("suture.store.database.BUSY_TIMEOUT_S", 0)
+    second = open_store(url)
+    locked = pytest.raises(StoreError, match="is locked: another")
+    with first.begin(), locked as raised, second.begin():
+        pass
+    assert "fuser" in raised.value.remedy
+    first.close()
+    second.close()
+
+
 def test_a_newer_schema_is_refused(new_database: str) -> None:
     opened = open_store(new_database)
     with opened.begin() as connection:
