@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -159,11 +160,16 @@ def export(
     sums = (f"{_sha256(data)}  {name}\n" for name, data in files.items())
     files["SHA256SUMS"] = "".join(sums).encode()
     try:
-        with target.open("xb") as file:
+        with open(target, "xb", opener=_for_its_owner) as file:
             _write(file, f"suture-evidence-{rollout.id}", files, rollout.started_at.timestamp())
     except FileExistsError:
         raise ServiceError(f"{target} exists already", "Name another file with --output.") from None
     return target, verdict
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    """It holds what hosts printed, so whoever may read it is for its owner to say."""
+    return os.open(path, flags, 0o600)
 
 
 def _picture(rehearsal: bytes) -> str:

@@ -110,6 +110,7 @@ def test_a_changed_log_is_broken(place: Workspace, statement: str) -> None:
 def test_an_export_has_the_rehearsals_that_counted(place: Workspace, tmp_path: Path) -> None:
     path, verdict = evidence.export(place, "r1", tmp_path / "evidence.tar.gz")
     assert verdict.is_whole
+    assert path.stat().st_mode & 0o777 == 0o600
     with tarfile.open(path) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
     assert {"rehearsals/001.json", "rehearsals/001-latency.svg"} <= set(names)
