@@ -105,8 +105,8 @@ def list_(json: Json = False) -> None:
     if working.nobody_is_unbound(found):
         console().print(
             plain(
-                "All of them are bound to sites: looks at waves that soak, and hosts of no site, "
-                "wait until there is one without --site and --jump. Start it: suture worker",
+                "All of them are bound to sites, and work on hosts of no site too, where they can "
+                "reach them. For one that is at home there: suture worker",
                 "bold yellow",
             )
         )

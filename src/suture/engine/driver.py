@@ -210,7 +210,7 @@ class Driver:
         looks = [LookWork(driven.rollout, gate.wave, gate.done) for gate in tick.looking]
         for look in looks:
             if look.id not in driven.enqueued:
-                looking.enqueue(look)
+                looking.enqueue(look, durable.queue_name(self._unbound_place()))
         driven.enqueued = {work.id for work in at_work}
         driven.enqueued |= {fetch.id for fetch in fetches} | {look.id for look in looks}
         if time.monotonic() >= driven.next_search:
@@ -249,7 +249,7 @@ class Driver:
 
     def _orphans(self) -> dict[str, durable.Begun]:
         places = {place for one in self._alive for place in one.places}
-        queues = {durable.queue_name(place) for place in places} | {durable.QUEUE}
+        queues = {durable.queue_name(place) for place in places | {self._unbound_place()}}
         return durable.orphans({one.id for one in self._alive}, queues)
 
     def _share_out(self) -> None:
@@ -263,7 +263,14 @@ class Driver:
 
     def _queue(self, host: str, jump: str) -> str:
         """Work of a place is for those who are at home there, as long as there are any."""
-        return durable.queue_name(membership.place_of(jump, self._labels(host), self._alive))
+        place = membership.place_of(jump, self._labels(host), self._alive)
+        return durable.queue_name(place or self._unbound_place())
+
+    def _unbound_place(self) -> str:
+        """Where work of no site is done: by those who are bound to none. Where there have been
+        none of these for a while, whoever hands it out does it."""
+        is_away = self._watch.is_without_unbound and "" not in self.worker.places
+        return self.worker.places[0] if is_away else ""
 
     def _labels(self, host: str) -> tuple[str, ...]:
         """A host's labels as they are now, where anybody asks for them."""

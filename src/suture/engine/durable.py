@@ -239,10 +239,10 @@ def orphans(alive: Collection[str], queues: Collection[str]) -> dict[str, Begun]
 def _orphans(alive: Collection[str], queues: Collection[str]) -> Sequence[WorkflowStatus]:
     pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
     left = [one.workflow_id for one in pending if one.executor_id not in alive]
-    unserved = [queue.name for queue in DBOS.list_queues() if queue.name not in queues]
+    unserved = {QUEUE, *(queue.name for queue in DBOS.list_queues())} - set(queues)
     if unserved:
         waiting = DBOS.list_workflows(
-            status="ENQUEUED", queue_name=unserved, load_input=False, load_output=False
+            status="ENQUEUED", queue_name=sorted(unserved), load_input=False, load_output=False
         )
         left += [one.workflow_id for one in waiting]
     return DBOS.list_workflows(workflow_ids=left, load_output=False) if left else ()

@@ -17,10 +17,10 @@ from suture.engine.work import Looker, LookWork, StepRunner
 from suture.store import plans
 
 
-def enqueue(work: LookWork) -> None:
+def enqueue(work: LookWork, queue: str) -> None:
     """Hand the look to whichever process takes it; the same again changes nothing."""
     with durable.explaining(), SetWorkflowID(work.id):
-        DBOS.enqueue_workflow(durable.QUEUE, _look, encode(work).decode())
+        DBOS.enqueue_workflow(queue, _look, encode(work).decode())
 
 
 async def _looked(runner: StepRunner, work: LookWork) -> Look:

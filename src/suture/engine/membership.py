@@ -16,6 +16,7 @@ from suture.store.workers import Worker, site
 
 HEARTBEAT_S = 2.0
 DEAD_AFTER_S = 20.0
+UNBOUND_AWAY_S = 20.0  # one bound to no site is given that long for a restart
 _BLIND_AFTER_S = 3 * HEARTBEAT_S
 
 
@@ -54,12 +55,14 @@ class Watch:
         self._looked = 0.0
         self._changed: dict[str, tuple[float, float]] = {}  # id → heartbeat, when it was new
         self._beaten: set[str] = set()
+        self._unbound = 0.0
 
     def alive(self, workers: Iterable[Worker]) -> tuple[Worker, ...]:
         """Those of the ``workers``, as just read, that do not count as dead."""
         now = self._clock()
         if now - self._looked > _BLIND_AFTER_S:
             self._changed.clear()
+            self._unbound = now
         self._looked = now
         seen = self._changed
         self._changed = {}
@@ -72,7 +75,14 @@ class Watch:
             self._changed[worker.id] = worker.heartbeat, since
             if now - since <= DEAD_AFTER_S and not is_gone(worker):
                 living.append(worker)
+        if any("" in one.places for one in living):
+            self._unbound = now
         return tuple(living)
+
+    @property
+    def is_without_unbound(self) -> bool:
+        """Whether all have been bound to sites for a while: what is of no site is theirs then."""
+        return self._looked - self._unbound > UNBOUND_AWAY_S
 
     def is_proved(self, worker: Worker) -> bool:
         """Whether its heart was seen beating, or its process is seen on this machine."""

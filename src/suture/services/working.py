@@ -63,8 +63,8 @@ def listing(workspace: Workspace) -> tuple[WorkerView, ...]:
 
 
 def nobody_is_unbound(found: Sequence[WorkerView]) -> bool:
-    """Whether all who are at work are bound to sites, so that looks at waves and the hosts of no
-    site wait for another one."""
+    """Whether all who are at work are bound to sites, so that the hosts of no site are worked on by
+    those who may not reach them."""
     alive = [one.worker for one in found if not one.is_silent]
     return bool(alive) and all("" not in one.places for one in alive)
 

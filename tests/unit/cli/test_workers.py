@@ -50,7 +50,7 @@ def test_who_is_at_work_is_listed(suture: Run) -> None:
     ("jumps", "sites", "told"),
     [(("ops@bastion",), (), True), ((), ("berlin",), True), ((), (), False)],
 )
-def test_where_all_are_bound_it_is_said_what_waits(
+def test_where_all_are_bound_it_is_said_what_they_do_too(
     suture: Run, jumps: tuple[str, ...], sites: tuple[str, ...], told: bool
 ) -> None:
     with fleet.opened(suture.place) as store, store.begin() as connection:

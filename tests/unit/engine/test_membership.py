@@ -22,12 +22,15 @@ class Clock:
         return self.now
 
 
-def _look(watch: Watch, clock: Clock, seconds: float, worker: Worker) -> bool:
-    """Whether it is alive after looking at it, unchanged, for so long."""
+def _look(
+    watch: Watch, clock: Clock, seconds: float, worker: Worker, beats: bool = False
+) -> bool:
+    """Whether it is alive after looking at it for so long, unchanged unless it ``beats``."""
     alive = True
     for _ in range(int(seconds / HEARTBEAT_S)):
         clock.now += HEARTBEAT_S
-        alive = bool(watch.alive([worker]))
+        seen = replace(worker, heartbeat=clock.now) if beats else worker
+        alive = bool(watch.alive([seen]))
     return alive
 
 
@@ -79,6 +82,30 @@ def test_a_heart_that_was_never_seen_beating_proves_nothing() -> None:
     watch = Watch()
     assert watch.alive([FAR])
     assert not watch.is_proved(FAR)
+
+
+def test_one_bound_to_nothing_is_missed_after_a_while_and_not_any_more_when_it_is_back() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    bound = replace(membership.this_process(), sites=("berlin",))
+    watch.alive([bound])
+    assert not watch.is_without_unbound
+    assert _look(watch, clock, membership.UNBOUND_AWAY_S, bound, beats=True)
+    assert not watch.is_without_unbound
+    assert _look(watch, clock, HEARTBEAT_S, bound, beats=True)
+    assert watch.is_without_unbound
+    watch.alive([bound, FAR])
+    assert not watch.is_without_unbound
+
+
+def test_who_was_away_itself_misses_nobody_at_once() -> None:
+    clock = Clock()
+    watch = Watch(clock)
+    bound = replace(membership.this_process(), sites=("berlin",))
+    watch.alive([bound])
+    clock.now += 3600
+    watch.alive([bound])
+    assert not watch.is_without_unbound
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3, unique=True).map(tuple)

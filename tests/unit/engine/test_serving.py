@@ -16,7 +16,7 @@ import pytest
 from suture.core import chain
 from suture.core.planning.gates import Alerts, Gate
 from suture.core.rollout.state import HostPhase, RolloutStatus
-from suture.engine import ticks
+from suture.engine import membership, ticks
 from suture.engine.driver import driving
 from suture.engine.following import follow
 from suture.store import events, hosts, plans, rollouts, workers
@@ -140,18 +140,23 @@ def test_a_site_has_its_own_worker(
     assert {work.split(":")[1] for work in runner.begun} == left
 
 
-def test_looks_at_a_wave_of_a_site_are_for_a_worker_that_is_bound_to_nothing(
-    shared: Store, tmp_path: Path
-) -> None:
+def _start_gated(store: Store) -> None:
+    """Rollout r2 of two labelled hosts, whose first wave is looked at."""
     gate = Gate(0.5, alerts=Alerts("http://127.0.0.1:1"))
     first = builders.wave(0, ["web4"], soak_s=1.0, gate=gate)
     plan = builders.plan([first, builders.wave(1, ["web5"])])
-    with shared.begin() as connection:
+    with store.begin() as connection:
         plans.save(connection, plan)
         for name in ("web4", "web5"):
             hosts.save(connection, builders.host(name, labels=("berlin",)), datetime.now(UTC))
     now = datetime.now(UTC)
-    ticks.start_rollout(shared, plan, "r2", actor="kim", without_rehearsal=True, now=now)
+    ticks.start_rollout(store, plan, "r2", actor="kim", without_rehearsal=True, now=now)
+
+
+def test_looks_at_a_wave_of_a_site_are_for_a_worker_that_is_bound_to_nothing(
+    shared: Store, tmp_path: Path
+) -> None:
+    _start_gated(shared)
     with _worker(shared, tmp_path, "--site", "berlin"):
         runner = PretendRunner(tmp_path)
         with driving(shared, runner, at_once=8, rollout="r2") as driver:
@@ -159,6 +164,29 @@ def test_looks_at_a_wave_of_a_site_are_for_a_worker_that_is_bound_to_nothing(
     assert _phases(shared, "r2") == {HostPhase.DONE}
     assert runner.looks == ["r2:gate:0:0", "r2:gate:0:1", "r2:gate:0:2"]
     assert not [work for work in runner.begun if work.startswith("r2:")], "the work is its own"
+
+
+def test_where_all_are_bound_to_sites_they_do_what_is_of_no_site(
+    shared: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks at a wave of the site, and the hosts web1 and web3 of r1, which are of none. They wait
+    first, for one that is bound to nothing may only be starting anew."""
+    monkeypatch.setattr(membership, "UNBOUND_AWAY_S", 2.0)
+    _start_gated(shared)
+    runner = PretendRunner(tmp_path)
+    settled = set()
+
+    def on_settled(tick: ticks.Tick) -> None:
+        settled.add(tick.rollout.state.rollout)
+        if settled == {"r1", "r2"}:
+            driver.stop()
+
+    with driving(shared, runner, at_once=8, sites=("berlin",)) as driver:
+        driver.serve(on_settled=on_settled)
+    assert _phases(shared, "r1") == _phases(shared, "r2") == {HostPhase.DONE}
+    assert runner.looks == ["r2:gate:0:0", "r2:gate:0:1", "r2:gate:0:2"]
+    assert {work.split(":")[1] for work in runner.begun} == {*HOSTS, "web4", "web5"}
+    assert _is_whole(shared)
 
 
 @pytest.mark.parametrize("option", [("--jump", BASTION), ("--site", "berlin")])
