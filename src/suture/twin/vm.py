@@ -32,7 +32,7 @@ from suture.twin.containers import ContainerError
 from suture.twin.disk import LABEL_PACKAGES
 from suture.twin.processes import Process, find, this_process
 
-_BOOT_S = 900.0
+_BOOT_S = {"kvm": 180.0, "tcg": 900.0}  # under some a guest stands still
 _MEMORY_MIB = 1024
 _PORT = 22022
 _NETWORK = "192.0.2"  # never anybody's own (RFC 5737)
@@ -301,7 +301,8 @@ async def _wait_ready(
     twin: VirtualTwin, process: asyncio.subprocess.Process, directory: Path
 ) -> str:
     """Why it does not come up; empty once it has."""
-    deadline = time.monotonic() + _BOOT_S
+    patience_s = _BOOT_S[twin.accelerator]
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         said = _tail(directory / "qemu.log")
         if process.returncode is not None:
@@ -310,10 +311,10 @@ async def _wait_ready(
             return "cannot be run with KVM"
         with suppress(HostError):
             async with twin.connect() as way:
-                await way.run(WAIT_BOOTED, timeout_s=_BOOT_S)
+                await way.run(WAIT_BOOTED, timeout_s=patience_s)
                 return ""
         await asyncio.sleep(1.0)
-    return f"did not come up within {_BOOT_S:g} s"
+    return f"did not come up within {patience_s:g} s"
 
 
 async def _qemu(directory: Path, accelerator: str, port: int) -> asyncio.subprocess.Process:

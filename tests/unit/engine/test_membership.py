@@ -22,9 +22,7 @@ class Clock:
         return self.now
 
 
-def _look(
-    watch: Watch, clock: Clock, seconds: float, worker: Worker, beats: bool = False
-) -> bool:
+def _look(watch: Watch, clock: Clock, seconds: float, worker: Worker, beats: bool = False) -> bool:
     """Whether it is alive after looking at it for so long, unchanged unless it ``beats``."""
     alive = True
     for _ in range(int(seconds / HEARTBEAT_S)):

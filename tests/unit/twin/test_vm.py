@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncssh
@@ -12,6 +13,8 @@ import pytest
 from msgspec.structs import replace
 
 from suture.core.documents import encode
+from suture.hosts.transport import FailureKind, HostError, HostFailure
+from suture.hosts.transport.local import LocalTransport
 from suture.twin import disk, vm
 from suture.twin.clone import Clone
 from suture.twin.containers import ContainerError
@@ -97,3 +100,32 @@ def test_only_host_keys_that_are_missing_are_put_in_place(
     assert sorted(one.name for one in there.iterdir()) == sorted(
         f"ssh_host_{kind}_key{end}" for kind in ("rsa", "ecdsa", "ed25519") for end in ("", ".pub")
     )
+
+
+async def test_where_a_guest_stands_still_under_kvm_it_is_emulated(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ways = []
+
+    async def qemu(directory: Path, accelerator: str, port: int) -> asyncio.subprocess.Process:
+        ways.append(await asyncio.create_subprocess_exec("sleep", "60"))
+        return ways[-1]
+
+    @asynccontextmanager
+    async def connect(twin: vm.VirtualTwin) -> AsyncIterator[LocalTransport]:
+        if twin.accelerator == "kvm":
+            raise HostError(HostFailure("web1", FailureKind.UNREACHABLE, "it is booting", ""))
+        yield LocalTransport()
+
+    monkeypatch.setattr(vm, "_kvm_group", lambda: 7)
+    monkeypatch.setattr(vm, "_qemu", qemu)
+    monkeypatch.setattr(vm, "_BOOT_S", {"kvm": 0.01, "tcg": 60.0})
+    monkeypatch.setattr(vm, "WAIT_BOOTED", "true")
+    monkeypatch.setattr(vm.VirtualTwin, "connect", connect)
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    key.write_private_key(tmp_path / "key")
+    key.write_public_key(tmp_path / "host_key.pub")
+    twin, process = await vm._start(clone, tmp_path)
+    assert twin.accelerator == "tcg"
+    assert [one.returncode is None for one in ways] == [False, True]
+    await vm._end(process)
