@@ -307,7 +307,7 @@ async def _wait_ready(
         said = _tail(directory / "qemu.log")
         if process.returncode is not None:
             return f"ended: {said.strip()[-300:]}"
-        if "KVM internal error" in said:
+        if twin.accelerator == "kvm" and "KVM internal error" in said:
             return "cannot be run with KVM"
         with suppress(HostError):
             async with twin.connect() as way:
@@ -334,8 +334,8 @@ async def _qemu(directory: Path, accelerator: str, port: int) -> asyncio.subproc
     )
     try:
         with (
-            (directory / "console.log").open("ab") as console,
-            (directory / "qemu.log").open("ab") as log,
+            (directory / "console.log").open("wb") as console,
+            (directory / "qemu.log").open("wb") as log,
         ):
             process = await asyncio.create_subprocess_exec(
                 *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--no-new-privs"),

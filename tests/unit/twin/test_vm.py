@@ -102,12 +102,15 @@ def test_only_host_keys_that_are_missing_are_put_in_place(
     )
 
 
-async def test_where_a_guest_stands_still_under_kvm_it_is_emulated(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("said", ["", "KVM internal error. Suberror: 1\n"])
+async def test_where_no_guest_comes_up_under_kvm_it_is_emulated(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str
 ) -> None:
     ways = []
 
     async def qemu(directory: Path, accelerator: str, port: int) -> asyncio.subprocess.Process:
+        if accelerator == "kvm":
+            (directory / "qemu.log").write_text(said)
         ways.append(await asyncio.create_subprocess_exec("sleep", "60"))
         return ways[-1]
 
