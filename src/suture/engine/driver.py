@@ -200,10 +200,14 @@ class Driver:
         )
         jump_of = driven.plan.jump_of
         at_work = driven.work(tick)
+        fetches = [FetchWork(driven.rollout, host.host) for host in tick.fetching]
+        if time.monotonic() >= driven.next_search:  # before much of it has ended as it should
+            driven.next_search = time.monotonic() + HEARTBEAT_S
+            self._find_lost(at_work)
+            self._find_lost_fetches(fetches)
         for work in at_work:
             if work.id not in driven.enqueued:
                 durable.enqueue(work, self._queue(work.host, jump_of.get(work.host, "")))
-        fetches = [FetchWork(driven.rollout, host.host) for host in tick.fetching]
         for fetch in fetches:
             if fetch.id not in driven.enqueued:
                 fetching.enqueue(fetch, self._queue(fetch.host, jump_of.get(fetch.host, "")))
@@ -213,10 +217,6 @@ class Driver:
                 looking.enqueue(look, durable.queue_name(self._unbound_place()))
         driven.enqueued = {work.id for work in at_work}
         driven.enqueued |= {fetch.id for fetch in fetches} | {look.id for look in looks}
-        if time.monotonic() >= driven.next_search:
-            driven.next_search = time.monotonic() + HEARTBEAT_S
-            self._find_lost(at_work)
-            self._find_lost_fetches(fetches)
         return tick
 
     def _report(self, rollout: str, seen: int, on_event: Callable[[Event], None]) -> int:
