@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from suture.core.assessment.matching import match, names_of
 from suture.core.documents import encode
-from suture.core.inventory import Host
 from suture.services.knowledge import known_about
 from suture.store import observations
 from suture.store.query import open_for_reading
@@ -23,7 +22,7 @@ def main(path: str) -> None:
     knowledge = known_about(
         store, {inventory.os.release}, now=datetime.now(UTC), names=names_of([inventory])
     )
-    sys.stdout.buffer.write(encode(match(Host(inventory.host, ""), inventory, knowledge.index)))
+    sys.stdout.buffer.write(encode(match(inventory, knowledge.index)))
 
 
 if __name__ == "__main__":

@@ -166,6 +166,9 @@ class PackageSet(Document, frozen=True, dict=True):
 
     packages: tuple[Package, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @cached_property
     def digest(self) -> str:
         return digest(self.packages)

@@ -12,7 +12,7 @@ from suture.core.assessment import matching, mitigation
 from suture.core.assessment.findings import Finding
 from suture.core.assessment.matching import UnnamedUpdate
 from suture.core.documents import Document
-from suture.core.inventory import Clock, Host, Inventory
+from suture.core.inventory import Clock, HealthCheck, Host, Inventory
 from suture.core.planning.expectations import Checks
 from suture.core.planning.plan import HeldBack
 from suture.core.policy import Policy
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from suture.core.assessment.history import Presence
 
 
-# Of an inventory, what tells nothing of vulnerabilities and differs between hosts made alike.
-_NOT_JUDGED: dict[str, Any] = {
+# Of an inventory, what tells nothing of vulnerabilities or updates and differs between hosts made
+# alike; and what tells only something of updates.
+_OF_ITS_OWN: dict[str, Any] = {
     "host": "",
     "collected_at": datetime.min.replace(tzinfo=UTC),
     "boot_id": "",
-    "listeners": (),
-    "services": (),
     "disks": (),
     "updaters": (),
     "clock": Clock(0.0, 0.0),
@@ -41,9 +40,9 @@ _NOT_JUDGED: dict[str, Any] = {
     "notes": (),
     "configuration": None,
     "identity": None,
-    "platform": None,
     "stamp": "",
 }
+_NOT_JUDGED: dict[str, Any] = {"listeners": (), "services": (), "platform": None}
 
 
 class Judged(Document, frozen=True):
@@ -61,6 +60,22 @@ class Assessment(Judged, frozen=True):
     selection: Selection
 
 
+class _Fleet:
+    """Hosts by their kinds: those of one differ in nothing that is judged or selected by.
+
+    A kind is known by its number, so that what hosts share is compared once for each of them.
+    """
+
+    def __init__(self, seen: Sequence[tuple[Host, Inventory]]) -> None:
+        self.seen = seen
+        numbers: dict[Inventory, int] = {}
+        self.kind_of = [
+            numbers.setdefault(replace(inventory, **_OF_ITS_OWN), len(numbers))
+            for _, inventory in seen
+        ]
+        self.kinds = tuple(numbers)
+
+
 def assess(
     seen: Sequence[tuple[Host, Inventory]],
     knowledge: Knowledge,
@@ -71,27 +86,64 @@ def assess(
     presence: Presence | None = None,
 ) -> tuple[Assessment, ...]:
     """What is :func:`judged`, and each host's selection."""
-    checks = Checks(policy)
+    fleet = _Fleet(seen)
+    unnamed = [
+        matching.unnamed_updates(kind, knowledge.index, knowledge.unreadable_for(kind))
+        for kind in fleet.kinds
+    ]
+    select = _Selecting(fleet, knowledge, policy, held_back, today)
     return tuple(
         Assessment(
             host=one.host,
             inventory=one.inventory,
             findings=one.findings,
-            unnamed=matching.unnamed_updates(
-                one.inventory, knowledge.index, knowledge.unreadable_for(one.inventory)
-            ),
-            selection=selector.select(
-                one.inventory,
-                rules=policy.select,
-                findings=one.findings,
-                held_back=held_back,
-                published=knowledge.published,
-                today=today,
-                checks=checks.of(one.host, one.inventory),
-            ),
+            unnamed=unnamed[kind],
+            selection=select(one.host, kind, one.findings),
         )
-        for one in judged(seen, knowledge, policy, today=today, presence=presence)
+        for kind, one in zip(
+            fleet.kind_of,
+            _judged(fleet, knowledge, policy, today=today, presence=presence),
+            strict=True,
+        )
     )
+
+
+class _Selecting:
+    """Selects once for all hosts of a kind with the same checks and, but for their places in the
+    ranking, the same findings."""
+
+    def __init__(
+        self,
+        fleet: _Fleet,
+        knowledge: Knowledge,
+        policy: Policy,
+        held_back: Sequence[HeldBack],
+        today: date,
+    ) -> None:
+        self._fleet = fleet
+        self._knowledge = knowledge
+        self._policy = policy
+        self._held_back = held_back
+        self._today = today
+        self._checks = Checks(policy)
+        self._known: dict[tuple[int, tuple[Finding, ...], tuple[HealthCheck, ...]], Selection] = {}
+
+    def __call__(self, host: Host, kind: int, findings: Sequence[Finding]) -> Selection:
+        inventory = self._fleet.kinds[kind]
+        checks = self._checks.of(host, inventory)
+        alike = tuple(replace(one, host="", rank=0) for one in findings)
+        key = kind, alike, checks
+        if key not in self._known:
+            self._known[key] = selector.select(
+                inventory,
+                rules=self._policy.select,
+                findings=alike,
+                held_back=self._held_back,
+                published=self._knowledge.published,
+                today=self._today,
+                checks=checks,
+            )
+        return self._known[key]
 
 
 def judged(
@@ -106,10 +158,21 @@ def judged(
 
     ``presence`` tells since when findings are open; without it no time limit of the policy counts.
     """
-    found = list(_found(seen, knowledge, policy))
+    return _judged(_Fleet(seen), knowledge, policy, today=today, presence=presence)
+
+
+def _judged(
+    fleet: _Fleet,
+    knowledge: Knowledge,
+    policy: Policy,
+    *,
+    today: date,
+    presence: Presence | None,
+) -> tuple[Judged, ...]:
+    found = list(_found(fleet, knowledge, policy))
     ranked = ranking.rank(
         found,
-        hosts={host.name: host for host, _ in seen},
+        hosts={host.name: host for host, _ in fleet.seen},
         enrichment=knowledge.enrichment({finding.cve for finding in found}),
         today=today,
         weights=policy.weights,
@@ -121,21 +184,24 @@ def judged(
     for finding in ranked:
         by_host.setdefault(finding.host, []).append(finding)
     return tuple(
-        Judged(host, inventory, tuple(by_host.get(host.name, ()))) for host, inventory in seen
+        Judged(host, inventory, tuple(by_host.get(host.name, ()))) for host, inventory in fleet.seen
     )
 
 
-def _found(
-    seen: Sequence[tuple[Host, Inventory]], knowledge: Knowledge, policy: Policy
-) -> Iterator[Finding]:
+def _found(fleet: _Fleet, knowledge: Knowledge, policy: Policy) -> Iterator[Finding]:
     """What is open on each host. Those that differ in nothing that is judged are judged once."""
     known: dict[Inventory, tuple[Finding, ...]] = {}
-    for host, inventory in seen:
-        alike = replace(inventory, **_NOT_JUDGED)
+    packages: matching.Known = {}
+    of_kind = []
+    for kind in fleet.kinds:
+        alike = replace(kind, **_NOT_JUDGED)
         if alike not in known:
-            known[alike] = matching.match(host, trusting(inventory, policy), knowledge.index)
-        for finding in known[alike]:
-            yield _marked(replace(finding, host=host.name), knowledge)
+            found = matching.match(trusting(alike, policy), knowledge.index, packages)
+            known[alike] = tuple(_marked(one, knowledge) for one in found)
+        of_kind.append(known[alike])
+    for (host, _), number in zip(fleet.seen, fleet.kind_of, strict=True):
+        for finding in of_kind[number]:
+            yield replace(finding, host=host.name)
 
 
 def _open_since(found: Sequence[Finding], presence: Presence) -> dict[FindingKey, date]:

@@ -135,7 +135,7 @@ async def verify(
         releases = {inventory.os.release for inventory in inventories.values()}
         index = known_about(store, releases, now=clock()).index
         still = {
-            name: {found.cve for found in matching.match(enrolled[name], inventory, index)}
+            name: {found.cve for found in matching.match(inventory, index)}
             for name, inventory in inventories.items()
         }
         proofs = tuple(rollouts.proof(plan, one, still.get(one.host)) for one in reports)

@@ -333,7 +333,7 @@ async def verify(
         releases = {one.inventory.os.release for one in seen if one.inventory is not None}
         index = known_about(store, releases, now=clock()).index
     still = {
-        one.host.name: {finding.cve for finding in matching.match(one.host, one.inventory, index)}
+        one.host.name: {finding.cve for finding in matching.match(one.inventory, index)}
         for one in seen
         if one.inventory is not None
     }

@@ -39,7 +39,10 @@ def load(query: Query, digests: Collection[str]) -> dict[str, PackageSet]:
         )
     }
     known = by_id(query, sorted(set().union(*ids.values())))
-    return {digest: PackageSet(tuple(known[one] for one in some)) for digest, some in ids.items()}
+    made = {digest: PackageSet(tuple(known[one] for one in some)) for digest, some in ids.items()}
+    for digest, one in made.items():
+        vars(one)["digest"] = digest  # it need not be worked out again
+    return made
 
 
 def by_id(query: Query, ids: Sequence[int]) -> dict[int, Package]:

@@ -92,7 +92,7 @@ class Regression:
             return {}
         async with session.connect() as way:
             inventory = await collect(way, self.host, now=now, nonce=secrets.token_hex(16))
-        found = match(self.host, inventory, self.index)
+        found = match(inventory, self.index)
         # What still runs in memory is the code that was replaced, and that had the fix already.
         return {one.cve: one.source for one in found if one.state is not FindingState.RESTART}
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from suture.core.assessment import matching
 from suture.core.assessment.findings import Finding
-from suture.core.inventory import Host, Inventory
+from suture.core.inventory import Inventory
 from suture.core.policy import Policy
 from suture.services.assessing import judged
 from suture.services.knowledge import Knowledge
@@ -25,12 +25,12 @@ CHANGELOG = StoredChangelog(
 
 
 def test_hosts_made_alike_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, ...]] = []
     match = matching.match
 
-    def counted(host: Host, inventory: Inventory, *more: object) -> tuple[Finding, ...]:
-        asked.append(host.name)
-        return match(host, inventory, *more)  # type: ignore[arg-type]
+    def counted(inventory: Inventory, *more: object) -> tuple[Finding, ...]:
+        asked.append(inventory.third_party)
+        return match(inventory, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(matching, "match", counted)
     old = inventory("a", [package("nginx", "1")])
@@ -47,4 +47,4 @@ def test_hosts_made_alike_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> No
         [],
         [],
     ]
-    assert asked == ["a", "c", "d"]
+    assert asked == [(), (), ("nginx:amd64",)]

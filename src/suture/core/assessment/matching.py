@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from suture.core.assessment.counted import Group, groups, is_running
 from suture.core.assessment.findings import Finding, FindingState
@@ -11,10 +13,13 @@ from suture.core.intelligence import channels
 from suture.core.intelligence.advisories import FixState, Rule
 from suture.core.intelligence.advisory_index import AdvisoryIndex, Name, weight
 from suture.core.intelligence.subjects import Tiers, compared, names, tiers
-from suture.core.inventory import AvailableVersion, Host, Inventory, Package
+from suture.core.inventory import AvailableVersion, Inventory, Package
 from suture.core.versions import Scheme, is_valid, order, scheme_of
 
 Called = tuple[bool, str]  # by its source, and the name
+
+Known = dict[tuple[str, str, Group], tuple[Finding, ...]]
+"""What is open in packages of a release and a stream, of which nothing is on offer or stale."""
 
 _WITHOUT_FIX = {
     FixState.AFFECTED: "says that it is affected and names no fix yet",
@@ -55,22 +60,47 @@ class _Judgement(Document, frozen=True):
     reason: str
 
 
-def match(host: Host, inventory: Inventory, index: AdvisoryIndex) -> tuple[Finding, ...]:
-    """The open vulnerabilities of ``host``, at most one for each (CVE, source), in that order.
+def match(
+    inventory: Inventory, index: AdvisoryIndex, known: Known | None = None
+) -> tuple[Finding, ...]:
+    """The open vulnerabilities of a host, at most one for each (CVE, source), in that order.
 
-    A package whose version cannot be compared counts as older than the fix.
+    A package whose version cannot be compared counts as older than the fix. With ``known``, which
+    is for one index, packages that many hosts have are judged once.
     """
     scheme = scheme_of(inventory.os.release)
     offers, stale = _offers(inventory, scheme), _stale(inventory)
     stream = channels.stream(inventory.os, inventory.archives)
     seen = _Seen(inventory.os.release, scheme, index, offers, stale, stream)
-    findings = []
-    for group in groups(inventory).values():
-        by_cve: dict[str, list[_Judgement]] = {}
-        for judgement in _judgements(group, seen):
-            by_cve.setdefault(judgement.rule.cve, []).append(judgement)
-        findings += [_finding(host, some, seen) for some in by_cve.values()]
-    return tuple(sorted(findings, key=lambda finding: (finding.cve, finding.source)))
+    offered = {name for _, name in offers}
+    findings: list[Finding] = []
+    for source, group in groups(inventory).items():
+        if known is None or not _is_plain(source, group, offered, stale):
+            findings += _of_group(group, seen)
+            continue
+        key = seen.release, stream, group
+        if key not in known:
+            known[key] = _of_group(group, seen)
+        findings += known[key]
+    findings.sort(key=lambda finding: (finding.cve, finding.source))
+    return tuple(replace(finding, host=inventory.host) for finding in findings)
+
+
+def _is_plain(
+    source: str, group: Group, offered: Collection[str], stale: Mapping[str, str]
+) -> bool:
+    """Whether nothing of it is on offer and nothing replaced still runs, as on most hosts."""
+    return source not in offered and not any(
+        one.name in offered or one.name in stale or one.key in stale for one in group.packages
+    )
+
+
+def _of_group(group: Group, seen: _Seen) -> tuple[Finding, ...]:
+    """Of no host yet."""
+    by_cve: dict[str, list[_Judgement]] = {}
+    for judgement in _judgements(group, seen):
+        by_cve.setdefault(judgement.rule.cve, []).append(judgement)
+    return tuple(_finding(some, seen) for some in by_cve.values())
 
 
 def names_of(inventories: Iterable[Inventory]) -> set[Name]:
@@ -248,7 +278,7 @@ def _needs_restart(
     return _Judgement(rule, FindingState.RESTART, [package for package, _ in used], reason)
 
 
-def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Finding:
+def _finding(judgements: Sequence[_Judgement], seen: _Seen) -> Finding:
     """Of several about one vulnerability in one source the heaviest speaks, one that is open on
     disk before one that is open in memory alone."""
     first = max(
@@ -261,7 +291,7 @@ def _finding(host: Host, judgements: Sequence[_Judgement], seen: _Seen) -> Findi
     disputed = ("disputed: the vendor does not accept it as a vulnerability",)
     return Finding(
         cve=rule.cve,
-        host=host.name,
+        host="",
         package=leader.name,
         packages=tuple(sorted({package.name for package in packages})),
         source=leader.source,

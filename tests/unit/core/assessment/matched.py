@@ -16,7 +16,7 @@ from suture.core.inventory import (
     Package,
     Update,
 )
-from tests.unit.core.builders import host, package
+from tests.unit.core.builders import package
 
 SECURITY = Origin("Debian", "Debian-Security", "stable-security", "bookworm-security", "main")
 
@@ -44,7 +44,7 @@ def update(name: str, installed: str, offered: str, source: str = "") -> Update:
 
 
 def found(seen: Inventory, *advisories: Advisory) -> tuple[Finding, ...]:
-    return match(host(seen.host), seen, AdvisoryIndex(advisories))
+    return match(seen, AdvisoryIndex(advisories))
 
 
 def states(seen: Inventory, *advisories: Advisory) -> list[FindingState]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from suture.core.assessment.fleet_findings import FleetFindings
 from suture.core.assessment.fleet_matching import match_fleet, names_beside
-from suture.core.assessment.matching import match, names_of
+from suture.core.assessment.matching import Known, match, names_of
 from suture.core.intelligence.advisories import Advisory, Affected, FixState
 from suture.core.intelligence.advisory_index import AdvisoryIndex
 from suture.core.intelligence.rule_table import rule_table
@@ -20,7 +20,7 @@ from suture.core.inventory import (
     Package,
     PackageState,
 )
-from tests.unit.core.builders import fleet_of, host, inventory, package
+from tests.unit.core.builders import fleet_of, inventory, package
 
 DEBIAN, ALMA = OperatingSystem("debian", "12"), OperatingSystem("almalinux", "9")
 RHEL = OperatingSystem("rhel", "9.2")
@@ -119,7 +119,7 @@ Told = tuple[str, str, bool]  # CVE, source, whether there is a fix
 
 
 def alone(seen: Inventory, index: AdvisoryIndex) -> list[Told]:
-    found = match(host(seen.host), seen, index)
+    found = match(seen, index)
     return sorted((one.cve, one.source, one.fixed is not None) for one in found)
 
 
@@ -149,7 +149,16 @@ def test_a_host_s_own_names_are_all_that_judging_it_needs(
     seen: Inventory, said: list[Advisory]
 ) -> None:
     needed = AdvisoryIndex(()).renewed(names_of([seen]), said)
-    assert match(host("web"), seen, needed) == match(host("web"), seen, AdvisoryIndex(said))
+    assert match(seen, needed) == match(seen, AdvisoryIndex(said))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(inventories(), min_size=2, max_size=4), st.lists(advisories, max_size=8))
+def test_what_is_known_of_packages_changes_no_answer(
+    some: list[Inventory], said: list[Advisory]
+) -> None:
+    index, known = AdvisoryIndex(said), Known()
+    assert [match(one, index, known) for one in some] == [match(one, index) for one in some]
 
 
 def rule(cve: str, fixed: str | None) -> Advisory:
