@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from suture.core.documents import decode
-from suture.core.inventory import Identity, Inventory, OperatingSystem
+from suture.core.inventory import Identity, Inventory, OperatingSystem, PackageSet
 from suture.store import package_sets
 from suture.store.query import Query, marks, moment, parts
 
@@ -86,10 +85,33 @@ def _inventories(
 ) -> dict[str, Inventory]:
     rows = newest(query, "host, inventory, package_set", when, hosts)
     loaded = package_sets.load(query, {digest for _, _, digest in rows})
+    reader = _Reader()
     return {
-        host: replace(decode(zlib.decompress(seen), Inventory), packages=loaded[digest])
-        for host, seen, digest in rows
+        host: reader.inventory(zlib.decompress(seen), loaded[digest]) for host, seen, digest in rows
     }
+
+
+class _Reader:
+    """What several inventories say in the same words is decoded once: most of what they say."""
+
+    def __init__(self) -> None:
+        fields = msgspec.structs.fields(Inventory)
+        parts = [(field.name, msgspec.Raw, msgspec.Raw()) for field in fields]
+        self._parts = msgspec.json.Decoder(msgspec.defstruct("Parts", parts))
+        self._read = {field.name: msgspec.json.Decoder(field.type).decode for field in fields}
+        self._known: dict[tuple[str, bytes], Any] = {}
+
+    def inventory(self, document: bytes, packages: PackageSet) -> Inventory:
+        parts = self._parts.decode(document)
+        told: dict[str, Any] = {}
+        for name, read in self._read.items():
+            text = bytes(getattr(parts, name))
+            if name == "packages" or not text:
+                continue
+            if (name, text) not in self._known:
+                self._known[name, text] = read(text)
+            told[name] = self._known[name, text]
+        return Inventory(packages=packages, **told)
 
 
 def newest(
