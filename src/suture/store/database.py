@@ -32,8 +32,10 @@ _LAST = "suture.last"
 _DRIVERS = ("sqlite", "postgresql", "postgresql+psycopg")
 _SECRETS = ("password", "sslpassword")
 
-# libpq's: seconds, and milliseconds for what was sent and is not acknowledged.
-_NETWORK = {
+# libpq's: seconds, and milliseconds for what was sent and is not acknowledged. Without an encoding
+# a database of SQL_ASCII answers in bytes.
+_LIBPQ = {
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 5,
     "keepalives_interval": 5,
@@ -139,7 +141,7 @@ def make_engine(url: str, *, idle_s: float = IDLE_S) -> sa.Engine:
         return sa.create_engine(
             parsed,
             pool_pre_ping=True,
-            connect_args={key: _NETWORK[key] for key in _NETWORK.keys() - parsed.query.keys()},
+            connect_args={key: _LIBPQ[key] for key in _LIBPQ.keys() - parsed.query.keys()},
             execution_options={_IDLE: idle_s},
         )
     if parsed.database:
@@ -275,6 +277,8 @@ def _migrate(engine: sa.Engine) -> None:
         current = _schema(connection)
         if current == SCHEMA:
             return
+        if current is None:
+            _refuse_narrow(connection)
         # Every command opens a database and hardly any has to migrate it.
         from suture.store.upgrading import is_known, upgrade
 
@@ -284,6 +288,18 @@ def _migrate(engine: sa.Engine) -> None:
                 "Install that version again, or use another --home.",
             )
         upgrade(connection)
+
+
+def _refuse_narrow(connection: sa.Connection) -> None:
+    """Texts of hosts and feeds are of all languages."""
+    if connection.dialect.name == "sqlite":
+        return
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the database {shown(connection.engine.url)} has the encoding {encoding}, not UTF8",
+            "Make it anew: CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'.",
+        )
 
 
 def _schema(connection: sa.Connection) -> str | None:

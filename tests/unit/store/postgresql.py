@@ -87,8 +87,9 @@ class Server:
                 ticks += sum(used[:2])
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def empty(self) -> str:
-        return self._url(self._create("template0"))
+    def empty(self, options: str = "") -> str:
+        """``options`` of CREATE DATABASE, as its encoding."""
+        return self._url(self._create("template0", options))
 
     def migrated(self) -> str:
         """As :func:`open_store` leaves a new one."""
@@ -104,9 +105,9 @@ class Server:
     def drop(self, url: str) -> None:
         self._command(f"DROP DATABASE {sa.make_url(url).database} WITH (FORCE)")
 
-    def _create(self, template: str) -> str:
+    def _create(self, template: str, options: str = "") -> str:
         name = f"store{next(self._numbers)}"
-        self._command(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._command(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
         return name
 
     def _command(self, command: str) -> None:

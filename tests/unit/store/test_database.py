@@ -14,6 +14,7 @@ from suture.store.errors import StoreError
 from suture.store.query import SCHEMA
 from suture.store.tables import metadata
 from suture.store.upgrading import newest
+from tests.unit.store import postgresql
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_names(store: Store) -> None:
@@ -79,6 +80,17 @@ def test_a_newer_schema_is_refused(new_database: str) -> None:
     with pytest.raises(StoreError, match="newer Suture") as caught:
         open_store(new_database)
     assert "--home" in caught.value.remedy
+
+
+@pytest.mark.xdist_group("postgresql")
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_new_database_that_cannot_hold_every_text_is_refused(
+    server: postgresql.Server, encoding: str
+) -> None:
+    narrow = server.empty(f"ENCODING '{encoding}' LOCALE 'C'")
+    with pytest.raises(StoreError, match=f"encoding {encoding}, not UTF8") as refused:
+        open_store(narrow)
+    assert "ENCODING 'UTF8'" in refused.value.remedy
 
 
 def test_a_damaged_file_is_explained(tmp_path: Path) -> None:
