@@ -38,6 +38,16 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+def test_an_image_takes_from_a_checkout_what_it_names_and_no_more() -> None:
+    """As a whole it would bring its history, and secrets that lie beside a compose file."""
+    steps = (ROOT / "docs/deploy/Containerfile").read_text()
+    copied = [name for line in re.findall(r"^COPY (.+) \S+$", steps, re.M) for name in line.split()]
+    assert copied
+    for name in copied:
+        assert (ROOT / name).exists(), name
+        assert name in ("src", "pyproject.toml", "README.md", "LICENSE", "requirements.lock")
+
+
 def test_the_tests_that_show_safety_exist() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs/safety.md").read_text())
     assert len(named) > 20

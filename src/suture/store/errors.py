@@ -24,6 +24,13 @@ def refused(place: str, why: object) -> StoreError:
             "It may have been stopped in the middle. `fuser` names who has the file open: let it "
             "go on, or end it. Then do this again.",
         )
+    if "no password supplied" in str(why) or "password authentication failed" in str(why):
+        return StoreError(
+            f"the database {place} refused: {why}",
+            "The password is read from ~/.pgpass, or the file that PGPASSFILE names: lines "
+            "host:port:database:user:password, in a file that this user can read and no group or "
+            "other can.",
+        )
     return StoreError(
         f"the database {place} refused: {why}",
         "Check that it is there, not damaged, and that its disk has space.",
