@@ -1,128 +1,25 @@
-"""How a rollout looks: each event as it happens, a table of the hosts below, and the end."""
+"""How a rollout looks where it stands, and at its end."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from suture.cli.output import brief, duration, listed, plain, styled, table
 from suture.core.rollout.state import HostPhase
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    from suture.core.evidence import Event, StepReport
+    from suture.core.evidence import StepReport
     from suture.core.rollout.state import HostState, RolloutState
-    from suture.engine.ticks import Tick
     from suture.services.catching_up import CaughtUp
     from suture.services.rollouts import RolloutView, Verified
 
-Listeners = tuple[Callable[["Event"], None], Callable[["Tick"], None]]
-
-_SHOWN_HOSTS = 20
-
-
-@contextmanager
-def live(view: RolloutView, *, quiet: bool = False) -> Iterator[Listeners]:
-    """Yields what is called with each event and each tick."""
-    from rich.console import Group
-    from rich.live import Live
-
-    from suture.cli.output import console
-
-    out = console(stderr=quiet)
-    steps: dict[str, str] = {}
-    latest: list[Tick] = []
-    said: set[str] = set()
-
-    def hosts() -> Group:
-        return Group(*_live_table(latest[-1], steps)) if latest else Group()
-
-    showing = Live(get_renderable=hosts, console=out, transient=True, refresh_per_second=4)
-
-    def on_event(event: Event) -> None:
-        line = _event_line(event, said)
-        if event.kind == "step.started":
-            steps[event.host] = str(_data(event).get("step", ""))
-        if line is not None:
-            out.print(line)
-
-    told: list[str] = []
-
-    def on_tick(tick: Tick) -> None:
-        """Where nothing moves on the screen, what is waited for is said once."""
-        for action in tick.waiting:
-            if action.until is not None and told[-1:] != [action.reason]:
-                out.print(plain(f"waiting: {action.reason}"))
-                told.append(action.reason)
-
-    if quiet:
-        yield lambda event: None, lambda tick: None
-        return
-    if not sys.stdout.isatty():
-        yield on_event, on_tick
-        return
-    with showing:
-        yield on_event, latest.append
-
-
-def _data(event: Event) -> dict[str, Any]:
-    import msgspec
-
-    found = msgspec.json.decode(event.data)
-    return found if isinstance(found, dict) else {}
-
-
-def _event_line(event: Event, said: set[str]) -> Text | None:
-    """None where there is nothing to see. ``said`` are reasons that stand above, and grows."""
-    data = _data(event)
-    reason = str(data.get("reason") or "")
-    text_of_reason = plain(f"  {brief(reason, said)}" if reason else "", limit=1500)
-    said.add(reason)
-    at = plain(event.at.astimezone().strftime("%H:%M:%S "), "dim")
-    host = plain(f"{event.host:<12} " if event.host else "", "bold")
-    match event.kind.split("."):
-        case ["step", "started"]:
-            return None
-        case ["step", "finished"]:
-            text = plain(f"{data['step']:<17}") + styled(data["verdict"])
-            text += plain(f"  {duration(data['seconds'])}", "dim")
-            return at + host + text + text_of_reason
-        case ["host", phase]:
-            return at + host + styled(phase) + text_of_reason
-        case [subject, what]:
-            return at + plain(f"{subject} {what}", "bold") + text_of_reason
-    return None
-
-
-def _live_table(tick: Tick, steps: dict[str, str]) -> Iterator[Any]:
-    state = tick.rollout.state
-    now = datetime.now(UTC)
-    busy = [host for host in state.hosts if host.phase.is_at_work]
-    done = sum(host.phase.is_final for host in state.hosts)
-    made = table("Host", "Phase", "Step", "For")
-    for host in busy[:_SHOWN_HOSTS]:
-        since = (now - host.since).total_seconds() if host.since else 0.0
-        made.add_row(
-            plain(host.host),
-            styled(host.phase),
-            plain(steps.get(host.host, "")),
-            plain(duration(since)),
-        )
-    if busy:
-        yield made
-    ahead = f"packages ahead: {fetched} · " if (fetched := _fetched_ahead(state)) else ""
-    ends = f"{done} of {len(state.hosts)} hosts at their end · {ahead}"
-    yield plain(ends, "dim") + styled(state.status)
-    for action in tick.waiting[:3]:
-        left = f" ({duration((action.until - now).total_seconds())} left)" if action.until else ""
-        yield plain(f"waiting: {action.reason}{left}", "dim")
+SHOWN_HOSTS = 20
 
 
 def print_rollout(out: Console, view: RolloutView) -> None:
@@ -139,17 +36,17 @@ def print_rollout(out: Console, view: RolloutView) -> None:
     )
     if rollout.without_rehearsal:
         out.print(plain("  It was started without a passed rehearsal.", "yellow"))
-    if len(state.hosts) <= _SHOWN_HOSTS:
+    if len(state.hosts) <= SHOWN_HOSTS:
         out.print(_host_table(view, state.hosts, below))
     else:
         _print_many(out, view, below)
-    if fetched := _fetched_ahead(state):
+    if fetched := fetched_ahead(state):
         out.print(plain(f"Packages ahead of the start: {fetched}"))
     print_approvals(out, view)
     _print_gates(out, view)
-    for report in unwell[:_SHOWN_HOSTS]:
+    for report in unwell[:SHOWN_HOSTS]:
         _print_report(out, report)
-    _print_more(out, len(unwell) - _SHOWN_HOSTS, f"rollout status {rollout.id} --json")
+    _print_more(out, len(unwell) - SHOWN_HOSTS, f"rollout status {rollout.id} --json")
     _print_next(out, view)
 
 
@@ -189,9 +86,9 @@ def _print_many(out: Console, view: RolloutView, said: set[str]) -> None:
         if host.phase not in (HostPhase.WAITING, HostPhase.DONE)
     ]
     if watched:
-        out.print(_host_table(view, watched[:_SHOWN_HOSTS], said))
+        out.print(_host_table(view, watched[:SHOWN_HOSTS], said))
     more = f"rollout status {view.rollout.id} --json"
-    _print_more(out, len(watched) - _SHOWN_HOSTS, more)
+    _print_more(out, len(watched) - SHOWN_HOSTS, more)
 
 
 def _print_more(out: Console, number: int, command: str) -> None:
@@ -199,7 +96,7 @@ def _print_more(out: Console, number: int, command: str) -> None:
         out.print(plain(f"And {number:,} more: suture {command}", "dim"))
 
 
-def _fetched_ahead(state: RolloutState) -> str:
+def fetched_ahead(state: RolloutState) -> str:
     """How many hosts get their packages, or got them, before their start; empty for none."""
     known = Counter(host.fetched for host in state.hosts)
     counts = {
@@ -254,24 +151,24 @@ def _print_next(out: Console, view: RolloutView) -> None:
     print_waiting(out, view)
     rollout, state = view.rollout, view.rollout.state
     if any(host.phase.is_at_work for host in state.hosts):
-        _say(out, f"rollout watch {rollout.id}", "go on with it")
+        say(out, f"rollout watch {rollout.id}", "go on with it")
     elif rollout.is_over:
         _print_correction(out, view)
         if state.status.value == "done" and any(host.away for host in state.hosts):
-            _say(out, f"rollout catch-up {rollout.id}", "patch the hosts that were away")
+            say(out, f"rollout catch-up {rollout.id}", "patch the hosts that were away")
         if any(host.phase.value == "done" for host in state.hosts):
             out.print(plain(f"Prove it again at any time: suture verify {rollout.id}", "dim"))
     elif state.status.value == "paused":
         out.print(plain("A person decides:", "bold yellow"))
         for suspect, version in _suspects(view):
             corrected = f"plan create --parent {view.plan.id} --hold-back {suspect}@{version}"
-            _say(out, corrected, "a plan without it")
-        _say(out, f"rollout abort {rollout.id}", "start nothing more")
-        _say(out, f"rollout resume {rollout.id}", "accept this and go on")
+            say(out, corrected, "a plan without it")
+        say(out, f"rollout abort {rollout.id}", "start nothing more")
+        say(out, f"rollout resume {rollout.id}", "accept this and go on")
     elif _missing_approval(view):
-        _say(out, f"rollout approve {rollout.id}", "let its next wave start")
+        say(out, f"rollout approve {rollout.id}", "let its next wave start")
     else:
-        _say(out, f"rollout watch {rollout.id}", "go on with it")
+        say(out, f"rollout watch {rollout.id}", "go on with it")
 
 
 def _print_correction(out: Console, view: RolloutView) -> None:
@@ -288,15 +185,15 @@ def _print_correction(out: Console, view: RolloutView) -> None:
     hosts = f"{len(waiting)} host{'' if len(waiting) == 1 else 's'}"
     if view.corrected:
         out.print(plain(f"{hosts} left out; plan {view.corrected} has the rest for them:"))
-        _say(out, f"rehearse {view.corrected}", "prove it on twins")
-        _say(out, f"rollout start {view.corrected}", "then roll it out")
+        say(out, f"rehearse {view.corrected}", "prove it on twins")
+        say(out, f"rollout start {view.corrected}", "then roll it out")
     else:
         out.print(plain(f"{hosts} left out. When there is more to do for them:"))
         options = " ".join(f"--hold-back {one.source}@{one.version}" for one in state.held_back)
-        _say(out, f"plan create --parent {view.plan.id} {options}", "a plan without it")
+        say(out, f"plan create --parent {view.plan.id} {options}", "a plan without it")
 
 
-def _say(out: Console, command: str, what: str) -> None:
+def say(out: Console, command: str, what: str) -> None:
     out.print(plain(f"  suture {command}") + plain(f"   {what}", "dim"))
 
 
@@ -345,7 +242,7 @@ def print_caught_up(out: Console, found: CaughtUp) -> None:
         out.print(plain(f"{name} is still away: ", "bold yellow") + plain(reason, limit=1500))
     for name, reason in found.changed:
         out.print(plain(f"{name} needs another plan: ", "bold yellow") + plain(reason, limit=1500))
-        _say(out, f"plan create --host {name}", "and rehearse it")
+        say(out, f"plan create --host {name}", "and rehearse it")
 
 
 def print_proofs(out: Console, found: Verified) -> None:
@@ -353,7 +250,7 @@ def print_proofs(out: Console, found: Verified) -> None:
     made = table("Host", "Verdict", "CVEs closed", "|Still open", "|Why")
     fine = [proof for proof in proofs if proof.verdict.value == "pass"]
     others = [proof for proof in proofs if proof.verdict.value != "pass"]
-    room = max(_SHOWN_HOSTS - len(others), 0)
+    room = max(SHOWN_HOSTS - len(others), 0)
     for proof in (*others, *fine[:room]):
         unknown = proof.verdict.value == "inconclusive" and not proof.closed
         made.add_row(

@@ -17,6 +17,8 @@ app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Start, watch and steer rollouts."
 )
 
+_LAST_EVENTS = 20
+
 RolloutId = Annotated[str, typer.Argument(help="Rollout id, its beginning, or `latest`.")]
 Policy = Annotated[Path | None, typer.Option(help="Policy file.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
@@ -69,12 +71,22 @@ def start(
 
 
 @app.command()
-def watch(rollout: RolloutId, policy: Policy = None, json: Json = False) -> None:
+def watch(
+    rollout: RolloutId,
+    every: Annotated[
+        bool, typer.Option("--all", help="Show what happened so far from the beginning.")
+    ] = False,
+    policy: Policy = None,
+    json: Json = False,
+) -> None:
     """Go on with a rollout where it stands, also after a crash, and watch it.
 
-    Where a `suture worker` is at work, that one does it, and it is only followed here.
+    Where a `suture worker` is at work, that one does it, and it is only followed here. Of what
+    happened so far the last 20 events are shown, and a count of the rest.
+
+    Examples: `suture rollout watch latest`; `suture rollout watch latest --all >night.log`.
     """
-    _drive(rollout, policy, json)
+    _drive(rollout, policy, json, every=every)
 
 
 @app.command()
@@ -268,11 +280,13 @@ def _say(rollout: str, signal: Signal, reason: str) -> None:
     )
 
 
-def _drive(rollout: str, policy: Path | None, json: bool, *, check: bool = True) -> None:
+def _drive(
+    rollout: str, policy: Path | None, json: bool, *, check: bool = True, every: bool = False
+) -> None:
     from suture.cli.output import console, print_json
     from suture.cli.rollout_view import exit_code, print_rollout
 
-    view = drive(rollout, policy, quiet=json)
+    view = drive(rollout, policy, quiet=json, every=every)
     if json:
         print_json(view)
     else:
@@ -282,17 +296,19 @@ def _drive(rollout: str, policy: Path | None, json: bool, *, check: bool = True)
         raise typer.Exit(code)
 
 
-def drive(rollout: str, policy: Path | None, *, quiet: bool) -> RolloutView:
-    """Drive a rollout and show it, until it is over or waits for a person."""
+def drive(rollout: str, policy: Path | None, *, quiet: bool, every: bool = False) -> RolloutView:
+    """Drive a rollout and show it, until it is over or waits for a person; of what happened so far
+    ``every`` event, or the last ones."""
     from suture.cli.output import console, plain
-    from suture.cli.rollout_view import live
+    from suture.cli.rollout_live import live
     from suture.cli.workspace import workspace
     from suture.services import rollouts
 
     there = workspace()
     view = rollouts.view(there, rollout)
+    earlier = None if every else rollouts.before_last(there, view.rollout.id, _LAST_EVENTS)
     try:
-        with live(view, quiet=quiet) as (on_event, on_tick):
+        with live(view, quiet=quiet, earlier=earlier) as (on_event, on_tick):
             return rollouts.drive(
                 there, view.rollout.id, policy_file=policy, on_event=on_event, on_tick=on_tick
             )

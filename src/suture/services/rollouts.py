@@ -31,9 +31,10 @@ from suture.services.knowledge import known_about
 from suture.services.logs import logging_to
 from suture.services.rehearsals import Standing
 from suture.services.workspace import Workspace
-from suture.store import hosts, rollouts, signals
+from suture.store import events, hosts, rollouts, signals
 from suture.store import plans as stored_plans
 from suture.store.database import Store
+from suture.store.events import Earlier
 from suture.store.rollouts import StoredRollout
 
 OnEvent = Callable[[Event], None]
@@ -205,6 +206,14 @@ def say(
         if answered is not None and answered.answer:
             raise RefusedError(answered.answer)
         return get(store, found.rollout.id)
+
+
+def before_last(workspace: Workspace, rollout_id: str, last: int) -> Earlier | None:
+    """What happened before the ``last`` events of a rollout; a step's start is none."""
+    with fleet.opened(workspace) as store:
+        rollout = get(store, rollout_id)
+        with store.read() as connection:
+            return events.before_last(connection, rollout.id, last, but="step.started")
 
 
 def drive(

@@ -18,6 +18,14 @@ from suture.store.tables import events
 _TURN_S = 5.0
 
 
+class Earlier(NamedTuple):
+    """How many events there are up to the one with the number ``seq``, and when the first was."""
+
+    number: int
+    seq: int
+    since: datetime
+
+
 class _Said(NamedTuple):
     """An event that has no place in the chain yet."""
 
@@ -77,6 +85,21 @@ def times(connection: sa.Connection, kind: str, *, after: datetime) -> tuple[dat
         events.c.kind == kind, events.c.seq > sa.func.coalesce(last, 0)
     )
     return tuple(connection.execute(query.order_by(events.c.seq)).scalars())
+
+
+def before_last(
+    connection: sa.Connection, subject: str, last: int, *, but: str = ""
+) -> Earlier | None:
+    """What comes before the ``last`` events of a subject, None where it has no more; events of the
+    kind ``but`` do not count."""
+    of_it = sa.select(events.c.seq, events.c.at).where(
+        events.c.subject == subject, events.c.kind != but
+    )
+    older = of_it.order_by(events.c.seq.desc()).offset(last).subquery()
+    found = connection.execute(
+        sa.select(sa.func.count(), sa.func.max(older.c.seq), sa.func.min(older.c.at))
+    ).one()
+    return Earlier(*found) if found[0] else None
 
 
 def stream(

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import io
+import re
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from suture.cli.rollout_view import exit_code, live, print_proofs, print_rollout
+from suture.cli.rollout_live import live
+from suture.cli.rollout_view import exit_code, print_proofs, print_rollout
 from suture.core.documents import encode
 from suture.core.evidence import Check, Event, Step, StepReport, Verdict
 from suture.core.planning.gates import Alerts, Gate
@@ -14,6 +18,7 @@ from suture.core.planning.plan import HeldBack, Plan
 from suture.core.rollout import transitions
 from suture.core.rollout.state import ActionKind, GateState, HostPhase, NextAction, RolloutStatus
 from suture.services.rollouts import NotAsked, RolloutView, Verified, proof
+from suture.store.events import Earlier
 from suture.store.rollouts import StoredRollout
 from tests.unit.core import builders
 from tests.unit.core.builders import NOW
@@ -125,6 +130,44 @@ def test_while_it_runs_a_reason_is_said_once(capsys: pytest.CaptureFixture[str])
     assert "failed verify: as above" in said
     assert "rolling-back as above" in said
     assert "rollout paused 1 failed: a failed: as above" in said
+
+
+@pytest.mark.parametrize("seen", [None, Earlier(340, 2, NOW)])
+def test_of_what_happened_before_only_a_summary_is_shown(
+    capsys: pytest.CaptureFixture[str], seen: Earlier | None
+) -> None:
+    view = _view(builders.plan([builders.wave(0, ["a", "b"])]), phase=HostPhase.DONE)
+    with live(view, earlier=seen) as (on_event, _):
+        for seq, host in enumerate(("a", "b", "c"), start=1):
+            on_event(replace(_event("host.done", host), seq=seq))
+    said = capsys.readouterr().out
+    assert ("340 earlier events, since Mon 2026-03-02" in said) == (seen is not None)
+    assert ("Hosts: done 2" in said) == (seen is not None)
+    assert ("suture rollout watch abc --all" in said) == (seen is not None)
+    shown = [line.split()[1] for line in said.splitlines() if re.match(r"\d\d:\d\d:\d\d", line)]
+    assert shown == (["a", "b", "c"] if seen is None else ["c"])
+
+
+def test_each_day_is_named_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    evening = datetime(2026, 11, 23, 22, 58, tzinfo=UTC)
+    try:
+        with live(_view(builders.plan([builders.wave(0, ["a"])]))) as (on_event, _):
+            for minutes in (0, 1, 2, 3):
+                on_event(replace(_event("host.done"), at=evening + timedelta(minutes=minutes)))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    lines = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert [line[:8] if line[0].isdigit() else line for line in lines] == [
+        "Mon 2026-11-23, times in CET",
+        *("23:58:00", "23:59:00"),
+        "Tue 2026-11-24, times in CET",
+        *("00:00:00", "00:01:00"),
+    ]
 
 
 def test_at_the_end_a_reason_is_said_once() -> None:

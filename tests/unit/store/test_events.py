@@ -28,6 +28,24 @@ def test_events_read_back_are_a_whole_chain(store: Store) -> None:
     assert (verdict.events, verdict.broken_at, verdict.head) == (5, None, read[-1].hash)
 
 
+def test_what_comes_before_the_last_events_of_a_rollout(store: Store) -> None:
+    with store.begin() as connection:
+        for minute in range(6):
+            at = NOW + timedelta(minutes=minute)
+            for subject, kind in (("r1", "step.started"), ("r1", "step.finished"), ("r2", "x.y")):
+                events.append(connection, at=at, kind=kind, subject=subject)
+    with store.read() as connection:
+        found = events.before_last(connection, "r1", 2, but="step.started")
+        shown = [
+            one for one in events.stream(connection, subject="r1") if found and one.seq > found.seq
+        ]
+        assert found == events.Earlier(4, 11, NOW)
+        assert [one.kind for one in shown if one.kind != "step.started"] == ["step.finished"] * 2
+        assert events.before_last(connection, "r1", 6, but="step.started") is None
+        assert events.before_last(connection, "r1", 6) == events.Earlier(6, 8, NOW)
+        assert events.before_last(connection, "r3", 0) is None
+
+
 def test_when_the_newest_of_a_kind_were_written(store: Store) -> None:
     with store.begin() as connection:
         for seconds in (0, 30, 60, 90):
