@@ -43,6 +43,7 @@ from suture.core.words import (
     Percent,
     Sha256,
     Share,
+    Span,
     Tally,
     Text,
     seconds,
@@ -81,7 +82,7 @@ class RingPolicy(Document, frozen=True, kw_only=True):
     on_failure: OnFailure | None = None
     min_verified: Percent | None = None
     wait_between: Duration = "0s"
-    reboot_budget: Duration | None = None
+    reboot_budget: Span | None = None
 
     def __post_init__(self) -> None:
         if self.hosts and self.share is not None:
@@ -101,7 +102,7 @@ class CheckPolicy(Document, frozen=True, kw_only=True):
     target: Text
     status: HttpStatus = 200
     body: Annotated[str, Meta(max_length=4096, description="text")] = ""
-    timeout: Duration = "10s"
+    timeout: Span = "10s"
     mode: FileMode | None = None
     owner: FileOwner | None = None
     sha256: Sha256 | None = None
@@ -269,7 +270,7 @@ class CatchUpPolicy(Document, frozen=True, kw_only=True):
     """How often a host that does not answer is tried while the rollout runs, and how far apart."""
 
     tries: Count = 3
-    every: Duration = "15m"
+    every: Span = "15m"
 
 
 class Policy(Document, frozen=True, kw_only=True):
@@ -291,7 +292,7 @@ class Policy(Document, frozen=True, kw_only=True):
     hooks: tuple[HookPolicy, ...] = ()
     propose_checks: bool = True
     reboot: RebootRule = RebootRule.IF_NEEDED
-    reboot_budget: Duration = "10m"
+    reboot_budget: Span = "10m"
     gates: GatePolicy = GatePolicy()
     on_failure: OnFailure = OnFailure.ROLL_BACK_HOST
     max_held_back: Tally = 1

@@ -14,6 +14,13 @@ from msgspec import Meta
 Duration = Annotated[
     str, Meta(pattern=r"^[0-9]{1,6}[smhd]\Z", description="a duration such as 30s, 10m, 2h or 1d")
 ]
+Span = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=0*[1-9])[0-9]{1,6}[smhd]\Z",
+        description="a duration of at least 1s, such as 30s, 10m, 2h or 1d",
+    ),
+]
 Size = Annotated[
     str, Meta(pattern=r"^[0-9]{1,6}[KMGT]iB\Z", description="a size such as 512MiB or 2GiB")
 ]

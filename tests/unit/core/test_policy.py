@@ -129,6 +129,25 @@ preflight: {min_free_mb: {/opt: 5}}
             "p:1: gates.alerts.alertmanager: expected an address that begins with http://",
         ),
         ("gates: {every: 0s}", "p:1: gates: every has to be at least 1s"),
+        ("reboot_budget: 0s", "p:1: reboot_budget: expected a duration of at least 1s"),
+        ("rings: [{name: a, reboot_budget: 00m}]", "expected a duration of at least 1s"),
+        ("catch_up: {every: 0h}", "expected a duration of at least 1s"),
+        (
+            "checks: [{on: web, kind: unit, target: nginx, timeout: 0s}]",
+            "timeout: expected a duration of at least 1s",
+        ),
+        (
+            "hooks: [{on: web, when: before, command: date, timeout: 0s}]",
+            "timeout: expected a duration of at least 1s",
+        ),
+        (
+            "backup: {dumps: [{on: db, name: all, command: date, timeout: 0s}]}",
+            "timeout: expected a duration of at least 1s",
+        ),
+        (
+            "backup: {snapshot_hooks: [{on: db, command: date, timeout: 0s}]}",
+            "timeout: expected a duration of at least 1s",
+        ),
         ("predownload: 30s", "predownload has to be from 1m to 7d; leave it out"),
         ("predownload: 8d", "predownload has to be from 1m to 7d; leave it out"),
         (

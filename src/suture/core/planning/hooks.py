@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from suture.core.documents import Document
 from suture.core.evidence import Step
-from suture.core.words import AbsolutePath, Duration, Pattern, Text, seconds
+from suture.core.words import AbsolutePath, Pattern, Span, Text, seconds
 
 
 class HookPhase(StrEnum):
@@ -49,7 +49,7 @@ class HookPolicy(Document, frozen=True, kw_only=True):
     when: HookPhase
     run: Place = Place.CONTROLLER
     command: Text
-    timeout: Duration = "60s"
+    timeout: Span = "60s"
     environment: AbsolutePath | None = None
 
     def __post_init__(self) -> None:

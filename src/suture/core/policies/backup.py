@@ -16,6 +16,7 @@ from suture.core.words import (
     Name,
     Pattern,
     Size,
+    Span,
     seconds,
     size_bytes,
 )
@@ -60,7 +61,7 @@ class DumpPolicy(Document, frozen=True, kw_only=True):
     command: Command
     restore: Command | None = None
     verify: Command | None = None
-    timeout: Duration = "30m"
+    timeout: Span = "30m"
 
     @property
     def dump(self) -> Dump:
@@ -89,7 +90,7 @@ class SnapshotHookPolicy(Document, frozen=True, kw_only=True):
     command: Command
     restore: Command | None = None
     list: Command | None = None
-    timeout: Duration = "10m"
+    timeout: Span = "10m"
 
 
 class BackupPolicy(Document, frozen=True, kw_only=True):
