@@ -36,8 +36,8 @@ async def reboot(session: PatchSession) -> StepReport:
 async def reboot_by_rule(session: PatchSession, step: Step, why: str) -> Outcome:
     """Reboot as the step's transaction, unless the plan forbids it or ``why`` is empty."""
     if session.plan.reboot is RebootRule.NEVER or not why:
-        detail = f"pending, and the policy forbids it: {why}" if why else "not needed"
-        return Outcome(Verdict.PASS, checks=(Check("reboot", Verdict.PASS, detail),))
+        left = f"left to do, for the policy forbids it: {why}" if why else "no reboot needed"
+        return Outcome(Verdict.PASS, left, checks=(Check("reboot", Verdict.PASS, left),))
     receipt = await session.transact(step, program("common", "reboot"))
     _, failed = settle(receipt)
     if failed and not receipt.rebooted:
@@ -71,9 +71,8 @@ async def wait_for_new_boot(session: PatchSession, before: str, why: str) -> Out
         if len(now) == 36 and now != before:
             await session.close()
             took = f"{why}; new boot id {now} after {time.monotonic() - began:.0f} s"
-            return Outcome(
-                Verdict.PASS, changed_host=True, checks=(Check("reboot", Verdict.PASS, took),)
-            )
+            check = Check("reboot", Verdict.PASS, took)
+            return Outcome(Verdict.PASS, took, changed_host=True, checks=(check,))
         await session.close()
         await asyncio.sleep(1.0)
     return Outcome(

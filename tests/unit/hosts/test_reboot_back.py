@@ -139,11 +139,11 @@ async def test_what_only_a_reboot_ends_is_ended_by_the_rule(rule: RebootRule) ->
     assert reboot.changed_host is (rule is not RebootRule.NEVER)
     if rule is RebootRule.NEVER:
         assert host.in_memory != BEFORE
-        assert "the policy forbids it" in reboot.checks[0].detail
+        assert "left to do, for the policy forbids it" in reboot.reason
         assert "still runs" in verified.reason
     else:
         assert host.in_memory == BEFORE
-        assert f"new boot id {host.boot}" in reboot.checks[0].detail
+        assert f"new boot id {host.boot}" in reboot.reason
         assert verified.reason == ""
 
 
@@ -160,6 +160,7 @@ async def test_where_the_way_back_failed_no_reboot_follows() -> None:
     _, (back, reboot, _) = await _back(host, RebootRule.IF_NEEDED)
     assert (back.verdict, back.changed_host) == (Verdict.FAIL, False)
     assert (reboot.verdict, reboot.changed_host) == (Verdict.PASS, False)
+    assert reboot.reason == "no reboot needed"
 
 
 @pytest.mark.parametrize(("exit_status", "told"), [("0", True), ("1", False)])
