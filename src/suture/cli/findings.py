@@ -66,7 +66,7 @@ def findings(
     if configuration:
         _configuration(names, labels, policy, json)
         return
-    moment = service.Moment(_utc(at), _utc(as_known_at))
+    moment = service.Moment(_utc(at, "--at"), _utc(as_known_at, "--as-known-at"))
     if overview:
         _overview(policy, moment, json)
         return
@@ -101,10 +101,18 @@ def _overview(policy: Path | None, moment: Moment, json: bool) -> None:
         print_overview(found)
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def _utc(moment: datetime | None, option: str) -> datetime | None:
     """A day alone stands for its end."""
     if moment is None:
         return None
+    from suture.services.collecting import clock
+
+    if moment.replace(tzinfo=UTC) > clock():
+        raise typer.BadParameter(
+            f"{moment:%Y-%m-%d %H:%M} UTC is in the future; give a day up to today's, or leave it "
+            "out for now",
+            param_hint=option,
+        )
     is_day = moment.time() == time.min
     return (moment + timedelta(days=1) if is_day else moment).replace(tzinfo=UTC)
 

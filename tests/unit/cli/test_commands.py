@@ -350,3 +350,16 @@ def test_a_plan_shows_what_its_rehearsal_did(planned: Run) -> None:
         "as rehearsed: restarted nginx.service · "
         "rebooted (dbus.service still runs replaced code)" in said
     )
+
+
+@pytest.mark.parametrize("option", ["--at", "--as-known-at"])
+@pytest.mark.parametrize("form", [(), ("--overview",)])
+def test_what_is_open_on_a_day_to_come_is_not_told(
+    enrolled: Run, option: str, form: tuple[str, ...]
+) -> None:
+    today = datetime.now(UTC).date()
+    code, _, said = enrolled("findings", option, str(today + timedelta(days=1)), *form)
+    assert code == 2
+    assert f"{option}" in said
+    assert "is in the future; give a day up to today's" in " ".join(said.replace("│", " ").split())
+    assert enrolled("findings", option, str(today), *form)[0] != 2
