@@ -1,4 +1,5 @@
-"""Ansible inventories, INI and YAML, to hosts: groups become labels.
+"""Ansible inventories, INI, YAML and what ``ansible-inventory --list`` prints, to hosts: groups
+become labels.
 
 Read: host ranges (``web[01:12]``), child groups, group and host variables for the connection
 (``ansible_host``, ``ansible_port``, ``ansible_user``, ``ansible_ssh_private_key_file``, a
@@ -178,6 +179,9 @@ def _read_yaml(text: str, name: str) -> _Groups:
     if not isinstance(document, _Mapping):
         raise InventoryFileError(f"{name}: expected groups at the top, for example `all:`")
     groups = _Groups()
+    if "_meta" in document:
+        _read_listing(groups, document, name)
+        return groups
     for group, body, place in _items(document, name, "the file", name):
         _read_yaml_group(groups, group, body, name, place, depth=0)
     return groups
@@ -218,6 +222,39 @@ def _read_yaml_group(
     for child, child_body, where in items("children"):
         groups.add_child(group, child)
         _read_yaml_group(groups, child, child_body, name, where, depth + 1)
+
+
+def _read_listing(groups: _Groups, document: _Mapping, name: str) -> None:
+    """Of ``ansible-inventory --list``: a group names its hosts and children, and all that is known
+    of a host stands in ``_meta.hostvars``."""
+    for group, body, place in _items(document, name, "the file", name):
+        if not _GROUP.fullmatch(group):
+            raise InventoryFileError(f"{place}: not a group name: {group[:80]!r}")
+        for part, content, where in _items(body, place, f"group {group!r}", name):
+            if (group, part) == ("_meta", "hostvars"):
+                for host, variables, line in _items(content, where, "_meta.hostvars", name):
+                    groups.add_host(
+                        _host_name(host, line), "ungrouped", _own(variables, line, name)
+                    )
+            elif part == "vars":
+                groups.group_variables[group] = _own(content, where, name)
+            elif isinstance(content, list):
+                for each in content:
+                    if part == "hosts":
+                        groups.add_host(_host_name(each, where), group, {})
+                    elif part == "children":
+                        groups.add_child(group, str(each))
+
+
+def _host_name(name: object, place: str) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InventoryFileError(f"{place}: not a host name: {name!r:.80}")
+    return name
+
+
+def _own(variables: object, place: str, name: str) -> Variables:
+    found = _items(variables, place, "variables", name)
+    return {key: Variable(str(value), at) for key, value, at in found}
 
 
 def _items(

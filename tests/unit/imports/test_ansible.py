@@ -47,6 +47,47 @@ all:
 """
 
 
+LISTED = """\
+{
+    "_meta": {
+        "hostvars": {
+            "db-a": {"ansible_port": 2222, "suture_criticality": "critical"},
+            "web01": {"ansible_host": "192.0.2.7", "ansible_password": "hunter2"}
+        }
+    },
+    "all": {"children": ["ungrouped", "production"]},
+    "production": {"children": ["web", "db"]},
+    "ungrouped": {"hosts": ["alone"]},
+    "web": {"hosts": ["web01"], "vars": {"ansible_user": "deploy"}},
+    "db": {"hosts": ["db-a"]}
+}
+"""
+
+
+def test_what_ansible_inventory_lists_is_read() -> None:
+    imported = parse(LISTED, name="standard input")
+    seen = {host.name: (host.address, host.port, host.user, host.labels) for host in imported.hosts}
+    assert seen == {
+        "db-a": ("db-a", 2222, "root", ("db", "production")),
+        "web01": ("192.0.2.7", 22, "deploy", ("web", "production")),
+        "alone": ("alone", 22, "root", ()),
+    }
+    assert ["ansible_password" in warning for warning in imported.warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"hosts": ["a b"]}', "f.json:1: not a host name: 'a b'"),
+        ('{"hosts": [["a"]]}', "not a host name"),
+        ("[1]", "group 'web': expected a mapping"),
+    ],
+)
+def test_a_damaged_listing_is_refused_with_its_place(body: str, said: str) -> None:
+    with pytest.raises(InventoryFileError, match=said):
+        parse(f'{{"_meta": {{}}, "web": {body}}}', name="f.json")
+
+
 def test_ini_groups_become_labels_and_variables_come_from_the_nearest_group() -> None:
     imported = parse(INI, name="hosts")
     by_name = {host.name: host for host in imported.hosts}
