@@ -71,7 +71,12 @@ def add(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="Ansible inventory, INI or YAML; - for stdin.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Ansible inventory: INI, YAML, or of ansible-inventory --list; - for stdin."
+        ),
+    ],
 ) -> None:
     """Enrol the hosts of an Ansible inventory; its groups become labels."""
     from suture.cli.output import console, plain
@@ -179,6 +184,13 @@ def _report(changes: Changes) -> None:
         out.print(plain(f"  {difference}"))
     if len(changes.differences) > _SHOWN:
         out.print(plain(f"  and {len(changes.differences) - _SHOWN} more", "dim"))
+    err = console(stderr=True)
+    for same in changes.shared[:_SHOWN]:
+        err.print(plain(f"warning: {same}; it would count as several hosts", "yellow", limit=1500))
+    if (more := len(changes.shared) - _SHOWN) > 0:
+        err.print(plain(f"and {more:,} more addresses with several names", "yellow"))
+    if changes.shared:
+        err.print(plain("Take the names that are too many out: suture hosts remove NAME", "yellow"))
 
 
 def _print_hosts(found: tuple[Details, ...], labels: Sequence[str]) -> None:

@@ -33,12 +33,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,252}")
 
 
 class Changes(Document, frozen=True):
-    """Names of hosts by what became of them; ``differences`` say in words what changed."""
+    """Names of hosts by what became of them; ``differences`` say in words what changed, ``shared``
+    which of them are at an address that another name has as well."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 class Details(Document, frozen=True):
@@ -146,8 +148,24 @@ def add(workspace: Workspace, new: Iterable[Host]) -> Changes:
                     host=host.name,
                     data=host,
                 )
+        shared = _shared(hosts.listing(connection), {*names["added"], *names["changed"]})
     return Changes(
-        **{what: tuple(each) for what, each in names.items()}, differences=tuple(differences)
+        **{what: tuple(each) for what, each in names.items()},
+        differences=tuple(differences),
+        shared=shared,
+    )
+
+
+def _shared(enrolled: Iterable[Host], fresh: set[str]) -> tuple[str, ...]:
+    """One machine under two names would be patched, and counted, as two. Behind another jump host
+    the same address is another machine's."""
+    names: dict[tuple[str, int, str | None], list[str]] = {}
+    for host in enrolled:
+        names.setdefault((host.address.lower(), host.port, host.jump), []).append(host.name)
+    return tuple(
+        f"{', '.join(same)}: all at {address}:{port}"
+        for (address, port, _), same in names.items()
+        if len(same) > 1 and not fresh.isdisjoint(same)
     )
 
 

@@ -363,3 +363,15 @@ def test_what_is_open_on_a_day_to_come_is_not_told(
     assert f"{option}" in said
     assert "is in the future; give a day up to today's" in " ".join(said.replace("│", " ").split())
     assert enrolled("findings", option, str(today), *form)[0] != 2
+
+
+def test_two_names_of_one_address_are_told(suture: Run) -> None:
+    assert suture("hosts", "add", "root@web.example.com", "--name", "a")[2] == ""
+    assert suture("hosts", "add", "root@web.example.com:2222", "--name", "b")[2] == ""
+    jump = ("--jump", "ops@bastion")
+    assert suture("hosts", "add", "root@web.example.com", "--name", "c", *jump)[2] == ""
+    code, _, said = suture("hosts", "add", "ops@Web.example.com", "--name", "d")
+    assert code == 0
+    assert "warning: a, d: all at web.example.com:22" in said
+    assert "suture hosts remove NAME" in said
+    assert suture("hosts", "add", "root@db", "--name", "e")[2] == ""
