@@ -105,6 +105,7 @@ def main() -> None:
     # Documents by the hundred thousand hold no cycles: looking for some took an eighth of the time.
     gc.freeze()
     gc.set_threshold(50_000)
+    _require_output()
     _write_whole()
     try:
         app(prog_name="suture")
@@ -124,6 +125,21 @@ def main() -> None:
             code = 70
         _discard_output()
         sys.exit(code)
+
+
+def _require_output() -> None:
+    """The next file that is opened gets the number of a stream that is closed, and would have what
+    is meant for the stream written over it: a database, for one."""
+    closed = sys.stdout is None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (until the end)
+    if closed:
+        sys.stderr.write(
+            "suture: standard output is closed; nothing was done\n"
+            "        To have the output thrown away, write: suture … >/dev/null\n"
+        )
+        sys.exit(2)
 
 
 def _write_whole() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from suture.services.errors import ServiceError
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -47,8 +49,14 @@ class Workspace:
         return file == self.database or Path(file).exists()
 
     def prepare(self) -> None:
-        """Create the directory, readable by its owner alone."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the directory, readable by its owner alone; raises :class:`ServiceError`."""
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServiceError(
+                f"cannot make the directory {self.home}: {error.strerror}",
+                "Choose another directory with --home or SUTURE_HOME, or mend the one above it.",
+            ) from None
 
 
 def resolve(home: Path | None, environ: Mapping[str, str]) -> Workspace:

@@ -375,3 +375,35 @@ def test_two_names_of_one_address_are_told(suture: Run) -> None:
     assert "warning: a, d: all at web.example.com:22" in said
     assert "suture hosts remove NAME" in said
     assert suture("hosts", "add", "root@db", "--name", "e")[2] == ""
+
+
+def test_a_home_that_cannot_be_made_names_the_remedy(suture: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "file", tmp_path / "file" / "below"):
+        code, _, said = suture("--home", str(home), "hosts", "list")
+        assert code == 2
+        assert f"cannot make the directory {home}" in " ".join(said.split())
+        assert "--home or SUTURE_HOME" in said
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "said"),
+    [
+        (">&-", 2, "suture: standard output is closed; nothing was done"),
+        ("<&- >&- 2>&-", 2, ""),
+        ("2>&-", 0, ""),
+        ("<&-", 0, ""),
+    ],
+)
+def test_a_closed_stream_is_no_place_for_files(
+    tmp_path: Path, closed: str, code: int, said: str
+) -> None:
+    script = f'"$0" -c "$1" --home "$2" hosts list {closed}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, COMMAND, str(tmp_path / "home")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.returncode, done.stderr.partition("\n")[0]) == (code, said)
+    assert (tmp_path / "home").exists() is (code == 0)
