@@ -1,4 +1,5 @@
-"""Qualys: the XML of scans, of reports by asset and of VMDR's detections, and the CSV of both.
+"""Qualys: the XML of scans, of reports by asset and of VMDR's detections, and the CSV of all but
+scans.
 
 A report by asset describes its checks below the hosts, so that the file is read twice. The
 formats: https://docs.qualys.com/en/vm/api/ (``scan-1.dtd``, ``asset_data_report.dtd``,
@@ -37,6 +38,7 @@ COLUMNS = (
     frozenset({"ip", "qid", "title"}),
     frozenset({"qid", "asset name", "asset ipv4"}),
 )
+DETECTION_COLUMNS = (frozenset({"host id", "ip address", "qid", "last found datetime"}),)
 MAX_CHECKS = 300_000
 _SEVERITIES = {
     "1": Severity.LOW,
@@ -49,6 +51,8 @@ _INFORMATION = {"ig", "info", "information gathered"}
 _CLOSED = {"fixed", "disabled", "ignored"}
 _OFFSET = re.compile(r"\bGMT([+-])([01]\d):?([0-5]\d)\b")
 _TAG = re.compile(r"<[^<>]{0,500}>")
+_BODY, _BODY_ENDS = "----BEGIN_RESPONSE_BODY_CSV", "----END_RESPONSE_BODY_CSV"
+_FINE = {"", "status message", "finished"}
 _TABLE = re.compile(r"^\W*Package\b.*\bInstalled\b.*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -163,6 +167,56 @@ def of_detections(path: Path) -> Iterator[ScannerRecord | Truncated]:
             elif element.tag == "WARNING":
                 code, text = element.findtext("CODE"), element.findtext("TEXT")
                 yield Truncated(line(f"{code or ''} {text or ''}") or "a warning without words")
+
+
+def of_detections_csv(path: Path) -> Iterator[ScannerRecord | Truncated]:
+    """The same list as CSV. Below it stands how it ended: without that, or with other words than
+    that it is finished, it is not known to be whole."""
+    rows = Rows(path, DETECTION_COLUMNS)
+    ended = [_BODY] not in rows.preamble
+    said: list[str] = []
+    for row in rows:
+        first = next(iter(row.values())).strip()
+        if first == _BODY_ENDS:
+            ended = True
+        elif first.startswith("----"):
+            continue
+        elif ended and [_BODY] in rows.preamble:
+            said += [value for value in row.values() if value.strip().lower() not in _FINE]
+        else:
+            yield _listed(row)
+    if not ended:
+        yield Truncated("the file ends in the middle of the list")
+    elif said:
+        yield Truncated(line(" ".join(said)))
+
+
+def _listed(row: Mapping[str, str]) -> ScannerRecord:
+    closed = flag(row.get("ignored")) or flag(row.get("disabled"))
+    qid = row.get("qid", "").strip()
+    return ScannerRecord(
+        scanner=Scanner.QUALYS,
+        host=identity(
+            row.get("ip address"),
+            row.get("ipv6 address"),
+            row.get("dns name"),
+            row.get("netbios name"),
+            row.get("fqdn"),
+            ids=(row.get("host id"), row.get("qg hostid")),
+            os=row.get("operating system"),
+            credentialed=_inside(row.get("tracking method", "")),
+        ),
+        plugin=line(qid, 128),
+        title=bare_title(line(qid, 120)),
+        state=_state(
+            row.get("type", ""), "ignored" if closed else row.get("status", ""), None, (), ""
+        ),
+        severity=severity(row.get("severity")),
+        packages=_packages(row.get("results", "")),
+        port=port_of(row.get("port")),
+        protocol=line(row.get("protocol"), 16).lower(),
+        seen_at=moment(row.get("last found datetime", "")),
+    )
 
 
 def of_scan(path: Path) -> Iterator[ScannerRecord]:

@@ -52,10 +52,14 @@ _BY_COLUMNS = (
     (nessus.COLUMNS, Format(Scanner.NESSUS, "Nessus CSV", nessus.of_csv)),
     (openvas.COLUMNS, Format(Scanner.OPENVAS, "OpenVAS CSV", openvas.of_csv)),
     (qualys.COLUMNS, Format(Scanner.QUALYS, "Qualys CSV", qualys.of_csv)),
+    (
+        qualys.DETECTION_COLUMNS,
+        Format(Scanner.QUALYS, "Qualys detections CSV", qualys.of_detections_csv),
+    ),
 )
 KNOWN = (
-    "Nessus (.nessus or CSV), OpenVAS (XML or CSV), Qualys (XML or CSV, and its KnowledgeBase), "
-    "OpenSCAP (XCCDF or ARF)"
+    "Nessus (.nessus or CSV), OpenVAS (XML or CSV), Qualys (a scan as XML; a report by asset, or "
+    "VMDR's list of detections, as XML or CSV; its KnowledgeBase), OpenSCAP (XCCDF or ARF)"
 )
 
 

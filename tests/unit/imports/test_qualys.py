@@ -18,7 +18,7 @@ from suture.core.scanners.scanner import (
     ScannerState,
     Truncated,
 )
-from suture.imports import qualys
+from suture.imports import qualys, scanners
 from suture.reading import UnreadableError
 from tests.unit.imports.samples import RECORDED, whole, written
 
@@ -104,6 +104,65 @@ def test_a_list_with_a_warning_is_not_whole(tmp_path: Path) -> None:
     assert list(qualys.of_detections(written(tmp_path, bare)))[-1] == Truncated(
         "a warning without words"
     )
+
+
+LISTED = """\
+----BEGIN_RESPONSE_HEADER_CSV
+----END_RESPONSE_HEADER_CSV
+----BEGIN_RESPONSE_BODY_CSV
+"Host ID","IP Address","Tracking Method","Operating System","DNS Name","Netbios Name","QG HostID",\
+"Last Scan Datetime","QID","Type","Port","Protocol","FQDN","SSL","Instance","Status","Severity",\
+"First Found Datetime","Last Found Datetime","Results","Ignored","Disabled","Times Found"
+"7","192.0.2.1","AGENT","Debian 12","web1.example.org",,"0a1b-22","2026-02-03T08:00:00Z","178000",\
+"Confirmed","443","tcp",,"1",,"Active","4","2026-01-01T00:00:00Z","2026-02-03T07:04:05Z",\
+"Package\tInstalled Version\tRequired Version
+nginx\t1.22.1-9\t1.22.1-9+deb12u1","0","0","3"
+"7","192.0.2.1","AGENT","Debian 12","web1.example.org",,"0a1b-22",,"178001",\
+"Confirmed",,,,"0",,"Fixed","3",,"2026-02-03T07:04:05Z",,"0","0","3"
+"8","192.0.2.2","IP",,,,,,"178002","Potential",,,,"0",,"New","2",,"2026-02-03T07:04:05Z",,"0","1","1"
+"8","192.0.2.2","IP",,,,,,"45038","Info",,,,"0",,"New","1",,"2026-02-03T07:04:05Z",,"0","0","1"
+----END_RESPONSE_BODY_CSV
+----BEGIN_RESPONSE_FOOTER_CSV
+"Status Message"
+"Finished"
+----END_RESPONSE_FOOTER_CSV
+"""
+
+
+def test_detections_as_csv_are_those_of_the_xml(tmp_path: Path) -> None:
+    path = written(tmp_path, LISTED)
+    known = scanners.recognise(path)
+    assert known.name == "Qualys detections CSV"
+    active, *others = (one for one in known.read(path) if isinstance(one, ScannerRecord))
+    assert active.host == ScannerHost(
+        ("192.0.2.1",), ("web1.example.org",), ("7", "0a1b-22"), "Debian 12", True
+    )
+    assert (active.plugin, active.title, active.cves) == ("178000", "QID 178000", ())
+    assert active.packages == (PackageEvidence("nginx", "1.22.1-9", "1.22.1-9+deb12u1"),)
+    assert (active.port, active.protocol, active.severity) == (443, "tcp", Severity.HIGH)
+    assert active.seen_at == datetime(2026, 2, 3, 7, 4, 5, tzinfo=UTC)
+    assert [one.state for one in others] == [
+        *(ScannerState.CLOSED, ScannerState.CLOSED, ScannerState.INFORMATION)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("footer", "why"),
+    [
+        ("", "the file ends in the middle of the list"),
+        (
+            '----END_RESPONSE_BODY_CSV\n----BEGIN_RESPONSE_FOOTER_CSV\nWARNING\n"CODE","TEXT"\n'
+            '"1980","1000 record limit exceeded."\n----END_RESPONSE_FOOTER_CSV\n',
+            "WARNING CODE TEXT 1980 1000 record limit exceeded.",
+        ),
+    ],
+)
+def test_detections_as_csv_that_do_not_end_well_are_not_whole(
+    tmp_path: Path, footer: str, why: str
+) -> None:
+    text = LISTED[: LISTED.index("----END_RESPONSE_BODY")] + footer
+    *lines, cut = qualys.of_detections_csv(written(tmp_path, text))
+    assert (len(lines), cut) == (4, Truncated(why))
 
 
 def test_the_csv_is_read() -> None:
