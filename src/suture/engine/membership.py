@@ -7,9 +7,11 @@ clock of another machine is believed, and one's own may be set at any time.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from suture.store.workers import Worker, site
@@ -25,7 +27,7 @@ def this_process(
 ) -> Worker:
     pid = os.getpid()
     return Worker(
-        id=f"{socket.gethostname()[:24]}-{pid}-{_started(pid)}",
+        id=f"{socket.gethostname()[:24]}-{pid}-{_token()}-{_started(pid)}",
         machine=_machine(),
         pid=pid,
         drives=drives,
@@ -103,6 +105,13 @@ def _machine() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     processes = Path("/proc/self/ns/pid").readlink()
     return f"{socket.gethostname()[:128]} {boot} {processes}"
+
+
+@cache
+def _token() -> str:
+    """Of this process. Containers that share the machine's name, and are started together, have
+    the same pid and the same start."""
+    return secrets.token_hex(3)
 
 
 def _started(pid: int) -> str:

@@ -1,7 +1,9 @@
 """Who is alive is told by heartbeats that change while one looks."""
 
 import os
+import socket
 import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -64,6 +66,24 @@ def test_a_process_of_this_machine_that_is_gone_is_dead_at_once() -> None:
     assert watch.is_proved(here)
     gone = replace(here, id=f"x-{os.getpid()}-0")
     assert watch.alive([gone]) == ()
+
+
+def test_two_that_have_name_pid_and_start_in_common_are_two() -> None:
+    assert membership.this_process().id == membership.this_process().id
+    script = (
+        "from suture.engine import membership as there\n"
+        "there._started, there.os.getpid = lambda pid: '7', lambda: 1\n"
+        "print(there.this_process().id)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", script]
+    one, two = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert one.startswith(f"{socket.gethostname()[:24]}-1-")
+    assert one.endswith("-7\n")
+    assert one != two
 
 
 def test_a_killed_process_that_nobody_has_waited_for_is_dead() -> None:
