@@ -43,6 +43,18 @@ def test_what_was_archived_reads_back(bundle: Path) -> None:
     assert not bundle.with_name("bundle.reading").exists()
 
 
+def test_what_lvm_notes_of_its_own_work_is_no_configuration(bundle: Path) -> None:
+    etc = bundle.parent / "etc"
+    for name in ("archive/vg_00001.vg", "backup/vg", "lvm.conf"):
+        file = etc / "lvm" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    run(bundle, 'config_manifest "$bundle/config-roots" >"$bundle/config-now"')
+    found = (bundle / "config-now").read_text()
+    assert f"{etc}/lvm/lvm.conf\n" in found
+    assert "vg" not in found.replace(str(etc), "")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -108,9 +108,9 @@ SNAPPER = Volume(VolumeKind.SNAPPER, "/", "/dev/vda3", "root")
 NAME = "suture-ab12-0"
 
 _FAKES = {
-    "lvs": f"grep -qs {NAME} $state",
+    "lvs": f"grep -qs {NAME} $state || exit 5; sed 's/{NAME}//' $state",
     "lvcreate": f"echo {NAME} >$state",
-    "lvconvert": ":",
+    "lvconvert": f"! grep -q merging $state || exit 5; echo '{NAME} merging' >$state",
     "lvremove": "rm $state",
     "zfs": f"case $1 in list) grep -qs {NAME} $state ;; snapshot) echo {NAME} >$state ;; esac",
     "snapper": (
@@ -158,7 +158,13 @@ def test_each_kind_is_taken_once(tmp_path: Path, volume: Volume, called: str) ->
 @pytest.mark.parametrize(
     ("volume", "called"),
     [
-        (LVM, [f"lvconvert --yes --merge vg/{NAME}"]),
+        (
+            LVM,
+            [
+                f"lvs --noheadings -o lv_merging vg/{NAME}",
+                f"lvconvert --yes --merge vg/{NAME}",
+            ],
+        ),
         (
             SNAPPER,
             [
@@ -175,6 +181,12 @@ def test_each_kind_is_restored_with_the_next_boot(
     said = commands(tmp_path, volume, 'take_snapshots; each_line restore "$target/snapshots"\n')
     expected = [line.format(tmp_path) for line in called]
     assert said[-len(expected) :] == expected
+
+
+def test_a_merging_that_waits_for_the_boot_is_not_asked_for_again(tmp_path: Path) -> None:
+    restore = 'each_line restore "$target/snapshots"'
+    said = commands(tmp_path, LVM, f"take_snapshots; {restore}; {restore}\n")
+    assert said.count(f"lvconvert --yes --merge vg/{NAME}") == 1
 
 
 def test_zfs_is_rolled_back_last_of_all(tmp_path: Path) -> None:

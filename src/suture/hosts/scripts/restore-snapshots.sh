@@ -10,7 +10,7 @@ lost=$(lost_snapshots)
 [ -z "$lost" ] || fail "$lost; roll back by packages"
 : >"$TX_DIR/at-last"
 printf 'changing\n' >&3
-each_line restore "$bundle/snapshots" || fail "the snapshot of $mount could not be restored ($kind); see the log"
+each_line restore "$bundle/snapshots" || fail "the snapshot of $mount could not be restored ($kind); those before it in the list go back with the next boot all the same; see the log and ask again before that"
 check "snapshots" pass "restored with the next boot: $(cut -f1,2 "$bundle/snapshots" | tr '\t\n' ' ;')"
 printf 'rebooting\t%s\n' "$(cat /proc/sys/kernel/random/boot_id)" >&3
 sync

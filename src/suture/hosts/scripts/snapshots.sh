@@ -99,7 +99,12 @@ restore_snapper() {
 take_lvm() { there_lvm "$@" || lvcreate --snapshot --setactivationskip y --name "$4" "$2"; }
 there_lvm() { lvs "${2%/*}/$4" >/dev/null 2>&1; }
 drop_lvm() { ! there_lvm "$@" || lvremove --yes "${2%/*}/$4"; }
-restore_lvm() { lvconvert --yes --merge "${2%/*}/$4"; }
+restore_lvm() {
+    case $(lvs --noheadings -o lv_merging "${2%/*}/$4") in
+    *merging*) ;; # it was asked for already
+    *) lvconvert --yes --merge "${2%/*}/$4" ;;
+    esac
+}
 
 ## ZFS: SOURCE is a dataset. What is mounted is rolled back as the last thing before the boot.
 

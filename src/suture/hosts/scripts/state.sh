@@ -19,7 +19,8 @@ conffiles_elsewhere() {
 plan_keys() { plan_lines | awk '{ print $1 ":" $2 }'; }
 
 # config_manifest ROOTS-FILE: type:mode:uid:gid:content, a tab, the path; sorted. Content is the
-# sha256 of a file, the target of a link. Names with a tab or a line end are left out.
+# sha256 of a file, the target of a link. Names with a tab or a line end are left out, and so is what
+# LVM notes of its own work, snapshots and their merging included.
 config_manifest() {
     tr '\n' '\0' <"$1" | xargs -0 sh -c 'find "$@" -type f -print0' sh 2>/dev/null |
         xargs -0 -r sha256sum >"$TX_DIR/hashes" 2>/dev/null
@@ -27,6 +28,7 @@ config_manifest() {
         xargs -0 sh -c 'find "$@" ! -name "*[[:cntrl:]]*" -printf "%y:%m:%U:%G\t%l\t%p\n"' sh |
         awk -F '\t' '
             NR == FNR { at = index($0, " "); sum[substr($0, at + 2)] = substr($0, 1, at - 1); next }
+            $3 ~ "/etc/lvm/(archive|backup)/" { next }
             { print $1 ":" ($1 ~ /^f/ ? sum[$3] : $2) "\t" $3 }' "$TX_DIR/hashes" - |
         sort -t "$(printf '\t')" -k 2
     rm -f "$TX_DIR/hashes"
