@@ -60,6 +60,7 @@ def parse_volumes(results: Results) -> Volumes:
     tools = {tool for (tool,) in results.of("tool", 1)}
     configs = {mount: config for config, mount in results.of("snapper", 2)}
     lvs = _logical_volumes(results)
+    numbered = {mount for (mount,) in results.of("numbered", 1)}
     mounts = {path: rest for path, *rest in results.of("mount", 5)}
     found: dict[str, Volume] = {}
     lacking: dict[str, str] = {}
@@ -71,6 +72,8 @@ def parse_volumes(results: Results) -> Volumes:
         if mount in found or mount in lacking:
             continue
         one = _volume(mount, source, type_, inner, tools, configs, lvs)
+        if mount in numbered and isinstance(one, Volume) and one.kind is VolumeKind.BTRFS:
+            one = f"{mount} is mounted by the number of its subvolume (subvolid=), not by its name"
         if isinstance(one, Volume) and all(map(_WORD.fullmatch, (mount, one.source, one.inner))):
             found[mount] = one
         else:

@@ -1,7 +1,7 @@
 """Which file systems can be snapshot, and the commands that take and restore each kind.
 
-Of LVM, ZFS and Snapper these are all the tests there are: what they print is as their manuals
-have it, and the commands are the test's own.
+What hosts answer is recorded; the commands that are called are the test's own. The real ones are
+tried in ``tests/lab``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,22 @@ lv\t/dev/mapper/vg-swap\tvg\tswap\tlinear\t\t\t
 """
 
 
+RECORDED = Path(__file__).parents[2] / "recorded" / "volumes"
+
+
+@pytest.mark.parametrize(
+    ("name", "volume", "own_boot"),
+    [
+        ("lvm-thin", Volume(VolumeKind.LVM, "/", "vg/root"), True),
+        ("btrfs", Volume(VolumeKind.BTRFS, "/", "/dev/vda[/@]", "/@"), False),
+        ("snapper", Volume(VolumeKind.SNAPPER, "/", "/dev/vda[/@]", "root"), False),
+    ],
+)
+def test_what_hosts_answered(name: str, volume: Volume, own_boot: bool) -> None:
+    volumes = parse_volumes(parse_results((RECORDED / f"{name}.txt").read_text()))
+    assert volumes == Volumes((volume,), (), own_boot)
+
+
 def found(source: str, type_: str, inner: str, more: str = "") -> Volumes:
     text = ONE.format(source=source, type=type_, inner=inner).replace("end\n", more + "end\n")
     return parse_volumes(parse_results(text))
@@ -40,6 +56,14 @@ def test_a_subvolume_of_btrfs() -> None:
     volumes = found("/dev/vda3[/@rootfs]", "btrfs", "/@rootfs")
     assert volumes.found == (Volume(VolumeKind.BTRFS, "/", "/dev/vda3[/@rootfs]", "/@rootfs"),)
     assert (volumes.lacking, volumes.own_boot) == ((), False)
+
+
+def test_a_subvolume_that_is_mounted_by_its_number_is_not_exchanged() -> None:
+    volumes = found("/dev/vda3[/@]", "btrfs", "/@", "numbered\t/\n")
+    assert volumes.lacking == (
+        "/ is mounted by the number of its subvolume (subvolid=), not by its name",
+    )
+    assert found("/dev/vda3", "btrfs", "/@", "numbered\t/\nsnapper\troot\t/\n").found
 
 
 def test_snapper_is_used_where_it_knows_the_file_system() -> None:

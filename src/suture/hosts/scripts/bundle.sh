@@ -107,7 +107,8 @@ read_again
 stay_within_budget
 : >"$new/complete" && sync "$new/complete" "$new" ||
     fail "the return bundle could not be finished; make room and try again"
-drop_snapshots "$target"
+drop_snapshots "$target" ||
+    fail "a snapshot of $mount that an earlier try took could not be removed ($kind); see the log, remove it by hand, then try again"
 rm -rf "$target"
 mv "$new" "$target" && sync "$root/tx/$RETURN_ID"
 take_snapshots

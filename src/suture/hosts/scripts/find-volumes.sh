@@ -6,6 +6,11 @@ for path in / /etc /usr /var /var/lib/dpkg /boot; do
             printf 'mount\t%s\t%s\t%s\t%s\t%s\n' "$path" "$target" "$source" "$type" "$inner" >&3
         done
 done
+# Mounted by the number of a subvolume, which another one has after an exchange.
+{
+    sed -n 's/^\(.* \)*rootflags=\([^ ]*\).*/- \/ btrfs \2/p' /proc/cmdline
+    cat /etc/fstab
+} 2>/dev/null | awk '$1 !~ /^#/ && $3 == "btrfs" && $4 ~ /(^|,)subvolid=/ { print "numbered\t" $2 }' >&3
 for tool in btrfs zfs snapper lvcreate; do
     ! command -v "$tool" >/dev/null || printf 'tool\t%s\n' "$tool" >&3
 done

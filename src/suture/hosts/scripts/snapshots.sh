@@ -23,8 +23,9 @@ take_snapshots() {
     fail "a snapshot of $mount could not be taken ($kind); nothing was changed; see the log, or let backup.snapshots leave this host out"
 }
 
+# What could not be removed stays listed.
 drop_snapshots() {
-    [ ! -f "$1/snapshots" ] || each_line drop "$1/snapshots" >&2
+    [ ! -f "$1/snapshots" ] || each_line drop "$1/snapshots" >&2 || return 1
     rm -f "$1/snapshots" "$1/snapshot-taken"
 }
 
@@ -35,11 +36,13 @@ lost_snapshots() {
 
 ## Btrfs: the subvolume INNER of a device. The snapshot lies beside it.
 
-# with_top SOURCE COMMAND...: runs it where the device's top level is mounted, in $top.
+# with_top SOURCE COMMAND...: runs it where the device's top level is mounted, in $top, which no
+# snapshot holds.
 with_top() {
     device=${1%%\[*}
     shift
-    top=$(mktemp -d "$root/top.XXXXXX") && mount -t btrfs -o subvolid=5 "$device" "$top" || return 1
+    top=$(mktemp -d /run/suture-top.XXXXXX) || return 1
+    mount -t btrfs -o subvolid=5 "$device" "$top" || { rmdir "$top"; return 1; }
     "$@"
     status=$?
     umount "$top" && rmdir "$top"
@@ -54,7 +57,7 @@ drop_btrfs() { with_top "$2" drop_subvolumes "$3" "$4"; }
 
 drop_subvolumes() {
     for one in "$top$1.$2" "$top$1.$2.replaced"; do
-        [ ! -d "$one" ] || btrfs subvolume delete "$one"
+        [ ! -d "$one" ] || btrfs subvolume delete "$one" || return 1
     done
 }
 
@@ -69,8 +72,18 @@ exchange_subvolume() {
         mv "$top$1.$2.replaced" "$top$1"
         return 1
     fi
+    move_nested "$top$1.$2.replaced" "$top$1"
     [ "$(btrfs subvolume get-default "$top" | cut -d' ' -f2)" != "$old" ] ||
         btrfs subvolume set-default "$(subvolume_id "$top$1")" "$top"
+}
+
+# move_nested FROM TO: a snapshot holds an empty directory for each subvolume that lies within. Their
+# data is no part of what goes back: they lie within the new one then, as far as it has a place.
+move_nested() {
+    btrfs subvolume list -o "$1" | while read -r _ _ _ _ _ _ _ _ path; do
+        inner=${path#"${1#"$top"/}/"}
+        rmdir "$2/$inner" && mv "$1/$inner" "$2/$inner"
+    done
 }
 
 subvolume_id() { btrfs subvolume show "$1" | sed -n 's/^[[:space:]]*Subvolume ID:[[:space:]]*//p'; }
@@ -87,11 +100,18 @@ take_snapper() {
 there_snapper() { [ -n "$(snapper_number "$3" "$4")" ]; }
 drop_snapper() { number=$(snapper_number "$3" "$4"); [ -z "$number" ] || snapper -c "$3" delete "$number"; }
 
-# This transaction's own records stay as they are.
+# This transaction's own records stay as they are. Snapper ends well even where it could not put a
+# file back, which may be one that somebody writes: it has a second try.
 restore_snapper() {
     number=$(snapper_number "$3" "$4")
-    snapper -c "$3" status "$number..0" | grep -v ' /var/lib/suture\(/\|$\)' >"$TX_DIR/undo"
-    [ ! -s "$TX_DIR/undo" ] || snapper -c "$3" undochange --input "$TX_DIR/undo" "$number..0"
+    for try in 1 2; do
+        snapper -c "$3" status "$number..0" >"$TX_DIR/status" || return 1
+        grep -v ' /var/lib/suture\(/\|$\)' "$TX_DIR/status" >"$TX_DIR/undo" || return 0
+        snapper -c "$3" undochange --input "$TX_DIR/undo" "$number..0" >"$TX_DIR/undone" 2>&1 || return 1
+        cat "$TX_DIR/undone"
+        grep -q '^failed to ' "$TX_DIR/undone" || return 0
+    done
+    return 1
 }
 
 ## LVM thin: SOURCE is VG/LV. Merging begins with the next boot.
