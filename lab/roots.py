@@ -23,10 +23,15 @@ _COMMON = (
     *("curl", "iproute2", "procps", "needrestart", "python3-minimal", "libpython3-stdlib"),
     *("init-system-helpers", "openssl"),
 )
+_BOOTABLE = ("initramfs-tools", "linux-image-cloud-amd64")
 FLAVOURS = {
     "web": (*_COMMON, "nginx-light"),
     "app": (*_COMMON, "xz-utils", "libxml2", "rsync"),
-    "kernel": (*_COMMON, "initramfs-tools", "linux-image-cloud-amd64"),
+    "kernel": (*_COMMON, *_BOOTABLE),
+    "volumes": (
+        *(*_COMMON, *_BOOTABLE),
+        *("lvm2", "thin-provisioning-tools", "btrfs-progs", "snapper"),
+    ),
 }
 _KEYRINGS = {"debian": "debian-archive-keyring", "ubuntu": "ubuntu-keyring"}
 _KEPT_S = 86_400

@@ -1,0 +1,121 @@
+"""Machines whose system lies on a thin volume or a Btrfs go back to their snapshots by a real boot.
+
+In software a boot takes one to two minutes, so these are asked for: ``make test-volumes``.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lab import requirements, roots
+from suture.core.data_backups import DataBackup, SnapshotRule
+from suture.core.evidence import Step, Verdict
+from suture.core.rollout.ways_back import WayBack
+from suture.hosts.bundles import list_bundles
+from suture.hosts.patching import PatchSession
+from suture.hosts.rollback import preview
+from suture.hosts.transport import Transport
+from suture.twin.disk import missing_tools
+from tests.lab import probe
+from tests.lab.box import ALIVE, SETTINGS, run, take_back
+from tests.lab.probe import sh
+from tests.lab.volumes import Btrfs, Machine, Thin, machine
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.xdist_group("volumes"),
+    pytest.mark.timeout(3000),
+    pytest.mark.skipif(
+        not os.environ.get("SUTURE_TEST_VOLUMES"),
+        reason="takes ten minutes of a core: run `make test-volumes`",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def lab_root() -> Path:
+    if missing := (*requirements.missing(), *missing_tools()):
+        pytest.skip("a machine on volumes needs " + "; ".join(missing))
+    return roots.root("volumes")
+
+
+@pytest.fixture
+def thin(lab_root: Path, tmp_path: Path) -> Iterator[Machine]:
+    with machine(lab_root, Thin(), tmp_path) as booted:
+        yield booted
+
+
+@pytest.fixture
+def btrfs(lab_root: Path, tmp_path: Path) -> Iterator[Machine]:
+    with machine(lab_root, Btrfs(), tmp_path) as booted:
+        yield booted
+
+
+async def test_a_thin_volume_is_merged_by_the_boot(thin: Machine) -> None:
+    await _install(thin)
+    await _there_and_back(thin, "snapshot of / (lvm)")
+    async with thin.connect() as way:
+        await sh(
+            way,
+            "for n in $(seq 120); do lvs -a vg | grep -q suture- || exit 0; sleep 1; done; exit 1",
+        )
+        assert await sh(way, "lvs --noheadings -o lv_name,segtype vg | sort")
+
+
+async def test_a_subvolume_that_was_exchanged_is_booted(btrfs: Machine) -> None:
+    await _install(btrfs)
+    await _there_and_back(btrfs, "snapshot of / (btrfs)")
+
+
+async def _install(machine: Machine) -> None:
+    await machine.wait_booted()
+    async with machine.connect() as way:
+        await probe.publish(way, "1.0")
+        await probe.install(way, "1.0")
+        await probe.publish(way, "2.0")
+
+
+async def _there_and_back(machine: Machine, kept: str) -> None:
+    """The package is patched, much is written, and the boot brings all of it back."""
+    async with machine.connect() as way:
+        plan = probe.host_plan(
+            machine.clone.host, await probe.change(way, "1.0", "2.0"), checks=(ALIVE,)
+        )
+    plan = msgspec.structs.replace(plan, backup=DataBackup(snapshots=SnapshotRule.REQUIRED))
+    session = PatchSession(
+        plan=plan,
+        plan_id=uuid.uuid4().hex,
+        connect=machine.connect,
+        now=lambda: datetime.now(UTC),
+        settings=msgspec.structs.replace(SETTINGS, reconnect_s=300, health_wait_s=60),
+    )
+    async with session:
+        report = await run(session, Step.VERIFY)
+        assert report.verdict is Verdict.PASS, report
+        async with machine.connect() as way:
+            before = await _boot_id(way)
+            await sh(way, "echo since >/srv/since; rm -rf /usr/share/perl; sync")
+        session.way_back = WayBack(snapshot=True, accept_data_loss=True)
+        assert (await preview(session)).refusals == ()
+        report = await take_back(session)
+        print(report)
+        assert report.verdict is Verdict.PASS, report
+    async with machine.connect() as way:
+        assert await _boot_id(way) != before
+        assert "1.0 installed" in await sh(
+            way, "dpkg-query -W -f '${Version} ${db:Status-Status}' suture-probe"
+        )
+        await sh(way, "[ ! -e /srv/since ] && [ -d /usr/share/perl ]")
+        (bundle,) = await list_bundles(way, check=True)
+        assert (bundle.id, bundle.data, bundle.reads) == (session.bundle_id, (kept,), True)
+
+
+async def _boot_id(way: Transport) -> str:
+    return await sh(way, "cat /proc/sys/kernel/random/boot_id")
