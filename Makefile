@@ -3,9 +3,9 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test check fmt lock clean
+.PHONY: help install demo test test-volumes check fmt lock clean
 help:             ## this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## */\t/' | expand -t 14
 
 install: .venv/.installed  ## a virtual environment with the locked dependencies; then run .venv/bin/suture
 
@@ -18,9 +18,13 @@ demo: install     ## the whole loop on real servers that this machine boots
 	@$(PY) -m lab.demo
 
 test: install     ## style, types, architecture, and every test, the lab included
-	@lab/debian-packages.sh ansible-core openssh-server postgresql rpm qemu-system-x86 grub-pc-bin grub-common e2fsprogs btrfs-progs
+	@lab/debian-packages.sh ansible-core openssh-server postgresql rpm qemu-system-x86 grub-pc-bin grub-common e2fsprogs btrfs-progs snapper
 	$(MAKE) check
 	$(PY) -m pytest -n 4 --dist loadgroup
+
+test-volumes: install  ## boot machines from LVM thin and Btrfs and take them back; ten minutes
+	@lab/debian-packages.sh qemu-system-x86 e2fsprogs btrfs-progs
+	SUTURE_TEST_VOLUMES=1 $(PY) -m pytest tests/lab/test_volumes.py
 
 check: install    ## style, types and architecture only
 	.venv/bin/ruff check .

@@ -89,6 +89,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         pytest.skip("this kernel has no Btrfs")
     disk = Disk(tmp_path)
     yield disk
+    disk.entrance = ()
     disk.call("umount", str(disk.mount))
     disk.call("losetup", "--detach", disk.device)
 

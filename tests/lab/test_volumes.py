@@ -6,6 +6,7 @@ In software a boot takes one to two minutes, so these are asked for: ``make test
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,14 +16,14 @@ import msgspec
 import pytest
 
 from lab import requirements, roots
+from suture.core.backups import Retention
 from suture.core.data_backups import DataBackup, SnapshotRule
 from suture.core.evidence import Step, Verdict
 from suture.core.rollout.ways_back import WayBack
-from suture.hosts.bundles import list_bundles
+from suture.hosts.bundles import list_bundles, prune_bundles
 from suture.hosts.patching import PatchSession
 from suture.hosts.rollback import preview
 from suture.hosts.transport import Transport
-from suture.twin.disk import missing_tools
 from tests.lab import probe
 from tests.lab.box import ALIVE, SETTINGS, run, take_back
 from tests.lab.probe import sh
@@ -41,7 +42,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def lab_root() -> Path:
-    if missing := (*requirements.missing(), *missing_tools()):
+    tools = {"qemu-system-x86_64": "qemu-system-x86", "mkfs.btrfs": "btrfs-progs"}
+    absent = (f"Debian's {package}" for tool, package in tools.items() if not shutil.which(tool))
+    if missing := (*requirements.missing(), *absent):
         pytest.skip("a machine on volumes needs " + "; ".join(missing))
     return roots.root("volumes")
 
@@ -60,18 +63,29 @@ def btrfs(lab_root: Path, tmp_path: Path) -> Iterator[Machine]:
 
 async def test_a_thin_volume_is_merged_by_the_boot(thin: Machine) -> None:
     await _install(thin)
-    await _there_and_back(thin, "snapshot of / (lvm)")
+    await _there_and_back(thin, "lvm")
     async with thin.connect() as way:
-        await sh(
-            way,
-            "for n in $(seq 120); do lvs -a vg | grep -q suture- || exit 0; sleep 1; done; exit 1",
-        )
-        assert await sh(way, "lvs --noheadings -o lv_name,segtype vg | sort")
+        await sh(way, "for _ in $(seq 120); do lvs -a vg | grep -q suture- || break; sleep 1; done")
+        listed = await sh(way, "lvs --noheadings -o lv_name,segtype,skip_activation vg")
+    assert sorted(line.split() for line in listed.splitlines()) == [
+        ["pool", "thin-pool"],
+        ["root", "thin"],
+    ]
 
 
-async def test_a_subvolume_that_was_exchanged_is_booted(btrfs: Machine) -> None:
+async def test_a_subvolume_is_exchanged_for_the_boot_and_snapper_undoes_before_it(
+    btrfs: Machine,
+) -> None:
     await _install(btrfs)
-    await _there_and_back(btrfs, "snapshot of / (btrfs)")
+    bundle = await _there_and_back(btrfs, "btrfs")
+    async with btrfs.connect() as way:
+        kept = await sh(way, "btrfs subvolume list / | sed 's/.* path //' | sort")
+        name = f"@.suture-{bundle}-0"
+        assert kept.split() == ["@", name, f"{name}.replaced"]
+        assert await prune_bundles(way, Retention(keep_s=0, keep_last=0), ()) == (bundle,)
+        assert await sh(way, "btrfs subvolume list / | sed 's/.* path //'") == "@\n"
+        await sh(way, "snapper -c root create-config /")
+    await _there_and_back(btrfs, "snapper")
 
 
 async def _install(machine: Machine) -> None:
@@ -82,8 +96,8 @@ async def _install(machine: Machine) -> None:
         await probe.publish(way, "2.0")
 
 
-async def _there_and_back(machine: Machine, kept: str) -> None:
-    """The package is patched, much is written, and the boot brings all of it back."""
+async def _there_and_back(machine: Machine, kind: str) -> str:
+    """The package is patched, more is broken, the boot brings all of it back; the bundle's id."""
     async with machine.connect() as way:
         plan = probe.host_plan(
             machine.clone.host, await probe.change(way, "1.0", "2.0"), checks=(ALIVE,)
@@ -105,7 +119,6 @@ async def _there_and_back(machine: Machine, kept: str) -> None:
         session.way_back = WayBack(snapshot=True, accept_data_loss=True)
         assert (await preview(session)).refusals == ()
         report = await take_back(session)
-        print(report)
         assert report.verdict is Verdict.PASS, report
     async with machine.connect() as way:
         assert await _boot_id(way) != before
@@ -114,7 +127,12 @@ async def _there_and_back(machine: Machine, kept: str) -> None:
         )
         await sh(way, "[ ! -e /srv/since ] && [ -d /usr/share/perl ]")
         (bundle,) = await list_bundles(way, check=True)
-        assert (bundle.id, bundle.data, bundle.reads) == (session.bundle_id, (kept,), True)
+        assert (bundle.id, bundle.data, bundle.reads) == (
+            session.bundle_id,
+            (f"snapshot of / ({kind})",),
+            True,
+        )
+    return bundle.id
 
 
 async def _boot_id(way: Transport) -> str:

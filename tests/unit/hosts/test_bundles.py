@@ -113,3 +113,12 @@ def test_snapshots_go_with_their_bundle(pruned: Host) -> None:
     said = pruned.run('drop_zfs() { printf "dropped %s@%s\\n" "$2" "$4" >&3; }\nprune_by_age')
     assert "dropped rpool/ROOT@suture-b-0" in said
     assert pruned.left == {"c", "d"}
+
+
+def test_a_snapshot_that_could_not_be_removed_is_tried_again(pruned: Host) -> None:
+    listed = pruned.root / "tx" / "b" / "return" / "snapshots"
+    listed.write_text("zfs\t/\trpool/ROOT\t-\tsuture-b-0\n")
+    assert pruned.run("drop_zfs() { false; }\nprune_by_age; prune_records") == "removed a\n"
+    assert pruned.left == {"b", "c", "d"}
+    pruned.run("drop_zfs() { true; }\nprune_records")
+    assert pruned.left == {"c", "d"}

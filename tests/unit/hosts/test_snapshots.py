@@ -40,6 +40,7 @@ RECORDED = Path(__file__).parents[2] / "recorded" / "volumes"
         ("lvm-thin", Volume(VolumeKind.LVM, "/", "vg/root"), True),
         ("btrfs", Volume(VolumeKind.BTRFS, "/", "/dev/vda[/@]", "/@"), False),
         ("snapper", Volume(VolumeKind.SNAPPER, "/", "/dev/vda[/@]", "root"), False),
+        ("zfs", Volume(VolumeKind.ZFS, "/", "rpool/ROOT/debian"), False),
     ],
 )
 def test_what_hosts_answered(name: str, volume: Volume, own_boot: bool) -> None:

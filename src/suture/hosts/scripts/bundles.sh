@@ -65,8 +65,12 @@ over_budget() {
     fail "the disk budget for return bundles is $((MAX_KIB / 1024)) MiB: those that have to stay use $(($1 / 1024)) MiB, this one needs $(($2 / 1024)) MiB; raise backup.max_disk in the policy"
 }
 
-# Records of transactions go with their time, and packages of no bundle.
+# Records of transactions go with their time, and packages of no bundle; so do snapshots that could
+# not be removed with theirs.
 prune_records() {
+    for one in "$root"/tx/*/return; do
+        [ ! -f "$one/snapshots" ] || [ -f "$one/complete" ] || { drop_snapshots "$one" && rm -rf "${one%/return}"; }
+    done
     find "$root/tx" -mindepth 1 -maxdepth 1 -mmin "+$((KEEP_S / 60))" ! -exec test -d {}/return \; -exec rm -rf {} +
     [ ! -d "$cache" ] || find "$cache" -type f -links 1 -mmin "+$((KEEP_S / 60))" -delete
 }
