@@ -137,6 +137,17 @@ def test_what_cannot_be_removed_stays_listed(disk: Disk) -> None:
     assert disk.subvolumes() == ["@"]
 
 
+def test_a_root_that_is_mounted_by_a_number_is_told(disk: Disk) -> None:
+    line = disk.directory / "cmdline"
+    own = f'mount --bind {line} /proc/cmdline && exec "$@"'
+    disk.entrance = ("unshare", "--mount", "sh", "-c", own, "sh")
+    find = ("sh", "-c", program("common", "query", "find-volumes"))
+    line.write_text("root=/dev/vda rootflags=compress=zstd,subvolid=258 ro\n")
+    assert "numbered\t/\n" in disk.call(*find)
+    line.write_text("root=/dev/vda rootflags=subvol=@ ro\n")
+    assert "numbered\t/\n" not in disk.call(*find)
+
+
 def test_the_default_subvolume_moves_along(disk: Disk) -> None:
     number = disk.call("btrfs", "inspect-internal", "rootid", str(disk.mount)).strip()
     disk.call("btrfs", "subvolume", "set-default", number, str(disk.mount))
