@@ -22,7 +22,7 @@ test: install     ## style, types, architecture, and every test, the lab include
 	$(MAKE) check
 	$(PY) -m pytest -n 4 --dist loadgroup
 
-test-volumes: install  ## boot machines from LVM thin and Btrfs and take them back; ten minutes
+test-volumes: install  ## boot machines from LVM thin and Btrfs and take them back; twelve minutes of a core
 	@lab/debian-packages.sh qemu-system-x86 e2fsprogs btrfs-progs
 	SUTURE_TEST_VOLUMES=1 $(PY) -m pytest tests/lab/test_volumes.py
 

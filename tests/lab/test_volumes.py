@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.timeout(3000),
     pytest.mark.skipif(
         not os.environ.get("SUTURE_TEST_VOLUMES"),
-        reason="takes ten minutes of a core: run `make test-volumes`",
+        reason="takes twelve minutes of a core: run `make test-volumes`",
     ),
 ]
 
