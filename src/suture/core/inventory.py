@@ -8,11 +8,13 @@ characters before one of these is made.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from suture.core.documents import Document, digest
 from suture.core.releases import base_release
@@ -392,3 +394,23 @@ class Inventory(Document, frozen=True):
     identity: Identity | None = None
     platform: Platform | None = None
     stamp: str = ""
+
+    def common(self) -> Inventory:
+        """Without what hosts that are made alike differ in, and what changes from one look to the
+        next; so what follows from it need be worked out only once for all of them."""
+        return replace(self, **_OF_ITS_OWN)
+
+
+_OF_ITS_OWN: dict[str, Any] = {
+    "host": "",
+    "collected_at": datetime.min.replace(tzinfo=UTC),
+    "boot_id": "",
+    "disks": (),
+    "updaters": (),
+    "clock": Clock(0.0, 0.0),
+    "indexes_age_s": None,
+    "notes": (),
+    "configuration": None,
+    "identity": None,
+    "stamp": "",
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from suture.core.assessment import matching, mitigation
 from suture.core.assessment.findings import Finding
 from suture.core.assessment.matching import UnnamedUpdate
 from suture.core.documents import Document
-from suture.core.inventory import Clock, HealthCheck, Host, Inventory
+from suture.core.inventory import HealthCheck, Host, Inventory
 from suture.core.planning.expectations import Checks
 from suture.core.planning.plan import HeldBack
 from suture.core.policy import Policy
@@ -27,21 +27,7 @@ if TYPE_CHECKING:
     from suture.core.assessment.history import Presence
 
 
-# Of an inventory, what tells nothing of vulnerabilities or updates and differs between hosts made
-# alike; and what tells only something of updates.
-_OF_ITS_OWN: dict[str, Any] = {
-    "host": "",
-    "collected_at": datetime.min.replace(tzinfo=UTC),
-    "boot_id": "",
-    "disks": (),
-    "updaters": (),
-    "clock": Clock(0.0, 0.0),
-    "indexes_age_s": None,
-    "notes": (),
-    "configuration": None,
-    "identity": None,
-    "stamp": "",
-}
+# Of what hosts made alike have in common, what tells something of updates alone.
 _NOT_JUDGED: dict[str, Any] = {"listeners": (), "services": (), "platform": None}
 
 
@@ -70,8 +56,7 @@ class _Fleet:
         self.seen = seen
         numbers: dict[Inventory, int] = {}
         self.kind_of = [
-            numbers.setdefault(replace(inventory, **_OF_ITS_OWN), len(numbers))
-            for _, inventory in seen
+            numbers.setdefault(inventory.common(), len(numbers)) for _, inventory in seen
         ]
         self.kinds = tuple(numbers)
 
@@ -205,11 +190,12 @@ def _found(fleet: _Fleet, knowledge: Knowledge, policy: Policy) -> Iterator[Find
 
 
 def _open_since(found: Sequence[Finding], presence: Presence) -> dict[FindingKey, date]:
-    days = (
-        ((one.host, one.cve, one.source), presence.open_since(one.host, one.source, one.published))
-        for one in found
-    )
-    return {key: day for key, day in days if day is not None}
+    days = presence.open_since((one.host, one.source, one.published) for one in found)
+    return {
+        (one.host, one.cve, one.source): day
+        for one, day in zip(found, days, strict=True)
+        if day is not None
+    }
 
 
 def _marked(finding: Finding, knowledge: Knowledge) -> Finding:

@@ -141,13 +141,13 @@ def test_since_when_hosts_have_had_their_sources(store: Store) -> None:
     for host, source, *expected in cases:
         for found, after in zip((now, then), expected, strict=True):
             since = None if after is None else first + timedelta(days=after)
-            assert found.since(host, source) == since
+            assert found.open_since([(host, source, None)]) == [since]
 
 
 def test_an_empty_store_tells_of_nobody_since_when(store: Store) -> None:
     with store.query() as query:
-        assert fleet_columns.presence(query, ["web"]).since("web", "bash") is None
-        assert fleet_columns.presence(query, []).since("web", "bash") is None
+        assert fleet_columns.presence(query, ["web"]).open_since([("web", "bash", None)]) == [None]
+        assert fleet_columns.presence(query, []).open_since([("web", "bash", None)]) == [None]
 
 
 def test_a_fleet_knows_which_hosts_stay_on_a_minor_release(store: Store) -> None:

@@ -9,7 +9,7 @@ that day is too early, and the limit is over too soon rather than too late.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,22 +32,22 @@ class Presence:
     keys: NDArray[np.int64]
     days: NDArray[np.int32]
 
-    def since(self, host: str, source: str) -> date | None:
-        """None where the host was not seen with it."""
-        number, place = self.hosts.get(host), self.sources.get(source)
-        if number is None or place is None:
-            return None
-        key = number * len(self.sources) + place
-        at = int(np.searchsorted(self.keys, key))
-        if at == len(self.keys) or self.keys[at] != key:
-            return None
-        return date.fromordinal(int(self.days[at]))
-
-    def open_since(self, host: str, source: str, published: date | None) -> date | None:
-        """The first day on which the host had the source and the vulnerability was published;
-        None where the host was not seen with it."""
-        since = self.since(host, source)
-        return since if since is None or published is None else max(since, published)
+    def open_since(self, asked: Iterable[tuple[str, str, date | None]]) -> list[date | None]:
+        """For each host, source and day of publication the first day on which the host had the
+        source and the vulnerability was published; None where the host was not seen with it."""
+        some = list(asked)
+        hosts = np.array([self.hosts.get(host, -1) for host, _, _ in some], np.int64)
+        sources = np.array([self.sources.get(source, -1) for _, source, _ in some], np.int64)
+        keys = np.where((hosts < 0) | (sources < 0), -1, hosts * len(self.sources) + sources)
+        at = np.minimum(np.searchsorted(self.keys, keys), max(len(self.keys) - 1, 0))
+        if not len(self.keys):
+            return [None] * len(some)
+        days = np.where(self.keys[at] == keys, self.days[at], 0).tolist()
+        known = {day: date.fromordinal(day) for day in set(days) if day}
+        return [
+            None if not day else max(known[day], published) if published else known[day]
+            for day, (_, _, published) in zip(days, some, strict=True)
+        ]
 
 
 @dataclass(frozen=True, eq=False)

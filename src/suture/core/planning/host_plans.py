@@ -55,8 +55,9 @@ class Closing(Document, frozen=True):
 
 
 class _Kind(Document, frozen=True):
-    """What hosts with the same inventory, selection and controls have in common."""
+    """What hosts made alike, with the same selection and controls, have in common."""
 
+    inventory: Inventory
     plan: HostPlan
     closing: Closing
 
@@ -75,7 +76,7 @@ class HostPlans:
         self._budgets = {
             ring: UNSET if budget == REBOOT_BUDGET_S else budget for ring, budget in budgets.items()
         }
-        self._kinds: dict[tuple[int, ...], _Kind] = {}
+        self._kinds: dict[tuple[Inventory, tuple[int, ...]], _Kind] = {}
 
     def make(
         self,
@@ -86,10 +87,11 @@ class HostPlans:
         findings: Sequence[Finding],
         ring: str,
     ) -> HostPlan:
-        """``inventory``, ``selection`` and ``controls`` must outlive this."""
-        key = id(inventory), id(selection), *map(id, controls)
+        """``selection`` and ``controls`` must outlive this."""
+        common = inventory.common()
+        key = common, (id(selection), *map(id, controls))
         if key not in self._kinds:
-            self._kinds[key] = self._kind(inventory, selection, controls)
+            self._kinds[key] = self._kind(common, selection, controls)
         kind = self._kinds[key]
         return replace(
             kind.plan,
@@ -97,7 +99,7 @@ class HostPlans:
             closes=kind.closing.cves(findings),
             ring=ring,
             service=host.service,
-            checks=self._checks.of(host, inventory, controls),
+            checks=self._checks.of(host, kind.inventory, controls),
             jump=host.jump,
             reboot_budget_s=self._budgets[ring],
             hooks=tuple(self._commands[at] for at in self._hooks.of(host)),
@@ -132,7 +134,7 @@ class HostPlans:
             ),
             controls=controls,
         )
-        return _Kind(plan=plan, closing=Closing.of(changes))
+        return _Kind(inventory, plan, Closing.of(changes))
 
 
 @lru_cache(maxsize=65_536)

@@ -88,10 +88,17 @@ def rank(
             found = replace(found, score=eased(found, weights), reasons=(said, *found.reasons))
         scored.append((finding, found))
     scored.sort(key=lambda pair: (-pair[1].score, pair[0].cve, pair[0].host, pair[0].source))
-    return tuple(
-        _ranked(finding, found, number, _due(finding, found, limits, open_since, today))
-        for number, (finding, found) in enumerate(scored, start=1)
-    )
+    due: dict[tuple[int, date | None], Deadline | None] = {}
+    ranked = []
+    for number, (finding, found) in enumerate(scored, start=1):
+        since = None
+        if open_since is not None:
+            since = open_since.get((finding.host, finding.cve, finding.source), today)
+        asked = id(found), since
+        if asked not in due:
+            due[asked] = _due(found, since, limits, today)
+        ranked.append(_ranked(finding, found, number, due[asked]))
+    return tuple(ranked)
 
 
 def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
@@ -111,16 +118,7 @@ def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
     return tuple(sorted(ranked, key=lambda patch: (-patch.score, patch.source, patch.fixed)))
 
 
-def _due(
-    finding: Finding,
-    found: Urgency,
-    limits: TimeLimits,
-    open_since: Mapping[FindingKey, date] | None,
-    today: date,
-) -> Deadline | None:
-    since = None
-    if open_since is not None:
-        since = open_since.get((finding.host, finding.cve, finding.source), today)
+def _due(found: Urgency, since: date | None, limits: TimeLimits, today: date) -> Deadline | None:
     return deadline(
         found.severity,
         kev_due=found.kev.due if found.kev else None,

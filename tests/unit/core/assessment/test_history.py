@@ -54,7 +54,8 @@ def test_as_far_back_as_it_was_seen_without_a_break(histories: list[History]) ->
     found = presence(histories)
     for host, history in enumerate(histories):
         for source in range(SOURCES):
-            assert found.since(f"h{host}", f"s{source}") == expected(history, source)
+            asked = [(f"h{host}", f"s{source}", None)]
+            assert found.open_since(asked) == [expected(history, source)]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +70,13 @@ def test_open_from_when_it_was_both_published_and_installed(
     published: date | None, since: date
 ) -> None:
     found = presence([[(8, {0}), (4, {0}), (1, {0, 1}), (0, {1})]])
-    assert found.open_since("h0", "s0", published) == since
+    assert found.open_since([("h0", "s0", published)]) == [since]
 
 
 def test_what_was_never_seen_is_not_known() -> None:
     found = presence([[(1, {0})], []])
-    for host, source in (("h0", "s1"), ("h0", "other"), ("h1", "s0"), ("other", "s0")):
-        assert found.open_since(host, source, DAY) is None
+    never = (("h0", "s1"), ("h0", "other"), ("h1", "s0"), ("other", "s0"))
+    asked = [("h0", "s0", None), *((host, source, DAY) for host, source in never)]
+    first, *others = found.open_since(asked)
+    assert first is not None
+    assert others == [None] * 4
