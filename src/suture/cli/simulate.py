@@ -51,18 +51,22 @@ def simulate(
 
 
 def _print(out: Console, calendar: Calendar) -> None:
-    from suture.cli.output import plain, table
+    from suture.cli.output import count, plain, table
 
-    text = f"{calendar.hosts} hosts, {len(calendar.weeks)} weeks, seed {calendar.seed}, by "
+    text = f"{count(calendar.hosts, 'host')}, {count(len(calendar.weeks), 'week')}, "
+    text += f"seed {calendar.seed}, by "
     out.print(plain(text + calendar.policy, "bold"))
     weeks = {week.begins: week for week in calendar.weeks}
     made = table(
-        "Day", "|Patched", "Taken back", "Not well", "Skipped", "Waiting", "Overdue", "|Plan"
+        "Day (UTC)", "|Patched", "Taken back", "Not well", "Skipped", "Waiting", "Overdue", "|Plan"
     )
+    before = 0, 0
     for day in calendar.days:
         week = weeks.get(day.day)
-        if not (day.ended or day.waiting or day.overdue or week):
+        stands = day.waiting, day.overdue
+        if not (day.ended or week or stands != before):
             continue
+        before = stands
         made.add_row(
             plain(f"{day.day:%a %Y-%m-%d}"),
             plain(_by_window(day)),
@@ -76,7 +80,9 @@ def _print(out: Console, calendar: Calendar) -> None:
     out.print(made)
     patched = sum(day.ended.get("done", 0) for day in calendar.days)
     worst = max((day.overdue for day in calendar.days), default=0)
-    out.print(plain(f"{patched} patches in all; at worst {worst} hosts were overdue", "bold"))
+    out.print(plain("Days on which nothing changed are left out.", "dim"))
+    text = f"Hosts were patched {count(patched, 'time')}; at worst {count(worst, 'host')} overdue"
+    out.print(plain(text, "bold"))
 
 
 def _by_window(day: Day) -> str:
@@ -85,8 +91,10 @@ def _by_window(day: Day) -> str:
 
 
 def _said(planned: int, left_out: int, late: int, pauses: int) -> str:
-    words = [f"{planned} hosts"]
+    from suture.cli.output import count
+
+    words = [count(planned, "host")]
     words += [f"{left_out} left out"] if left_out else []
     words += [f"{late} cannot be in time"] if late else []
-    words += [f"{pauses} pauses"] if pauses else []
+    words += [count(pauses, "pause")] if pauses else []
     return ", ".join(words)

@@ -38,6 +38,7 @@ from suture.services.pretend_fleet import Publication
 from suture.services.workspace import Workspace
 
 MOST_HOSTS, MOST_WEEKS = 200_000, 520
+FIRST_YEAR, LAST_YEAR = 2000, 2100
 
 _WEEK = timedelta(weeks=1)
 _ANSWER = timedelta(hours=4)  # until a person says something
@@ -48,8 +49,8 @@ _NOTHING = pretend_fleet.pending(())
 
 
 class Day(Document, frozen=True):
-    """One day: hosts that ended in each phase (``windows``: of the patched, by their windows), and
-    at its end the hosts that wait and those with a finding that is overdue."""
+    """One day, in UTC: hosts that ended in each phase (``windows``: of the patched, by their
+    windows), and at its end the hosts that wait and those with a finding that is overdue."""
 
     day: date
     ended: Mapping[str, int] = field(default_factory=dict)
@@ -87,15 +88,23 @@ def simulate(
     policy_file: Path | None = None,
 ) -> Calendar:
     """``hosts`` pretend ones, or as many as are enrolled, by their labels and services. Raises
-    :class:`ServiceError` for counts out of bounds and a policy whose plan does not pass lint."""
-    if not (1 <= weeks <= MOST_WEEKS and 1 <= (hosts or 1) <= MOST_HOSTS):
+    :class:`ServiceError` for counts and days out of bounds, and a policy whose plan does not pass
+    lint."""
+    if not (1 <= weeks <= MOST_WEEKS and 1 <= (1 if hosts is None else hosts) <= MOST_HOSTS):
         raise ServiceError(
             "too little or too much to simulate",
             f"From 1 to {MOST_HOSTS:,} hosts and {MOST_WEEKS} weeks.",
         )
+    if not FIRST_YEAR <= begins.year <= LAST_YEAR:
+        raise ServiceError(
+            f"{begins} is too long ago or too far off to simulate",
+            f"Begin in one of the years {FIRST_YEAR} to {LAST_YEAR}.",
+        )
     policy, source = policies.load(workspace, policy_file)
     draw = Random(seed)  # noqa: S311
-    those = pretend_fleet.fleet(hosts, draw) if hosts else enrolled_fleet.chosen(workspace)
+    those = (
+        pretend_fleet.fleet(hosts, draw) if hosts is not None else enrolled_fleet.chosen(workspace)
+    )
     simulation = Simulation(those, policy, draw, begins)
     for _ in range(weeks):
         simulation.week()

@@ -92,7 +92,18 @@ def test_limits_hold_at_every_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen
 
 
-@pytest.mark.parametrize("fields", [{"hosts": 300_000}, {"weeks": 0}, {"weeks": 1000}])
+@pytest.mark.parametrize("day", [date.min, date(1999, 12, 31), date.max])
+def test_the_first_day_has_bounds(tmp_path: Path, day: date) -> None:
+    with pytest.raises(ServiceError, match="too long ago or too far off") as error:
+        simulating.simulate(
+            Workspace(tmp_path, f"sqlite:///{tmp_path}/s"), hosts=10, weeks=1, seed=1, begins=day
+        )
+    assert "2000 to 2100" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "fields", [{"hosts": 300_000}, {"hosts": 0}, {"weeks": 0}, {"weeks": 1000}]
+)
 def test_counts_have_bounds(tmp_path: Path, fields: dict[str, Any]) -> None:
     with pytest.raises(ServiceError, match="too little or too much"):
         run(tmp_path, **fields)

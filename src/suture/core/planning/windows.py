@@ -61,6 +61,7 @@ _PARTS = frozenset(
         "WKST",
     ]
 )
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998  # beside these, midnight in some zone is no date any more
 _FREQUENCIES = frozenset(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"])
 
 
@@ -105,6 +106,10 @@ class Freeze(Document, frozen=True, kw_only=True):
             raise ValueError(f"freeze `{self.name}` ends before it begins")
         if self.begins is None and not self.days:
             raise ValueError(f"freeze `{self.name}` has no day; give begins and ends, or days")
+        for day in (self.begins, self.ends, *self.days):
+            if day and not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+                years = f"{_FIRST_YEAR} to {_LAST_YEAR}"
+                raise ValueError(f"freeze `{self.name}`: {day} is not in the years {years}")
 
 
 class Span(Document, frozen=True):

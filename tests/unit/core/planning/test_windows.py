@@ -211,6 +211,13 @@ def test_a_freeze_takes_whole_days_of_its_zone_and_single_ones() -> None:
     assert span is not None and span.closes == at("2026-12-19T23:00")
 
 
+def test_a_freeze_may_last_as_long_as_there_are_years() -> None:
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        freeze = Freeze(name="f", begins=date(1970, 1, 1), ends=date(9998, 12, 31), zone=zone)
+        span = next_fit((), [freeze], at("2026-01-01"), 60)
+        assert span and span.opens.year >= 9998
+
+
 def test_windows_that_touch_are_one() -> None:
     some = (window("a", start="20:00", duration="2h"), window("b", start="22:00", duration="2h"))
     assert next_fit(some, (), at("2026-05-04T12:00"), 4 * 3600) == Span(
@@ -275,6 +282,8 @@ def test_a_rule_is_followed_or_refused(parts: list[tuple[str, str]]) -> None:
         ({"begins": date(2026, 1, 2)}, "only one of begins and ends"),
         ({"begins": date(2026, 1, 2), "ends": date(2026, 1, 1)}, "ends before it begins"),
         ({"days": (date(2026, 1, 2),), "zone": "Mars/Olympus"}, "no time zone is called"),
+        ({"begins": date(2026, 1, 2), "ends": date.max}, "9999-12-31 is not in the years"),
+        ({"days": (date.min,)}, "0001-01-01 is not in the years 1970 to 9998"),
     ],
 )
 def test_a_freeze_that_cannot_be_is_refused(fields: dict[str, Any], problem: str) -> None:
