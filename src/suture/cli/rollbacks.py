@@ -72,7 +72,8 @@ def rollback(
     """Take hosts back to exactly what they were before a rollout, also days later.
 
     Each host is asked first: what would go back is shown, and what is not safe any more is left
-    alone with the reason. Without a terminal, --yes is needed.
+    alone with the reason. Without a terminal, --yes is needed. --host, --wave and --ring narrow
+    each other down.
 
     Examples: suture rollback latest --dry-run; suture rollback latest --ring canary --yes;
     suture rollback latest --host web1 --package nginx.

@@ -121,7 +121,7 @@ def _event_line(event: Event, said: set[str]) -> Text | None:
         case ["step", "started"]:
             return None
         case ["step", "finished"]:
-            text = plain(f"{data['step']:<17}") + styled(data["verdict"])
+            text = plain(f"{data['step']:<17} ") + styled(data["verdict"])
             text += plain(f"  {duration(data['seconds'])}", "dim")
             return at + host + text + text_of_reason
         case ["host", phase]:

@@ -65,7 +65,7 @@ def kept(
             continue
         place = next(places)
         if one.id in protected:
-            found.append(KeptBundle(one, None, "its rollout is not over, or soaks"))
+            found.append(KeptBundle(one, None, "its rollout is over and has soaked"))
         elif place < retention.keep_last:
             found.append(KeptBundle(one, None, f"one of the last {retention.keep_last}"))
         else:

@@ -43,8 +43,8 @@ _PATCHED = (HostPhase.DONE, HostPhase.FAILED, HostPhase.LOST, HostPhase.ROLLBACK
 
 
 class Wish(Document, frozen=True):
-    """Which hosts of a rollout are to go back, and how. Waves are numbered from 1; where neither
-    hosts, waves nor rings are named, it is all that the rollout patched."""
+    """Which hosts of a rollout are to go back, and how: those that are among ``hosts``, in one of
+    ``waves``, numbered from 1, and in one of ``rings``, as far as any of these are named."""
 
     hosts: tuple[str, ...] = ()
     waves: tuple[int, ...] = ()
@@ -127,12 +127,18 @@ def _wanted(found: RolloutView, wish: Wish) -> tuple[str, ...]:
                 f"See them: suture rollout status {rollout.id}",
             )
     try:
-        named = {*wish.hosts, *of_waves(plan, wish.waves, wish.rings)}
+        named = set(of_waves(plan, wish.waves, wish.rings))
     except KeyError as error:
         raise NotFoundError(
             f"rollout {rollout.id} has no wave or ring {error.args[0]}",
             f"See them: suture rollout status {rollout.id}",
         ) from None
+    if strangers := [name for name in wish.hosts if name not in named]:
+        raise NotFoundError(
+            f"{', '.join(strangers)}: not in the waves that are named as well",
+            f"Name hosts, or waves and rings; see them: suture rollout status {rollout.id}",
+        )
+    named = named & set(wish.hosts) if wish.hosts else named
     partly = {h.host for h in rollout.state.hosts if h.way_back and h.way_back.is_partial}
     patched = {
         host

@@ -97,6 +97,22 @@ def test_what_would_go_back_is_shown_and_nothing_done(
     assert asked(suture) == []
 
 
+def test_hosts_waves_and_rings_narrow_each_other_down(
+    suture: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolled_out(suture)
+    answers(monkeypatch)
+    for options in (
+        ("--ring", "ring-1", "--host", "web2"),
+        ("--wave", "2", "--ring", "ring-1"),
+        ("--wave", "2", "--wave", "1", "--host", "web2"),
+    ):
+        out = suture("rollback", "r1", "--dry-run", "--json", *options)[1]
+        assert [host["host"] for host in json.loads(out)["hosts"]] == ["web2"], options
+    code, _, err = suture("rollback", "r1", "--dry-run", "--wave", "1", "--ring", "ring-1")
+    assert (code, "no host is there to be taken back" in err) == (2, True)
+
+
 def test_without_a_terminal_a_yes_is_needed(suture: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rolled_out(suture)
     answers(monkeypatch)
@@ -148,6 +164,8 @@ def test_where_none_may_go_back_nothing_is_asked(suture: Run) -> None:
         (("--host", "db9"), "db9 is not a host of rollout r1"),
         (("--wave", "3"), "has no wave or ring 3"),
         (("--ring", "broad"), "has no wave or ring broad"),
+        (("--ring", "canary", "--host", "web2"), "web2: not in the waves that are named as well"),
+        (("--wave", "1", "--host", "web2"), "web2: not in the waves that are named as well"),
         (("--package", "apache2"), "patched no apache2 there"),
         (("--snapshot", "--package", "nginx"), "drop --package"),
     ],

@@ -170,6 +170,13 @@ def test_each_day_is_named_once(
     ]
 
 
+def test_the_longest_step_does_not_touch_its_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    with live(_view(builders.plan([builders.wave(0, ["a"])]))) as (on_event, _):
+        for step in Step:
+            on_event(_event("step.finished", step=step, verdict="pass", seconds=1.0))
+    assert all(" pass " in line for line in capsys.readouterr().out.splitlines())
+
+
 def test_at_the_end_a_reason_is_said_once() -> None:
     view = _view(builders.plan([builders.wave(0, ["a"])]), phase=HostPhase.FAILED)
     check = Check("http http://127.0.0.1:8090/", Verdict.FAIL, _REASON.partition("/: ")[2])

@@ -106,8 +106,8 @@ def in_order(plan: Plan, hosts: Iterable[str]) -> tuple[str, ...]:
 
 
 def of_waves(plan: Plan, numbers: Sequence[int], rings: Sequence[str]) -> tuple[str, ...]:
-    """The hosts of waves by number (from 1, as they are shown) and by ring; raises
-    :class:`KeyError` for one that the plan has not."""
+    """The hosts of the waves with these numbers (from 1, as they are shown) and of these rings, of
+    both where both are named; raises :class:`KeyError` for one that the plan has not."""
     known = {wave.index + 1 for wave in plan.waves} | {wave.ring for wave in plan.waves}
     for name in (*numbers, *rings):
         if name not in known:
@@ -115,6 +115,6 @@ def of_waves(plan: Plan, numbers: Sequence[int], rings: Sequence[str]) -> tuple[
     return tuple(
         host
         for wave in plan.waves
-        if wave.index + 1 in numbers or wave.ring in rings
+        if (not numbers or wave.index + 1 in numbers) and (not rings or wave.ring in rings)
         for host in wave.hosts
     )

@@ -183,6 +183,9 @@ def test_one_source_package_of_a_plan() -> None:
 def test_hosts_by_wave_and_ring() -> None:
     assert of_waves(WHOLE, [1], []) == ("a",)
     assert of_waves(WHOLE, [], ["ring-1"]) == ("b", "c", "d")
+    assert of_waves(WHOLE, [2], ["ring-1"]) == ("b", "c", "d")
+    assert of_waves(WHOLE, [1], ["ring-1"]) == ()
+    assert of_waves(WHOLE, [], []) == ("a", "b", "c", "d")
     assert in_order(WHOLE, ["d", "a"]) == ("a", "d")
     for waves, rings in (([3], []), ([], ["broad"])):
         with pytest.raises(KeyError):
