@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from suture.cli.output import count, duration, listed, plain, size, styled, table
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from rich.console import Console
     from rich.text import Text
@@ -194,7 +194,7 @@ def _print_times(out: Console, plan: Plan) -> None:
             plain(_moment(first.opens_at, plan.created_at)),
             plain(_moment(first.closes_at, None)),
             plain(f"{duration(needs)}, {duration(back)} of it for the way back"),
-            _due(first),
+            _due(first, plan.created_at.date()),
         )
     out.print(made)
     _print_more(out, plan, len(groups) - _GROUPS, "groups of hosts with other times")
@@ -213,12 +213,14 @@ def _moment(at: datetime | None, now: datetime | None) -> str:
     return "now" if now is not None and at <= now else f"{at:%a %Y-%m-%d %H:%M}"
 
 
-def _due(slot: Slot) -> Text:
+def _due(slot: Slot, today: date) -> Text:
     if slot.due is None:
         return plain("")
-    if not slot.late:
-        return plain(slot.due)
-    return plain(f"{slot.due}: no window closes {slot.late} in time", "bold red")
+    if slot.late:
+        return plain(f"{slot.due}: no window closes {slot.late} in time", "bold red")
+    if slot.due < today:
+        return plain(f"{slot.due}: overdue", "bold red")
+    return plain(slot.due)
 
 
 def _by_patch_set(hosts: tuple[HostPlan, ...]) -> list[list[HostPlan]]:

@@ -100,13 +100,14 @@ def show(
     host: Annotated[str, typer.Option("--host", help="Only what it has for this host.")] = "",
     json: Json = False,
 ) -> None:
-    """A plan: changes, order, way back, and what is left out and why."""
+    """A plan: changes, order, way back, who agreed, and what is left out and why."""
+    from suture.cli.approvals_view import print_given
     from suture.cli.drills import print_proven
     from suture.cli.output import console, print_json
     from suture.cli.plan_view import print_plan, print_planned
     from suture.cli.rehearsal_view import print_standings
     from suture.cli.workspace import workspace
-    from suture.services import drills, plans, rehearsals
+    from suture.services import approving, drills, plans, rehearsals
 
     found = plans.load(workspace(), plan)
     if host:
@@ -116,9 +117,11 @@ def show(
         else:
             print_planned(console(), one, plans.rehearsed(workspace(), found))
     elif json:
-        print_json(plans.shown(found))
+        print_json(plans.shown(found, approving.agreed(workspace(), found).given))
     else:
         print_plan(console(), found, plans.rehearsed(workspace(), found))
+        agreed = approving.agreed(workspace(), found)
+        print_given(console(), found, agreed.given, agreed.waits)
         print_standings(rehearsals.of_plan(workspace(), found))
         print_proven(one for one in drills.proven(workspace()) if one.host in found.by_host)
 

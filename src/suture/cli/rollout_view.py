@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from suture.cli.approvals_view import print_given
 from suture.cli.output import brief, duration, listed, plain, styled, table
 from suture.core.rollout.state import HostPhase
 
@@ -206,23 +207,20 @@ def _suspects(view: RolloutView) -> list[tuple[str, str]]:
 
 def _missing_approval(view: RolloutView) -> str:
     from suture.core.rollout.approvals import standing
+    from suture.core.rollout.state import RolloutStatus
     from suture.core.rollout.tick import current_wave
 
     state = view.rollout.state
+    if state.status is RolloutStatus.ABORTED:
+        return ""
     wave = current_wave(view.plan, state)
     return standing(view.plan, state, datetime.now(UTC)).missing(wave) if wave else ""
 
 
 def print_approvals(out: Console, view: RolloutView) -> None:
     """Who has agreed to what, and what the next wave still waits for."""
-    rings = {wave.index: wave.ring for wave in view.plan.waves}
-    for one in view.rollout.state.approvals:
-        role = f" as {one.role}" if one.role else ""
-        why = f": {one.reason}" if one.reason else ""
-        at = one.at.strftime("%Y-%m-%d %H:%M UTC")
-        out.print(plain(f"  {rings[one.wave]} approved by {one.by}{role}, {at}{why}"))
-    if waits := _missing_approval(view):
-        out.print(plain(f"  {waits}", "bold yellow"))
+    waits = _missing_approval(view)
+    print_given(out, view.plan, view.rollout.state.approvals, [waits] if waits else [])
 
 
 def exit_code(view: RolloutView) -> int:

@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 
+from suture.core.documents import Document
 from suture.core.planning.plan import Plan
 from suture.core.rollout.approvals import Approval, Approvals, rules
 from suture.core.rollout.transitions import RefusedError as CoreRefusedError
@@ -76,6 +77,21 @@ def approve_plan(
             raise RefusedError(added, f"See it: suture plan show {plan.id}")
         ticks.approve_plan(store, added, actor)
     return plan, added
+
+
+class Agreed(Document, frozen=True):
+    """The approvals of a plan, and what its waves wait for still, in words."""
+
+    given: tuple[Approval, ...]
+    waits: tuple[str, ...]
+
+
+def agreed(workspace: Workspace, plan: Plan) -> Agreed:
+    """What was said to the plan itself; a rollout of it may have been approved besides."""
+    with fleet.opened(workspace) as store, store.read() as connection:
+        given = ticks.plan_approvals(connection, plan.id)
+    standing = Approvals(plan, given, now=clock())
+    return Agreed(given, tuple(filter(None, map(standing.missing, plan.waves))))
 
 
 def roles_of(plan: Plan, actor: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from suture.core.planning.lint import Problem, has_errors, lint
 from suture.core.planning.plan import HeldBack, HostPlan, LeftOut, Plan
 from suture.core.planning.timing import is_timed
 from suture.core.policy import Policy
+from suture.core.rollout.approvals import Approval
 from suture.services import controls, fleet, policies
 from suture.services.assessing import assess
 from suture.services.collecting import clock
@@ -250,14 +251,16 @@ class Planned(Document, frozen=True):
 
 
 class ShownPlan(Document, frozen=True):
-    """A plan with its id, which is derived and so not part of the document itself."""
+    """A plan with its id, which is derived and so not part of the document itself, and who has
+    agreed to it."""
 
     id: str
     plan: Plan
+    approvals: tuple[Approval, ...] = ()
 
 
-def shown(plan: Plan) -> ShownPlan:
-    return ShownPlan(plan.id, plan)
+def shown(plan: Plan, approvals: tuple[Approval, ...] = ()) -> ShownPlan:
+    return ShownPlan(plan.id, plan, approvals)
 
 
 def planned(plan: Plan, name: str) -> Planned:

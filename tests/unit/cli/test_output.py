@@ -1,11 +1,12 @@
-"""Nothing that comes from a host or a file drives the operator's terminal."""
+"""Nothing that comes from a host or a file drives the operator's terminal; how numbers are said."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suture.cli.output import plain
+from suture.cli.output import duration, plain
 
 
 def test_a_style_does_not_spread_to_what_is_added() -> None:
@@ -25,3 +26,11 @@ def test_nothing_in_foreign_text_is_markup_or_control() -> None:
 @given(st.text())
 def test_no_control_character_survives(text: str) -> None:
     assert plain(text).plain.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.5, "0.5 s"), (60, "60 s"), (3600, "60 min"), (86_400, "24.0 h"), (777_600, "9.0 d")],
+)
+def test_how_long_something_takes(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

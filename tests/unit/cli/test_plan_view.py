@@ -10,7 +10,7 @@ from rich.console import Console
 from suture.cli.plan_view import print_ledger, print_plan, print_planned
 from suture.core.planning.gates import Alerts, Canary, Gate, Source
 from suture.core.planning.hooks import Hook, HookPhase, Place
-from suture.core.planning.plan import LeftOut, Plan
+from suture.core.planning.plan import LeftOut, Plan, Slot, Timetable
 from suture.core.planning.windows import Freeze, Window
 from suture.core.selection.ledger import Ledger, LedgerEntry, Reason
 from suture.services.errors import NotFoundError
@@ -43,6 +43,23 @@ def test_a_wave_says_when_it_pauses_and_what_follows(plan: Plan, words: str) -> 
     out, file = _console()
     print_plan(out, plan)
     assert words in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("days", "late", "words"),
+    [
+        (-1, "", "2026-03-01: overdue"),
+        (0, "", "2026-03-02 "),
+        (1, "CVE-2026-1", "2026-03-03: no window closes CVE-2026-1 in time"),
+    ],
+)
+def test_what_is_overdue_and_what_will_be_is_said(days: int, late: str, words: str) -> None:
+    plan = builders.plan([builders.wave(0, ["a"])])
+    due = plan.created_at.date() + timedelta(days)
+    slot = Slot("a", (), (), exploited=False, takes_s=1, reserve_s=1, due=due, late=late)
+    out, file = _console()
+    print_plan(out, replace(plan, timetable=Timetable((), (), (slot,))))
+    assert words in " ".join(file.getvalue().split())
 
 
 def test_what_was_rehearsed_is_told_beside_what_is_expected() -> None:

@@ -68,6 +68,13 @@ def test_a_wave_that_waits_for_approval_says_so() -> None:
     assert "suture rollout approve abc" in _printed(view)
 
 
+def test_an_aborted_rollout_waits_for_no_approval() -> None:
+    view = _view(builders.plan([builders.wave(0, ["a"], approval=True)]))
+    state = replace(view.rollout.state, status=RolloutStatus.ABORTED)
+    printed = _printed(replace(view, rollout=replace(view.rollout, state=state)))
+    assert "approv" not in printed
+
+
 def test_a_rollout_outside_of_its_window_says_until_when_it_waits() -> None:
     view = _view(builders.plan([builders.wave(0, ["a"])]))
     until = NOW.replace(hour=22)

@@ -117,7 +117,11 @@ def test_from_the_command_line(
     monkeypatch.setenv("USER", "ann")
     code, out, _ = suture("plan", "approve", "latest")
     assert (code, f"broad of plan {plan.id} approved by {ME}@" in out) == (0, True)
-    assert "2 by dba" in suture("plan", "show", "latest")[1]
+    out = suture("plan", "show", "latest")[1]
+    assert f"broad approved by {ME}@" in out
+    assert "broad waits for 1 more approval of 2 by dba" in out
+    shown = json.loads(suture("plan", "show", "latest", "--json")[1])
+    assert [one["role"] for one in shown["approvals"]] == ["dba"]
     started(suture.place, plan, "kim@a")
     code, _, err = suture("rollout", "approve", "r1", "--detach")
     assert (code, f"{ME} has approved broad already" in err) == (2, True)

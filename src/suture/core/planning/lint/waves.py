@@ -40,7 +40,7 @@ def _waves(plan: Plan) -> Iterator[Problem]:
     """Numbers that a wave can be run with, and soaks where they matter."""
     repeated = [index for index, n in Counter(w.index for w in plan.waves).items() if n > 1]
     for index in repeated:
-        yield error("wave-index", f"wave {index}", "the number is there twice", REPLAN)
+        yield error("wave-index", f"wave {index + 1}", "the number is there twice", REPLAN)
     for wave in plan.waves:
         if wave.parallel < 1 or wave.max_failures < 0 or wave.soak_s < 0:
             message = "parallel below 1, or a negative soak or failure limit"
@@ -181,12 +181,16 @@ def _times(plan: Plan) -> Iterator[Problem]:
             f"{cve} is due {due}, and no window closes it in time on {names}{more}: "
             f"not before {first:%Y-%m-%d %H:%M} UTC"
         )
-        remedy = "Add a window, enable the emergency lane, or move the hosts to an earlier ring."
+        remedy = (
+            "Add a window, shorten a freeze, let the emergency lane through it, or move the hosts "
+            "to an earlier ring."
+        )
         yield warning("deadline-missed", hosts[0].host, message, remedy)
 
 
 def _name(wave: Wave) -> str:
-    return f"wave {wave.index} ({wave.ring})"
+    """As everywhere that people see it, counted from 1."""
+    return f"wave {wave.index + 1} ({wave.ring})"
 
 
 RULES = (_hosts_and_waves, _waves, _blast_radius, _gates, _limits, _times)
