@@ -96,7 +96,7 @@ def list_(json: Json = False) -> None:
         made.add_row(
             plain(one.worker.id),
             plain(duration(one.since_s)),
-            plain(f"{duration(one.heartbeat_s)} ago", silent),
+            plain(f"{duration(one.heartbeat_s)} ago{', silent' if one.is_silent else ''}", silent),
             plain(one.worker.drives or "all rollouts"),
             plain(", ".join((*one.worker.jumps, *one.worker.sites))),
             plain(f"{len(one.hosts)}: {hosts}" if one.hosts else "nothing"),

@@ -134,8 +134,9 @@ def make_engine(url: str, *, idle_s: float = IDLE_S) -> sa.Engine:
         parsed = None
     if parsed is None or parsed.drivername not in _DRIVERS:
         raise StoreError(
-            "SUTURE_DATABASE is not a database URL",
-            "Write sqlite:////path/file.sqlite or postgresql+psycopg://user@host/name.",
+            "what is given as the database is not a database URL",
+            "Write sqlite:////path/file.sqlite or postgresql+psycopg://user@host/name, in "
+            "SUTURE_DATABASE or for `suture db migrate`.",
         )
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(

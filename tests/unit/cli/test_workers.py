@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from suture.engine import membership
 from suture.services import fleet
@@ -44,6 +45,15 @@ def test_who_is_at_work_is_listed(suture: Run) -> None:
     _, text, _ = suture("worker", "list", "--json")
     here, far = sorted(json.loads(text)["workers"], key=lambda one: str(one["worker"]["drives"]))
     assert (here["is_silent"], here["hosts"], far["worker"]["drives"]) == (False, [], "r1")
+
+
+def test_one_that_ended_without_a_word_is_silent(suture: Run) -> None:
+    with fleet.opened(suture.place) as store, store.begin() as connection:
+        mine = membership.this_process()
+        workers.enlist(connection, mine)
+        workers.enlist(connection, replace(mine, id=f"{mine.id.rpartition('-')[0]}-1"))
+    listed = suture("worker", "list")[1]
+    assert listed.count(" ago, silent") == 1
 
 
 @pytest.mark.parametrize(
