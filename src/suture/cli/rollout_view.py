@@ -260,9 +260,11 @@ def print_proofs(out: Console, found: Verified) -> None:
         )
     out.print(made)
     _print_more(out, len(fine) - room, "verify --json")
-    by_phase: dict[HostPhase, list[str]] = {}
+    not_asked: dict[str, list[str]] = {}
     for one in found.not_asked:
-        by_phase.setdefault(one.phase, []).append(one.host)
-    for phase, names in by_phase.items():
-        said = f"Not patched by this rollout now, {phase.value}: "
-        out.print(plain(said, "bold yellow") + plain(listed(names), limit=2000))
+        said = f"Not patched by this rollout now, {one.phase.value}"
+        if one.partly:
+            said = f"Not asked, for {', '.join(one.partly)} went back there and the rest did not"
+        not_asked.setdefault(said, []).append(one.host)
+    for said, names in not_asked.items():
+        out.print(plain(f"{said}: ", "bold yellow") + plain(listed(names), limit=2000))

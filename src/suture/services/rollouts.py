@@ -67,10 +67,12 @@ class Proof(Document, frozen=True):
 
 
 class NotAsked(Document, frozen=True):
-    """A host of which a rollout proves nothing now: it was left alone, or taken back."""
+    """A host of which a rollout proves nothing now: it was left alone, or taken back. ``partly``
+    are the source packages that were, where the rest stayed."""
 
     host: str
     phase: HostPhase
+    partly: tuple[str, ...] = ()
 
 
 class Verified(Document, frozen=True):
@@ -330,9 +332,14 @@ async def verify(
                 )
         chosen = {name: phase for name, phase in phases.items() if not names or name in names}
         wanted = [name for name, phase in chosen.items() if phase is HostPhase.DONE]
+        partly = {
+            one.host: one.way_back.sources
+            for one in found.rollout.state.hosts
+            if one.way_back and one.phase is HostPhase.ROLLED_BACK
+        }
         if not wanted:
             raise RefusedError(
-                "none of these hosts is patched by this rollout now",
+                "none of these hosts has the whole patch of this rollout now",
                 f"See them: suture rollout status {found.rollout.id}",
             )
         runner, enrolled = runner_for(workspace, store, policy)
@@ -352,7 +359,9 @@ async def verify(
             for name, report in zip(wanted, reports, strict=True)
         ),
         not_asked=tuple(
-            NotAsked(name, phase) for name, phase in chosen.items() if phase is not HostPhase.DONE
+            NotAsked(name, phase, partly.get(name, ()))
+            for name, phase in chosen.items()
+            if phase is not HostPhase.DONE
         ),
     )
 

@@ -229,9 +229,12 @@ def test_a_proof_names_the_hosts_that_were_not_asked_and_knows_what_is_unknown()
     asked = StepReport("web2", Step.VERIFY, Verdict.PASS, NOW, 1.0)
     proofs = (proof(plan, gone, None), proof(plan, asked, set(cves[:50])))
     out = Console(file=io.StringIO(), width=120)
-    print_proofs(out, Verified(proofs, (NotAsked("web3", HostPhase.ROLLED_BACK),)))
+    back = HostPhase.ROLLED_BACK
+    others = (NotAsked("web3", back), NotAsked("web4", back, ("nginx",)))
+    print_proofs(out, Verified(proofs, others))
     assert isinstance(out.file, io.StringIO)
     said = " ".join(out.file.getvalue().split())
     assert "web1 inconclusive unknown unknown no route" in said
     assert "and 44 more" in said
     assert "Not patched by this rollout now, rolled-back: web3" in said
+    assert "Not asked, for nginx went back there and the rest did not: web4" in said
