@@ -69,7 +69,7 @@ def step_progress(*, quiet: bool) -> Iterator[tuple[OnStage, OnReport]]:
     def on_report(host: str, report: StepReport) -> None:
         if quiet:
             return
-        line = _at() + plain(f"{host:<12} ", "bold") + plain(f"{report.step.value:<17}")
+        line = _at() + plain(f"{host:<12} ", "bold") + plain(f"{report.step.value:<17} ")
         line += styled(report.verdict) + plain(f"  {duration(report.seconds)}", "dim")
         out.print(line + plain(f"  {report.reason}" if report.reason else "", limit=1500))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from suture.core.evidence import Verdict
 from suture.core.performance import ALTERNATIONS, Performance, Stretch, assess
 from suture.core.planning.plan import HostPlan
-from suture.twin.load import LoadError, Loading, LoadSettings, load_of
+from suture.twin.load import FROM_CHECKS, LoadError, Loading, LoadSettings, load_of
 from suture.twin.machine import Twin
 
 
@@ -57,9 +57,11 @@ class Trial:
 def make_trial(
     settings: LoadSettings | None, plan: HostPlan, twin: Twin, on_stage: Callable[[str], None]
 ) -> Trial | None:
-    """None where the policy asks for no load, or the host has nothing to load."""
+    """None where the policy asks for no load, or, which is said, the host has nothing to load."""
     load = load_of(settings, plan.checks)
     if settings is None or load is None:
+        if settings is not None and settings.load == FROM_CHECKS:
+            on_stage("nothing to load: no health check is an HTTP or a command check")
         return None
     loading = Loading(twin, load, settings.seconds, plan.restarts)
     return Trial(loading, settings.min_effect, on_stage)

@@ -9,8 +9,10 @@ import pytest
 
 from suture.core.evidence import Verdict
 from suture.core.performance import Sample, Stretch
-from suture.twin.load import LoadError, Loading
-from suture.twin.trial import Trial
+from suture.twin.load import LoadError, Loading, LoadSettings
+from suture.twin.machine import Twin
+from suture.twin.trial import Trial, make_trial
+from tests.unit.core import builders
 
 
 @dataclass
@@ -64,3 +66,11 @@ async def test_a_load_that_does_not_run_is_tried_once() -> None:
     found = (await _course(pretended)).performance()
     assert pretended.asked == [False]
     assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, pretended.error)
+
+
+@pytest.mark.parametrize(("load", "told"), [("checks", 1), ("none", 0)])
+def test_where_there_is_nothing_to_load_that_is_said(load: str, told: int) -> None:
+    said: list[str] = []
+    plan = builders.host_plan("a")  # its check is a unit
+    assert make_trial(LoadSettings(load, 0.1, 10), plan, cast(Twin, None), said.append) is None
+    assert len(said) == told
