@@ -23,6 +23,7 @@ from suture.services.connections import connector
 from suture.services.errors import NotFoundError, RefusedError
 from suture.services.workspace import Workspace
 from suture.store import hosts as stored_hosts
+from suture.store import rollouts as stored_rollouts
 from suture.store.database import Store
 from suture.store.rollouts import StoredRollout
 
@@ -57,7 +58,7 @@ def catch_up(
     with fleet.opened(workspace) as store:
         before = rollouts.get(store, rollout_id)
         plan = ticks.load_plan(store, before.id)
-        wanted = _away(before, names)
+        wanted = _still_to_come(store, before, _away(before, names))
         seen = asyncio.run(_look(workspace, store, policy, wanted))
         fleet.record(store, seen, (), clock())
         found = _sorted(plan, before, wanted, seen)
@@ -107,6 +108,30 @@ def _away(rollout: StoredRollout, names: Sequence[str]) -> tuple[str, ...]:
     if not away:
         raise RefusedError(f"no host was away in rollout {rollout.id}; nothing to catch up")
     return tuple(name for name in away if not names or name in names)
+
+
+def _still_to_come(store: Store, rollout: StoredRollout, away: Sequence[str]) -> tuple[str, ...]:
+    """Without those that an earlier catching up has patched."""
+    with store.read() as connection:
+        later = [
+            one
+            for one in stored_rollouts.listing(connection)
+            if one.plan == rollout.plan and one.started_at > rollout.started_at
+        ]
+    done = {
+        name: one.id
+        for one in later
+        for name, phase in stored_rollouts.host_phases(one.state).items()
+        if phase is HostPhase.DONE
+    }
+    wanted = tuple(name for name in away if name not in done)
+    if not wanted:
+        by = ", ".join(sorted({done[name] for name in away}))
+        raise RefusedError(
+            f"{', '.join(away)}: caught up already, in rollout {by}",
+            f"Prove it: suture verify {by.partition(',')[0]}",
+        )
+    return wanted
 
 
 async def _look(

@@ -100,6 +100,26 @@ def test_each_host_is_sorted_and_those_that_are_ready_get_a_rollout(
     assert set(phases.values()) == {HostPhase.WAITING, HostPhase.SKIPPED}
 
 
+def test_who_was_caught_up_is_not_looked_at_again(
+    workspace: Workspace, plan: Plan, answers: dict[str, Inventory]
+) -> None:
+    answers["web2"] = _inventory("web2")
+    found = catching_up.catch_up(workspace, "r1", ["web2"], actor="kim")
+    with fleet.opened(workspace) as store, store.begin() as connection:
+        stored = rollouts.get(connection, found.rollout)
+        assert stored is not None
+        hosts = tuple(
+            replace(one, phase=HostPhase.DONE) if one.host == "web2" else one
+            for one in stored.state.hosts
+        )
+        state = replace(stored.state, hosts=hosts, status=RolloutStatus.DONE)
+        rollouts.advance(connection, stored, state, ended_at=clock())
+    with pytest.raises(RefusedError, match=f"web2: caught up already, in rollout {found.rollout}"):
+        catching_up.catch_up(workspace, "r1", ["web2"], actor="kim")
+    again = catching_up.catch_up(workspace, "r1", actor="kim")
+    assert [name for name, _ in (*again.away, *again.changed)] == ["web3", "web4"]
+
+
 def test_where_nobody_answers_nothing_is_recorded(
     workspace: Workspace, plan: Plan, answers: dict[str, Inventory]
 ) -> None:
