@@ -50,6 +50,8 @@ def worker(
     """
     if context.invoked_subcommand is not None:
         return
+    if not all((*(jump or ()), *(site or ()))):
+        raise typer.BadParameter("--jump and --site need a name; leave them out for all hosts")
     from suture.cli.output import console, count, plain
     from suture.cli.workspace import workspace
     from suture.services import working

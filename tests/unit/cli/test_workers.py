@@ -68,6 +68,12 @@ def test_where_all_are_bound_it_is_said_what_they_do_too(
     assert ("All of them are bound to sites" in suture("worker", "list")[1]) is told
 
 
+@pytest.mark.parametrize("option", ["--jump", "--site"])
+def test_a_site_without_a_name_is_refused(suture: Run, option: str) -> None:
+    code, _, err = suture("worker", option, "", COLUMNS="200")
+    assert (code, "need a name" in err) == (2, True)
+
+
 def test_a_worker_ends_with_0_when_it_is_told_to(tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "SUTURE_HOME": str(tmp_path)}
     program = "from suture.cli.main import main; main()"
