@@ -1,4 +1,5 @@
-"""Planning: from assessed selections to a plan that passed lint, for 10,000 and 100,000 hosts."""
+"""Planning for 10,000 and 100,000 hosts: from assessed selections to a plan that passed lint, and
+the command as a whole."""
 
 from __future__ import annotations
 
@@ -7,23 +8,18 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from msgspec.structs import replace
 
+from bench import installed
 from bench.measure import Figure, Report
 from suture.core.assessment.findings import Finding, FindingState
 from suture.core.documents import decode, digest, encode
 from suture.core.inventory import (
-    Clock,
     Host,
     Inventory,
-    Kernel,
-    Listener,
-    OperatingSystem,
     Package,
     PackageSet,
-    Service,
 )
 from suture.core.planning.lint import lint
 from suture.core.planning.plan import Plan
@@ -73,6 +69,7 @@ class Assessed:
 def run(runs: int) -> Report:
     few = [_measured(assessed(10_000)) for _ in range(runs)]
     many = [_measured(assessed(100_000)) for _ in range(max(1, runs // 2))]
+    created, created_many = installed.created(10_000, runs), installed.created(100_000, 1)
     return Report(
         title=f"plan: {_CLASSES} kinds of hosts, {_CHANGES} packages and {_FINDINGS} findings each",
         figures=(
@@ -84,10 +81,15 @@ def run(runs: int) -> Report:
             Figure("next_10k_ms", "progress: one look at it", _of(few, "next"), "ms", "≤ 200"),
             Figure("plan_100k_s", "100,000 hosts: plan and lint", _of(many, "all"), "s", "≤ 20"),
             Figure("next_100k_ms", "progress: one look at it", _of(many, "next"), "ms"),
+            Figure("create_10k_s", "`suture plan create` for 10,000", created, "s", "≤ 2"),
+            Figure("create_100k_s", "for 100,000", created_many, "s", "≤ 20"),
         ),
         caveats=(
-            "From inventories and selections in memory: reading them from the database and "
-            "matching them with advisories is measured by `fleet`.",
+            "`plan_…` is from inventories and selections in memory; `create_…` is the command from "
+            "its start to its end: it reads the database, matches, ranks, selects, plans, checks "
+            "its plan, keeps and prints it.",
+            "For `create_…`, hosts of one kind share packages, updates, units and listeners, and "
+            "differ in time, boot, clock and disks; 12 packages of a host are old.",
             "Hosts of one kind share their set of packages, as the store reads it, and have all "
             "else in objects of their own.",
         ),
@@ -136,7 +138,7 @@ def assessed(count: int) -> Assessed:
     kinds = [_kind(draw, number) for number in range(_CLASSES)]
     hosts, inventories, selections, findings = [], {}, {}, []
     for number in range(count):
-        host = _host(draw, number)
+        host = installed.host(draw, number)
         inventory, selection, found = kinds[draw.randrange(_CLASSES)]
         hosts.append(host)
         inventories[host.name] = replace(inventory, host=host.name)
@@ -145,40 +147,12 @@ def assessed(count: int) -> Assessed:
     return Assessed(tuple(hosts), inventories, selections, tuple(findings))
 
 
-def _host(draw: random.Random, number: int) -> Host:
-    return Host(
-        name=f"host-{number:06}",
-        address="192.0.2.1",
-        jump=f"ops@jump-{number % 20}",
-        labels=("prod" if draw.random() < 0.7 else "test", *(("canary",) if number < 50 else ())),
-        service=f"service-{number % 2000}" if draw.random() < 0.8 else None,
-    )
-
-
 def _kind(draw: random.Random, number: int) -> tuple[Inventory, Selection, tuple[Finding, ...]]:
     packages = tuple(
         Package(f"package-{n}", "amd64", f"1.{number}.{n}-1", f"package-{n}", f"1.{number}.{n}-1")
         for n in range(_PACKAGES)
     )
-    names = "held automatic third_party pinned updates installable archives reboot_packages"
-    nothing: dict[str, Any] = dict.fromkeys([*names.split(), "stale", "disks", "updaters"], ())
-    inventory = Inventory(
-        host=f"kind-{number}",
-        collected_at=NOW,
-        os=OperatingSystem("debian", "12", "bookworm"),
-        arch="amd64",
-        foreign_archs=(),
-        kernel=Kernel("6.1.0-1-amd64"),
-        boot_id="b",
-        package_manager="apt",
-        packages=PackageSet(packages),
-        reboot_required=False,
-        listeners=(Listener("tcp", "0.0.0.0", 80, "nginx", "nginx.service"),),
-        services=tuple(Service(f"s{n}.service", "active", "running") for n in range(40)),
-        clock=Clock(0.0, 0.1),
-        indexes_age_s=60.0,
-        **nothing,
-    )
+    inventory = installed.inventory(number, PackageSet(packages), NOW)
     chosen = draw.sample(packages, _CHANGES)
     changes = tuple(_change(package) for package in chosen)
     entries = tuple(

