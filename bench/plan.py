@@ -63,7 +63,7 @@ class Assessed:
     hosts: tuple[Host, ...]
     inventories: dict[str, Inventory]
     selections: dict[str, Selection]
-    findings: tuple[Finding, ...]
+    findings: dict[str, tuple[Finding, ...]]
 
 
 def run(runs: int) -> Report:
@@ -136,15 +136,15 @@ def _measured(given: Assessed) -> dict[str, float]:
 def assessed(count: int) -> Assessed:
     draw = random.Random(count)
     kinds = [_kind(draw, number) for number in range(_CLASSES)]
-    hosts, inventories, selections, findings = [], {}, {}, []
+    hosts, inventories, selections, findings = [], {}, {}, {}
     for number in range(count):
         host = installed.host(draw, number)
         inventory, selection, found = kinds[draw.randrange(_CLASSES)]
         hosts.append(host)
         inventories[host.name] = replace(inventory, host=host.name)
         selections[host.name] = _own(selection)
-        findings += [replace(finding, host=host.name) for finding in found]
-    return Assessed(tuple(hosts), inventories, selections, tuple(findings))
+        findings[host.name] = tuple(replace(finding, host=host.name) for finding in found)
+    return Assessed(tuple(hosts), inventories, selections, findings)
 
 
 def _kind(draw: random.Random, number: int) -> tuple[Inventory, Selection, tuple[Finding, ...]]:

@@ -64,7 +64,7 @@ class Stage:
             hosts=[host],
             inventories={host.name: inventory},
             selections={host.name: selection},
-            findings=(),
+            findings={},
             policy=policy,
             now=now(),
         )

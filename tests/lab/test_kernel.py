@@ -62,7 +62,7 @@ async def _plan(server: LabHost) -> Plan:
         hosts=[host],
         inventories={host.name: inventory},
         selections={host.name: selection},
-        findings=(),
+        findings={},
         policy=Policy(select=rules, propose_checks=False),
         now=_now(),
     )

@@ -18,7 +18,7 @@ from suture.core.planning.timing import is_timed
 from suture.core.policy import Policy
 from suture.core.rollout.approvals import Approval
 from suture.services import controls, fleet, policies
-from suture.services.assessing import assess
+from suture.services.assessing import choose
 from suture.services.collecting import clock
 from suture.services.errors import NotFoundError, RefusedError, ServiceError
 from suture.services.knowledge import known_about
@@ -107,10 +107,10 @@ def make(
     now = clock()
     known = [(host, seen[host.name]) for host in hosts if host.name in seen]
     knowledge = known_about(store, {inventory.os.release for _, inventory in known}, now=now)
-    assessments = assess(
+    chosen = choose(
         known, knowledge, policy, today=now.date(), held_back=held_back, presence=presence
     )
-    selections = {one.host.name: one.selection for one in assessments}
+    selections = {one.host.name: one.selection for one in chosen}
     if not packages:
         why = "the plan is of controls alone"
         selections = {name: one.without_changes(why) for name, one in selections.items()}
@@ -118,7 +118,7 @@ def make(
         hosts=hosts,
         inventories={host.name: inventory for host, inventory in known},
         selections=selections,
-        findings=[finding for one in assessments for finding in one.findings],
+        findings={one.host.name: one.findings for one in chosen},
         policy=policy,
         now=now,
         left_out=left_out,

@@ -160,15 +160,14 @@ class Simulation:
         kinds = [pretend_fleet.seen(kind, self.now) for kind in self.kinds]
         levels: dict[tuple[int, int], tuple[Selection, tuple[Finding, ...]]] = {}
         selections: dict[str, Selection] = {}
-        findings: list[Finding] = []
+        findings: dict[str, tuple[Finding, ...]] = {}
         for name, kind in self.kind_of.items():
             level = kind, self.has[name]
             if level not in levels:
                 rest = self.published[kind][self.has[name] :]
                 found = tuple(finding for one in rest for finding in one.findings)
                 levels[level] = (pretend_fleet.pending(rest) if rest else _NOTHING, found)
-            selections[name], known = levels[level]
-            findings += [replace(finding, host=name) for finding in known]
+            selections[name], findings[name] = levels[level]
         return make_plan(
             hosts=self.hosts,
             inventories={name: kinds[kind] for name, kind in self.kind_of.items()},

@@ -123,7 +123,8 @@ def _counted(rows: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int32]]
 
 def unpack(packed: Sequence[bytes]) -> tuple[NDArray[np.int64], Ids]:
     """Of many: where each begins (and the end), and all numbers, one behind the other."""
-    raw = [zlib.decompress(one) for one in packed]
+    known = {one: zlib.decompress(one) for one in set(packed)}  # clones have the same
+    raw = [known[one] for one in packed]
     starts = np.concatenate(([0], np.cumsum([len(one) // 4 for one in raw], dtype=np.int64)))
     # Sums that overflow wrap around, and their differences are right all the same.
     running = np.cumsum(np.frombuffer(b"".join(raw), "<i4"), dtype=np.int32)

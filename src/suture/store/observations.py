@@ -91,26 +91,35 @@ def _inventories(
     }
 
 
+# Most of what an inventory says; hosts made alike say it in the same words.
+_LONG = ("automatic", "updates", "installable", "archives", "listeners", "services")
+
+
 class _Reader:
-    """What several inventories say in the same words is decoded once: most of what they say."""
+    """What several inventories say at length, in the same words, is decoded once."""
 
     def __init__(self) -> None:
-        fields = msgspec.structs.fields(Inventory)
-        parts = [(field.name, msgspec.Raw, msgspec.Raw()) for field in fields]
+        fields = {field.name: field for field in msgspec.structs.fields(Inventory)}
+        del fields["packages"]
+        parts = [
+            (name, msgspec.Raw if name in _LONG else one.type, one.default)
+            if not one.required
+            else (name, msgspec.Raw if name in _LONG else one.type)
+            for name, one in fields.items()
+        ]
+        self._names = tuple(fields)
         self._parts = msgspec.json.Decoder(msgspec.defstruct("Parts", parts))
-        self._read = {field.name: msgspec.json.Decoder(field.type).decode for field in fields}
-        self._known: dict[tuple[str, bytes], Any] = {}
+        self._long = {name: msgspec.json.Decoder(fields[name].type).decode for name in _LONG}
+        self._known: dict[str, dict[bytes, Any]] = {name: {} for name in _LONG}
 
     def inventory(self, document: bytes, packages: PackageSet) -> Inventory:
         parts = self._parts.decode(document)
-        told: dict[str, Any] = {}
-        for name, read in self._read.items():
-            text = bytes(getattr(parts, name))
-            if name == "packages" or not text:
-                continue
-            if (name, text) not in self._known:
-                self._known[name, text] = read(text)
-            told[name] = self._known[name, text]
+        told = {name: getattr(parts, name) for name in self._names}
+        for name, read in self._long.items():
+            known, text = self._known[name], bytes(told[name])
+            if text not in known:
+                known[text] = read(text)
+            told[name] = known[text]
         return Inventory(packages=packages, **told)
 
 

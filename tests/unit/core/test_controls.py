@@ -153,7 +153,7 @@ def planned(*controls: Control, changes: bool = True, **fields: Any) -> Plan:
         selections={
             name: selection(change()) if changes else nothing_selected() for name in ("web-1", "db")
         },
-        findings=(),
+        findings={},
         policy=Policy(),
         now=NOW,
         controls=controls,

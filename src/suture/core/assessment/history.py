@@ -32,6 +32,15 @@ class Presence:
     keys: NDArray[np.int64]
     days: NDArray[np.int32]
 
+    def days_of(self, host: str) -> bytes:
+        """Since when the host has had what it has: the same for hosts with the same sources that
+        have had each of them since the same day."""
+        number, width = self.hosts.get(host), len(self.sources)
+        if number is None:
+            return b""
+        begin, end = np.searchsorted(self.keys, (number * width, (number + 1) * width))
+        return self.days[begin:end].tobytes()
+
     def open_since(self, asked: Iterable[tuple[str, str, date | None]]) -> list[date | None]:
         """For each host, source and day of publication the first day on which the host had the
         source and the vulnerability was published; None where the host was not seen with it."""

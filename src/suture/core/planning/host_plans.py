@@ -77,6 +77,7 @@ class HostPlans:
             ring: UNSET if budget == REBOOT_BUDGET_S else budget for ring, budget in budgets.items()
         }
         self._kinds: dict[tuple[Inventory, tuple[int, ...]], _Kind] = {}
+        self._closes: dict[tuple[int, int], tuple[str, ...]] = {}
 
     def make(
         self,
@@ -87,16 +88,19 @@ class HostPlans:
         findings: Sequence[Finding],
         ring: str,
     ) -> HostPlan:
-        """``selection`` and ``controls`` must outlive this."""
+        """``selection``, ``controls`` and ``findings`` must outlive this."""
         common = inventory.common()
         key = common, (id(selection), *map(id, controls))
         if key not in self._kinds:
             self._kinds[key] = self._kind(common, selection, controls)
         kind = self._kinds[key]
+        closed = id(kind), id(findings)
+        if closed not in self._closes:
+            self._closes[closed] = kind.closing.cves(findings)
         return replace(
             kind.plan,
             host=host.name,
-            closes=kind.closing.cves(findings),
+            closes=self._closes[closed],
             ring=ring,
             service=host.service,
             checks=self._checks.of(host, kind.inventory, controls),

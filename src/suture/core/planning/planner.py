@@ -33,7 +33,7 @@ def make_plan(
     hosts: Sequence[Host],
     inventories: Mapping[str, Inventory],
     selections: Mapping[str, Selection],
-    findings: Sequence[Finding],
+    findings: Mapping[str, Sequence[Finding]],
     policy: Policy,
     now: datetime,
     left_out: Sequence[LeftOut] = (),
@@ -44,16 +44,13 @@ def make_plan(
 ) -> Plan:
     """The plan for ``hosts``: a pure function of its arguments.
 
-    ``inventories`` and ``selections`` are by host name. ``left_out`` are hosts that the caller
-    could not reach or chose to leave out; of ``hosts``, each ends in the plan or among those left
-    out, with the reason. Shares and service limits are of all ``hosts``. Each of ``controls`` goes
-    to the hosts that its condition means, and may be all that is done to one. ``durations`` are
-    those of earlier runs.
+    ``inventories``, ``selections`` and ``findings`` are by host name. ``left_out`` are hosts that
+    the caller could not reach or chose to leave out; of ``hosts``, each ends in the plan or among
+    those left out, with the reason. Shares and service limits are of all ``hosts``. Each of
+    ``controls`` goes to the hosts that its condition means, and may be all that is done to one.
+    ``durations`` are those of earlier runs.
     """
     rings = assign_rings(hosts, policy)
-    by_host: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_host.setdefault(finding.host, []).append(finding)
     out = {entry.host: entry for entry in left_out}
     plans, eligibility = HostPlans(policy), Eligibility(policy, rings, now)
     planned: list[HostPlan] = []
@@ -69,10 +66,10 @@ def make_plan(
         if reason is not None:
             out[host.name] = reason
         elif inventory is not None and selection is not None:
-            known = by_host.get(host.name, [])
+            known = findings.get(host.name, ())
             ring = rings[host.name]
             planned.append(plans.make(host, inventory, selection, applying, known, ring))
-    urgency = timing.urgencies(planned, by_host)
+    urgency = timing.urgencies(planned, findings)
     table: Timetable | UnsetType = UNSET
     if timing.is_timed(policy):
         table, never = timing.timetable(planned, hosts, urgency, policy, durations, now)

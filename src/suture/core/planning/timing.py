@@ -6,7 +6,7 @@ find places at work whatever other groups do. What misses its deadline even so, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from heapq import heapreplace
 
@@ -28,10 +28,18 @@ def is_timed(policy: Policy) -> bool:
 
 
 def urgencies(
-    planned: Iterable[HostPlan], findings: Mapping[str, Sequence[Finding]]
+    planned: Sequence[HostPlan], findings: Mapping[str, Sequence[Finding]]
 ) -> dict[str, Urgency]:
     """By host: how urgent what the plan closes there is. ``findings`` are by host."""
-    return {host.host: _urgency(host, findings.get(host.host, ())) for host in planned}
+    known: dict[tuple[int, int], Urgency] = {}
+    urgent = {}
+    for host in planned:
+        some = findings.get(host.host, ())
+        key = id(host.closes), id(some)
+        if key not in known:
+            known[key] = _urgency(host, some)
+        urgent[host.host] = known[key]
+    return urgent
 
 
 def timetable(

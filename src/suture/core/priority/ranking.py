@@ -54,6 +54,55 @@ class RankedPatch(Document, frozen=True):
     kev: bool
 
 
+class Scorer:
+    """Says how urgent findings are, one by one. Those alike in what counts share the answer: a
+    fleet has few kinds of hosts.
+
+    ``enrichment`` is by CVE; what is not in it is not known.
+    """
+
+    def __init__(
+        self,
+        enrichment: Mapping[str, Enrichment],
+        *,
+        today: date,
+        weights: RankingWeights = DEFAULT_WEIGHTS,
+        limits: TimeLimits = _LIMITS,
+    ) -> None:
+        self._enrichment = enrichment
+        self._today = today
+        self._weights = weights
+        self._limits = limits
+        self._urgencies: dict[tuple[str, Severity, Place, str], Urgency] = {}
+        self._due: dict[tuple[int, date | None], Deadline | None] = {}
+
+    def scored(
+        self, finding: Finding, where: Place, since: date | None, stand_in: str = ""
+    ) -> Finding:
+        """The finding with its score, deadline and reasons. ``since`` is the day from which the
+        policy's limits count, None where they do not; ``stand_in`` says which control is in force
+        against it."""
+        key = finding.cve, finding.severity, where, stand_in
+        if key not in self._urgencies:
+            known = self._enrichment.get(finding.cve) or Enrichment(finding.cve)
+            found = urgency(known, finding.severity, where, self._weights)
+            if stand_in:
+                reasons = (stand_in, *found.reasons)
+                found = replace(found, score=eased(found, self._weights), reasons=reasons)
+            self._urgencies[key] = found
+        found = self._urgencies[key]
+        asked = id(found), since
+        if asked not in self._due:
+            self._due[asked] = deadline(
+                found.severity,
+                kev_due=found.kev.due if found.kev else None,
+                open_since=since,
+                limits=self._limits,
+                today=self._today,
+            )
+        return _scored(finding, found, self._due[asked])
+
+
 def rank(
     findings: Iterable[Finding],
     *,
@@ -67,38 +116,35 @@ def rank(
 ) -> tuple[Finding, ...]:
     """The findings, most urgent first, with score, rank, deadline and reasons.
 
-    ``hosts`` is by name and ``enrichment`` by CVE; what is not in them is not known.
-    ``open_since`` is the day on which each finding was first known to be open; what is not in it
-    is new today. Without it the policy's ``limits`` have no day to count from. ``mitigated`` says
-    of (host, CVE) which control is in force against it.
+    ``hosts`` is by name; of what is not in it nothing is known. ``open_since`` is the day on which
+    each finding was first known to be open; what is not in it is new today. Without it the
+    policy's ``limits`` have no day to count from. ``mitigated`` says of (host, CVE) which control
+    is in force against it.
     """
-    # Hosts alike in what counts share the answer: a fleet has few kinds of them.
     places = {name: place(host) for name, host in hosts.items()}
-    made: dict[tuple[str, Severity, Place], Urgency] = {}
+    scorer = Scorer(enrichment, today=today, weights=weights, limits=limits)
     stand_ins = mitigated or {}
-    scored = []
-    for finding in findings:
-        where = places.get(finding.host, NOWHERE)
-        key = (finding.cve, finding.severity, where)
-        if key not in made:
-            known = enrichment.get(finding.cve) or Enrichment(finding.cve)
-            made[key] = urgency(known, finding.severity, where, weights)
-        found = made[key]
-        if said := stand_ins.get((finding.host, finding.cve)):
-            found = replace(found, score=eased(found, weights), reasons=(said, *found.reasons))
-        scored.append((finding, found))
-    scored.sort(key=lambda pair: (-pair[1].score, pair[0].cve, pair[0].host, pair[0].source))
-    due: dict[tuple[int, date | None], Deadline | None] = {}
-    ranked = []
-    for number, (finding, found) in enumerate(scored, start=1):
-        since = None
-        if open_since is not None:
-            since = open_since.get((finding.host, finding.cve, finding.source), today)
-        asked = id(found), since
-        if asked not in due:
-            due[asked] = _due(found, since, limits, today)
-        ranked.append(_ranked(finding, found, number, due[asked]))
-    return tuple(ranked)
+
+    def since(finding: Finding) -> date | None:
+        if open_since is None:
+            return None
+        return open_since.get((finding.host, finding.cve, finding.source), today)
+
+    return ordered(
+        scorer.scored(
+            one,
+            places.get(one.host, NOWHERE),
+            since(one),
+            stand_ins.get((one.host, one.cve), ""),
+        )
+        for one in findings
+    )
+
+
+def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Scored findings, most urgent first, each with its rank."""
+    some = sorted(findings, key=lambda one: (-one.score, one.cve, one.host, one.source))
+    return tuple(replace(one, rank=number) for number, one in enumerate(some, start=1))
 
 
 def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
@@ -118,22 +164,11 @@ def rank_patches(findings: Iterable[Finding]) -> tuple[RankedPatch, ...]:
     return tuple(sorted(ranked, key=lambda patch: (-patch.score, patch.source, patch.fixed)))
 
 
-def _due(found: Urgency, since: date | None, limits: TimeLimits, today: date) -> Deadline | None:
-    return deadline(
-        found.severity,
-        kev_due=found.kev.due if found.kev else None,
-        open_since=since,
-        limits=limits,
-        today=today,
-    )
-
-
-def _ranked(finding: Finding, found: Urgency, rank: int, due: Deadline | None) -> Finding:
+def _scored(finding: Finding, found: Urgency, due: Deadline | None) -> Finding:
     return replace(
         finding,
         severity=found.severity,
         score=found.score,
-        rank=rank,
         kev=found.kev is not None,
         cvss=found.cvss,
         epss=found.epss,

@@ -41,7 +41,7 @@ def planned(
 ) -> Plan:
     seen = [inventory(h.name) for h in hosts] if inventories is None else inventories
     chosen = {h.name: selection(change()) for h in hosts} if selections is None else selections
-    defaults: dict[str, Any] = {"findings": (), "policy": Policy(), "now": NOW}
+    defaults: dict[str, Any] = {"findings": {}, "policy": Policy(), "now": NOW}
     return make_plan(
         hosts=hosts,
         inventories={i.host: i for i in seen},

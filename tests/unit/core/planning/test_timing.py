@@ -31,7 +31,7 @@ def planned(hosts: Sequence[Host], *findings: Finding, **fields: Any) -> Plan:
         hosts=hosts,
         inventories={h.name: inventory(h.name) for h in hosts},
         selections={h.name: selection(change()) for h in hosts},
-        findings=findings,
+        findings={h.name: [one for one in findings if one.host == h.name] for h in hosts},
         policy=policy,
         now=NOW,
         durations=durations,
