@@ -88,7 +88,9 @@ class Chooser:
             return Reason.UNVERIFIED, "the archive's index names no SHA-256, size and file"
         if held_back is not None:
             return Reason.HELD_BACK, held_back
-        return self._criteria.untested(version) or self._youth(version)
+        if untested := self._criteria.untested(version):
+            return untested
+        return None if self._criteria.is_exploited(version) else self._youth(version)
 
     def _judge(self, update: Update, version: AvailableVersion, *, is_security: bool) -> Choice:
         objection = self._stop(update, version) or self.obstacle(version)
@@ -96,7 +98,9 @@ class Chooser:
             objection = Reason.NOT_SECURITY, f"from {origin_of(version)}"
         objection = objection or self._criteria.idle(version)
         if objection is None:
-            said = (f"from {origin_of(version)}", *self._criteria.remarks(version))
+            said = [f"from {origin_of(version)}", *self._criteria.remarks(version)]
+            if youth := self._youth(version):
+                said.append(f"taken early, for it closes what is known to be exploited: {youth[1]}")
             objection = Reason.SELECTED, "; ".join(said)
         return Choice(update, version, *objection)
 
@@ -137,8 +141,9 @@ class Chooser:
         )
 
     def _youth(self, version: AvailableVersion) -> tuple[Reason, str] | None:
+        """Whether it is younger than the policy wants, exploited or not."""
         wanted = self._rules.min_age_days
-        if wanted <= 0 or self._criteria.is_exploited(version):
+        if wanted <= 0:
             return None
         day = self._published.get((version.source, version.source_version))
         if day is None:

@@ -82,6 +82,10 @@ def test_what_closes_an_exploited_vulnerability_waits_for_no_age() -> None:
         assert reason(calm) is expected
         urgent = taken(host, findings=[finding(kev=True)], published=published, **rules)
         assert reason(urgent) is Reason.SELECTED
+        (entry,) = urgent.ledger.entries
+        assert "taken early, for it closes what is known to be exploited: " in entry.detail
+    of_age = taken(host, findings=[finding(kev=True)], published={("nginx", "2"): date(2026, 1, 1)})
+    assert "early" not in of_age.ledger.entries[0].detail
     elsewhere = finding(kev=True, source="curl")
     assert reason(taken(host, findings=[elsewhere], published=young, **rules)) is Reason.TOO_YOUNG
 
