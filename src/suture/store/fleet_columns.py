@@ -7,7 +7,7 @@ numpy.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -26,6 +26,9 @@ from suture.store.observations import newest
 from suture.store.query import Query, marks, moment, parts
 
 Ids = NDArray[np.int32]
+
+_History = tuple[tuple[int, bytes, bytes], ...]
+"""(day, packages that do not count, packages), as they are stored."""
 
 _IDS = "(SELECT ids FROM package_sets WHERE digest = package_set)"
 
@@ -52,13 +55,18 @@ def fleet(query: Query, when: datetime | None = None) -> Fleet:
 
 
 def presence(query: Query, hosts: Collection[str], when: datetime | None = None) -> Presence:
-    """Since when ``hosts`` have had the sources that they have, now or as known at a time."""
+    """Since when ``hosts`` have had the sources that they have, now or as known at a time.
+
+    Hosts of which the same was seen on the same days have one number, and are worked out once.
+    """
     numbers, source_of = _sources(query)
-    names = {host: number for number, host in enumerate(sorted(hosts))}
-    found = [
-        unbroken(_observed(query, part, names, source_of, when), len(numbers))
-        for part in parts(names)
-    ]
+    known: dict[_History, int] = {}
+    names = {
+        host: known.setdefault(history, len(known))
+        for part in parts(sorted(hosts))
+        for host, history in _histories(query, part, when).items()
+    }
+    found = [unbroken(_observed(some, source_of), len(numbers)) for some in parts(enumerate(known))]
     return Presence(
         hosts=names,
         sources=numbers,
@@ -87,25 +95,28 @@ def _streams(
     return tuple(streams.get(host, "") for host in hosts)
 
 
-def _observed(
-    query: Query,
-    hosts: Sequence[str],
-    names: Mapping[str, int],
-    source_of: NDArray[np.int32],
-    when: datetime | None,
-) -> Observed:
+def _histories(query: Query, hosts: Sequence[str], when: datetime | None) -> dict[str, _History]:
+    """What was seen on each host, the newest first."""
     begun, at_a_time = ("", ()) if when is None else ("AND seen_from <= ?", (when,))
-    found = query(
+    found: dict[str, list[tuple[int, bytes, bytes]]] = {}
+    for host, seen_from, apart, ids in query(
         f"SELECT host, seen_from, apart, {_IDS} FROM observations "
         f"WHERE host IN {marks(hosts)} {begun} ORDER BY seen_until DESC, id DESC",
         *hosts,
         *at_a_time,
-    )
-    rows = sorted(found, key=lambda row: names[row[0]])
+    ):
+        day = moment(seen_from).date().toordinal()
+        found.setdefault(host, []).append((day, bytes(apart), bytes(ids)))
+    return {host: tuple(rows) for host, rows in found.items()}
+
+
+def _observed(histories: Sequence[tuple[int, _History]], source_of: NDArray[np.int32]) -> Observed:
+    """Of numbered histories."""
+    rows = [(number, *row) for number, history in histories for row in history]
     starts, ids = _counted(rows)
     return Observed(
-        host=np.array([names[row[0]] for row in rows], np.int64),
-        day=np.array([moment(row[1]).date().toordinal() for row in rows], np.int32),
+        host=np.array([row[0] for row in rows], np.int64),
+        day=np.array([row[1] for row in rows], np.int32),
         starts=starts,
         source=source_of[ids].astype(np.int64),
     )
