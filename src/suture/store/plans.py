@@ -11,17 +11,19 @@ import sqlalchemy as sa
 
 from suture.core.documents import Document, decode, encode
 from suture.core.evidence import Verdict
-from suture.core.planning.plan import Plan
+from suture.core.planning.plan import Plan, plan_id
 from suture.core.planning.reading import read_plan
 from suture.store.tables import plans, rehearsals
 
 
 def save(connection: sa.Connection, plan: Plan) -> None:
     """Keep a plan; the same plan again changes nothing."""
+    document = encode(plan)
+    vars(plan)["id"] = plan_id(document)  # a large plan takes long to encode: once is enough
     if get(connection, plan.id) is None:
         connection.execute(
             sa.insert(plans).values(
-                id=plan.id, parent=plan.parent, created_at=plan.created_at, document=encode(plan)
+                id=plan.id, parent=plan.parent, created_at=plan.created_at, document=document
             )
         )
 

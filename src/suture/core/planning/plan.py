@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
@@ -11,7 +12,7 @@ from msgspec import UNSET, UnsetType, field
 
 from suture.core.controls import Control
 from suture.core.data_backups import DataBackup
-from suture.core.documents import Document, digest
+from suture.core.documents import Document, encode
 from suture.core.inventory import HealthCheck
 from suture.core.planning.gates import Gate
 from suture.core.planning.hooks import Hook
@@ -227,6 +228,11 @@ class CatchUp(Document, frozen=True):
     every_s: float
 
 
+def plan_id(document: bytes) -> str:
+    """Of a plan's canonical JSON: 12 hex digits."""
+    return hashlib.sha256(document).hexdigest()[:12]
+
+
 class Plan(Document, frozen=True, dict=True):
     """Immutable; its ``id`` is derived from everything else in it.
 
@@ -260,7 +266,7 @@ class Plan(Document, frozen=True, dict=True):
 
     @cached_property
     def id(self) -> str:
-        return digest(self)[:12]
+        return plan_id(encode(self))
 
     @cached_property
     def by_host(self) -> Mapping[str, HostPlan]:
