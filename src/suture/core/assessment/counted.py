@@ -42,7 +42,7 @@ def groups(inventory: Inventory) -> dict[str, Group]:
     by_source: dict[str, list[Package]] = {}
     for package in inventory.packages.packages:
         if package.state is not PackageState.RESIDUAL and (
-            package.key not in third_party or kernel.fullmatch(package.source)
+            not third_party or package.key not in third_party or kernel.fullmatch(package.source)
         ):
             by_source.setdefault(package.source, []).append(package)
     counted = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from msgspec.structs import replace
 
@@ -72,10 +72,10 @@ def match(
     offers, stale = _offers(inventory, scheme), _stale(inventory)
     stream = channels.stream(inventory.os, inventory.archives)
     seen = _Seen(inventory.os.release, scheme, index, offers, stale, stream)
-    offered = {name for _, name in offers}
+    busy = _busy(inventory, {name for _, name in offers}.union(stale))
     findings: list[Finding] = []
     for source, group in groups(inventory).items():
-        if known is None or not _is_plain(source, group, offered, stale):
+        if known is None or source in busy:
             findings += _of_group(group, seen)
             continue
         key = seen.release, stream, group
@@ -86,13 +86,14 @@ def match(
     return tuple(replace(finding, host=inventory.host) for finding in findings)
 
 
-def _is_plain(
-    source: str, group: Group, offered: Collection[str], stale: Mapping[str, str]
-) -> bool:
-    """Whether nothing of it is on offer and nothing replaced still runs, as on most hosts."""
-    return source not in offered and not any(
-        one.name in offered or one.name in stale or one.key in stale for one in group.packages
-    )
+def _busy(inventory: Inventory, marked: Set[str]) -> set[str]:
+    """The sources of which something is on offer, or replaced and still running: few, on most
+    hosts. ``marked`` are names of sources and packages, and packages' keys."""
+    return {
+        one.source
+        for one in inventory.packages.packages
+        if one.source in marked or one.name in marked or one.key in marked
+    }
 
 
 def _of_group(group: Group, seen: _Seen) -> tuple[Finding, ...]:

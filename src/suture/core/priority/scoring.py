@@ -66,6 +66,10 @@ _REQUIRED = {
     Criticality.HIGH: Requirement.HIGH,
     Criticality.CRITICAL: Requirement.HIGH,
 }
+_LABELS = {
+    what: [(f"{what}-{one}", one) for one in reversed(Requirement)]
+    for what in ("confidentiality", "integrity", "availability")
+}
 
 
 def environment(host: Host) -> Environment:
@@ -74,8 +78,8 @@ def environment(host: Host) -> Environment:
     """
 
     def required(what: str) -> Requirement:
-        said = [one for one in reversed(Requirement) if f"{what}-{one}" in host.labels]
-        return said[0] if said else _REQUIRED[host.criticality]
+        said = (one for label, one in _LABELS[what] if label in host.labels)
+        return next(said, _REQUIRED[host.criticality])
 
     return Environment(
         confidentiality=required("confidentiality"),
