@@ -32,8 +32,9 @@ from bench.coverage import (
 from bench.measure import Figure, Report
 from suture.core.assessment.findings import Finding, FindingState
 from suture.core.intelligence.enrichment import Enrichment
-from suture.core.priority import ranking
+from suture.core.priority.ranking import Scorer, ordered
 from suture.core.priority.ssvc import Decision
+from suture.core.priority.urgency import NOWHERE
 from suture.feeds import cisa, enriching, epss, fields
 from suture.feeds.feed import FeedFile
 
@@ -164,8 +165,9 @@ def _ranked(fold: Fold) -> dict[str, Finding]:
         for one in fold.candidates
     ]
     known = {one.cve: one for one in fold.candidates}
-    ordered = ranking.rank(findings, hosts={}, enrichment=known, today=fold.day)
-    return {finding.cve: finding for finding in ordered}
+    scorer = Scorer(known, today=fold.day)
+    ranked = ordered(scorer.scored(one, NOWHERE, since=None) for one in findings)
+    return {finding.cve: finding for finding in ranked}
 
 
 def _decision(finding: Finding) -> int:

@@ -11,28 +11,21 @@ from msgspec.structs import replace
 
 from suture.core import versions
 from suture.core.assessment.findings import Finding, FindingState
-from suture.core.assessment.mitigation import MitigationKey
 from suture.core.documents import Document
 from suture.core.intelligence.advisories import Severity
 from suture.core.intelligence.enrichment import Enrichment
-from suture.core.inventory import Host
 from suture.core.priority.deadlines import Deadline, TimeLimits, deadline
 from suture.core.priority.urgency import (
     DEFAULT_WEIGHTS,
-    NOWHERE,
     Place,
     RankingWeights,
     Urgency,
     eased,
-    place,
     urgency,
 )
 
 _GRAVITY = {severity: number for number, severity in enumerate(Severity)}
 _LIMITS = TimeLimits()
-
-FindingKey = tuple[str, str, str]
-"""(host, CVE, source package): what a finding is about, whenever it was found."""
 
 
 class RankedPatch(Document, frozen=True):
@@ -101,44 +94,6 @@ class Scorer:
                 today=self._today,
             )
         return _scored(finding, found, self._due[asked])
-
-
-def rank(
-    findings: Iterable[Finding],
-    *,
-    hosts: Mapping[str, Host],
-    enrichment: Mapping[str, Enrichment],
-    today: date,
-    weights: RankingWeights = DEFAULT_WEIGHTS,
-    limits: TimeLimits = _LIMITS,
-    open_since: Mapping[FindingKey, date] | None = None,
-    mitigated: Mapping[MitigationKey, str] | None = None,
-) -> tuple[Finding, ...]:
-    """The findings, most urgent first, with score, rank, deadline and reasons.
-
-    ``hosts`` is by name; of what is not in it nothing is known. ``open_since`` is the day on which
-    each finding was first known to be open; what is not in it is new today. Without it the
-    policy's ``limits`` have no day to count from. ``mitigated`` says of (host, CVE) which control
-    is in force against it.
-    """
-    places = {name: place(host) for name, host in hosts.items()}
-    scorer = Scorer(enrichment, today=today, weights=weights, limits=limits)
-    stand_ins = mitigated or {}
-
-    def since(finding: Finding) -> date | None:
-        if open_since is None:
-            return None
-        return open_since.get((finding.host, finding.cve, finding.source), today)
-
-    return ordered(
-        scorer.scored(
-            one,
-            places.get(one.host, NOWHERE),
-            since(one),
-            stand_ins.get((one.host, one.cve), ""),
-        )
-        for one in findings
-    )
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:

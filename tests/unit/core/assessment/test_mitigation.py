@@ -11,9 +11,9 @@ from suture.core.assessment.findings import Finding, FindingState
 from suture.core.assessment.mitigation import InForce, reasons
 from suture.core.controls import Control, Module
 from suture.core.intelligence.enrichment import CvssScore, Enrichment, Epss, KnownExploited
-from suture.core.priority.ranking import rank
 from suture.core.priority.urgency import RankingWeights
 from tests.unit.core.builders import host
+from tests.unit.core.priority.ranked import rank
 
 TODAY = date(2026, 3, 2)
 

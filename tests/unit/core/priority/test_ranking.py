@@ -16,9 +16,10 @@ from suture.core.assessment.findings import Finding, FindingState
 from suture.core.intelligence.advisories import Severity
 from suture.core.intelligence.enrichment import CvssScore, Enrichment, Epss, KnownExploited
 from suture.core.inventory import Criticality, Exposure
-from suture.core.priority.ranking import RankedPatch, rank, rank_patches
+from suture.core.priority.ranking import RankedPatch, rank_patches
 from suture.core.priority.ssvc import Decision
 from tests.unit.core.builders import host
+from tests.unit.core.priority.ranked import rank
 
 TODAY = date(2026, 3, 2)
 
